@@ -1,0 +1,138 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The list of modules below is the architecture: a layer, a name, and what it may import.
+// `tools/layers` fails on an import that is not listed here; docs/ARCHITECTURE.md says what each may hold.
+
+let common: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+    .treatAllWarnings(as: .error),
+]
+
+/// Whether a module may hold unsafe code: the kernels may (docs/decisions/0003), everything above them may not.
+enum Memory { case checked, kernel }
+
+func module(
+    _ layer: String, _ name: String, _ memory: Memory = .checked, imports: [String] = []
+) -> Target {
+    .target(
+        name: name,
+        dependencies: imports.map { .init(stringLiteral: $0) },
+        path: "Sources/\(layer)/\(name)",
+        swiftSettings: common + (memory == .checked ? [.strictMemorySafety()] : [])
+    )
+}
+
+func tests(_ layer: String, _ name: String, imports: [String]) -> Target {
+    .testTarget(
+        name: "\(name)Tests",
+        dependencies: imports.map { .init(stringLiteral: $0) },
+        path: "Tests/\(layer)/\(name)Tests",
+        swiftSettings: common
+    )
+}
+
+func system(_ name: String, pkgConfig: String? = nil, package: String) -> Target {
+    .systemLibrary(
+        name: name, path: "Sources/Base/\(name)", pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
+func shim(_ name: String, libraries: [String]) -> Target {
+    .target(
+        name: name, path: "Sources/Base/\(name)",
+        linkerSettings: libraries.map { .linkedLibrary($0) })
+}
+
+let package = Package(
+    name: "varve",
+    products: [
+        .executable(name: "varve", targets: ["varve"]),
+    ],
+    targets: [
+        // C libraries
+        system("CZstd", pkgConfig: "libzstd", package: "libzstd-dev"),
+        system("CLZ4", pkgConfig: "liblz4", package: "liblz4-dev"),
+        system("CRoaring", package: "libroaring-dev"),
+        system("CXXHash", pkgConfig: "libxxhash", package: "libxxhash-dev"),
+        system("CDeflate", pkgConfig: "libdeflate", package: "libdeflate-dev"),
+        system("CYAML", pkgConfig: "yaml-0.1", package: "libyaml-dev"),
+        shim("CMicroHTTPD", libraries: ["microhttpd"]),
+        shim("CSIMDJSON", libraries: ["simdjson"]),
+        shim("CRE2", libraries: ["re2"]),
+        shim("CLinux", libraries: []),
+
+        // Base
+        module("Base", "Core", .kernel, imports: ["CXXHash"]),
+        module("Base", "Compression", .kernel, imports: ["Core", "CZstd", "CLZ4", "CDeflate"]),
+        module("Base", "Pattern", .kernel, imports: ["Core", "CRE2"]),
+        module("Base", "JSON", .kernel, imports: ["Core", "CSIMDJSON"]),
+        module("Base", "Files", .kernel, imports: ["Core", "CLinux"]),
+        module("Base", "Encoding", .kernel, imports: ["Core", "Compression"]),
+        module("Base", "Indexing", .kernel, imports: ["Core"]),
+        module("Base", "TableSchema", imports: ["Core"]),
+        .target(
+            name: "Schema", path: "Schema", exclude: ["README.md", "LOCK"],
+            resources: [
+                .embedInCode("001_otel_metrics.sql"),
+                .embedInCode("002_otel_logs.sql"),
+                .embedInCode("003_otel_traces.sql"),
+            ],
+            swiftSettings: common),
+
+        // Engine
+        module("Engine", "Columns", .kernel, imports: ["Core", "TableSchema"]),
+        module(
+            "Engine", "Parts", .kernel,
+            imports: ["Core", "Columns", "Compression", "Encoding", "Indexing", "Files", "TableSchema"]),
+        module(
+            "Engine", "Storage", .kernel,
+            imports: ["Core", "Columns", "Files", "Parts", "TableSchema", "Indexing"]),
+        module(
+            "Engine", "Ingest", .kernel,
+            imports: ["Core", "Columns", "Files", "Parts", "Storage", "TableSchema"]),
+
+        // Signals
+        module(
+            "Signals", "Telemetry", .kernel,
+            imports: ["Core", "Columns", "TableSchema", "Schema"]),
+        module(
+            "Signals", "OTLP", .kernel,
+            imports: ["Core", "Columns", "JSON", "TableSchema", "Telemetry"]),
+
+        // Query
+        module("Query", "QueryModel", imports: ["Core", "Pattern"]),
+        module("Query", "PromQL", imports: ["Core", "Pattern", "QueryModel"]),
+        module("Query", "LogQL", imports: ["Core", "JSON", "Pattern", "QueryModel"]),
+        module("Query", "TraceSearch", imports: ["Core", "Pattern", "QueryModel"]),
+
+        // Serve
+        module("Serve", "HTTP", .kernel, imports: ["Core", "Compression", "CMicroHTTPD"]),
+        module(
+            "Serve", "Readers", .kernel,
+            imports: [
+                "Core", "Columns", "Storage", "Parts", "Ingest", "TableSchema", "Telemetry", "QueryModel",
+                "Pattern",
+            ]),
+        module(
+            "Serve", "API",
+            imports: [
+                "Core", "JSON", "HTTP", "Pattern", "QueryModel", "PromQL", "LogQL", "TraceSearch", "OTLP",
+                "Ingest", "Compression",
+            ]),
+        module(
+            "Serve", "Server", .kernel,
+            imports: [
+                "Core", "JSON", "Files", "Compression", "TableSchema", "Schema", "Columns", "Storage", "Ingest",
+                "Telemetry", "OTLP", "QueryModel", "Readers", "HTTP", "API", "CYAML", "CLinux",
+            ]),
+
+        // Commands
+        .executableTarget(
+            name: "varve", dependencies: ["Core", "Server"], path: "Sources/Commands/varve",
+            swiftSettings: common),
+    ]
+)

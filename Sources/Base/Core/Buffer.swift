@@ -1,0 +1,119 @@
+/// Memory for `capacity` elements that lives as long as somebody refers to it.
+package final class BufferMemory<Element: BitwiseCopyable>: @unchecked Sendable {
+    package let base: UnsafeMutablePointer<Element>
+    package let capacity: Int
+
+    package init(capacity: Int) {
+        self.capacity = capacity
+        base = .allocate(capacity: max(capacity, 1))
+    }
+
+    deinit { base.deallocate() }
+}
+
+/// An immutable run of elements, shared without copying: a decoded page, or what a growing buffer held when it was looked at.
+package struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
+    package let owner: AnyObject?
+    package let base: UnsafePointer<Element>
+    package let count: Int
+
+    package init(owner: AnyObject?, base: UnsafePointer<Element>, count: Int) {
+        self.owner = owner
+        self.base = base
+        self.count = count
+    }
+
+    /// A copy of `elements`.
+    package init(_ elements: some Collection<Element>) {
+        let memory = BufferMemory<Element>(capacity: elements.count)
+        var i = 0
+        for element in elements {
+            (memory.base + i).initialize(to: element)
+            i += 1
+        }
+        self.init(owner: memory, base: memory.base, count: i)
+    }
+
+    package static var empty: Buffer { Buffer([]) }
+
+    package var indices: Range<Int> { 0..<count }
+
+    @inlinable
+    package subscript(index: Int) -> Element {
+        precondition(index >= 0 && index < count, "index out of range")
+        return base[index]
+    }
+
+    /// The elements of `range`, sharing this buffer's memory.
+    package subscript(range: Range<Int>) -> Buffer {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "range out of bounds")
+        return Buffer(owner: owner, base: base + range.lowerBound, count: range.count)
+    }
+
+    /// For loops over memory; valid while this buffer is alive.
+    package var unsafeElements: UnsafeBufferPointer<Element> { .init(start: base, count: count) }
+
+    package var array: [Element] { Array(unsafeElements) }
+}
+
+/// A run of elements that only grows at its end, so that a reader's `snapshot` stays valid while a writer appends.
+///
+/// One writer at a time; snapshots are taken where the writer is excluded. Growth moves the elements to new memory and leaves
+/// the old to the snapshots that refer to it; `truncate` only takes back elements that no snapshot has seen.
+package struct BufferBuilder<Element: BitwiseCopyable>: ~Copyable {
+    package private(set) var memory: BufferMemory<Element>
+    package private(set) var base: UnsafeMutablePointer<Element>
+    package private(set) var count = 0
+    private var capacity: Int
+
+    package init(capacity: Int = 0) {
+        memory = BufferMemory(capacity: capacity)
+        base = memory.base
+        self.capacity = capacity
+    }
+
+    @inline(__always)
+    package mutating func append(_ element: Element) {
+        if count == capacity { grow(toHold: count + 1) }
+        (base + count).initialize(to: element)
+        count &+= 1
+    }
+
+    package mutating func append(contentsOf elements: UnsafeBufferPointer<Element>) {
+        guard let source = elements.baseAddress, !elements.isEmpty else { return }
+        if capacity - count < elements.count { grow(toHold: count + elements.count) }
+        (base + count).initialize(from: source, count: elements.count)
+        count += elements.count
+    }
+
+    package mutating func append(repeating element: Element, count added: Int) {
+        if capacity - count < added { grow(toHold: count + added) }
+        (base + count).initialize(repeating: element, count: added)
+        count += added
+    }
+
+    @inline(never)
+    private mutating func grow(toHold needed: Int) {
+        let next = BufferMemory<Element>(capacity: max(needed, capacity + capacity / 2 + 64))
+        next.base.initialize(from: base, count: count)
+        memory = next
+        base = next.base
+        capacity = next.capacity
+    }
+
+    @inlinable
+    package subscript(index: Int) -> Element {
+        precondition(index >= 0 && index < count, "index out of range")
+        return base[index]
+    }
+
+    /// Takes back the elements from `newCount` on, which no snapshot may have seen.
+    package mutating func truncate(to newCount: Int) {
+        precondition(newCount >= 0 && newCount <= count)
+        count = newCount
+    }
+
+    package func snapshot() -> Buffer<Element> { Buffer(owner: memory, base: base, count: count) }
+
+    package var byteCount: Int { capacity * MemoryLayout<Element>.stride }
+}

@@ -1,0 +1,91 @@
+package import Core
+package import Pattern
+
+/// A log entry as Loki sees it (rules M-2 to M-6).
+package struct LogEntry: Sendable {
+    package var timestamp: Timestamp
+    /// Index labels only.
+    package var stream: LogStream
+    package var line: String
+    /// Structured metadata, sorted by name, unique, with `detected_level`; empty if the scan did not ask for it.
+    package var metadata: [Label]
+
+    package init(timestamp: Timestamp, stream: LogStream, line: String, metadata: [Label]) {
+        self.timestamp = timestamp
+        self.stream = stream
+        self.line = line
+        self.metadata = metadata
+    }
+}
+
+/// A stream: one object per distinct set of index labels in a query, so that it may be compared by identity first.
+package final class LogStream: Sendable, Hashable {
+    package let labels: Labels
+
+    package init(labels: Labels) { self.labels = labels }
+
+    package static func == (left: LogStream, right: LogStream) -> Bool {
+        left === right || left.labels == right.labels
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(labels) }
+}
+
+/// A condition on a line that a source may apply early.
+package enum LinePredicate: Sendable {
+    /// The line holds at least one of the texts.
+    case contains(anyOf: [String])
+    /// The line holds none of the texts.
+    case lacks(allOf: [String])
+    /// At least one of the patterns is found in the line.
+    case matches(anyOf: [Pattern])
+    case mismatches(allOf: [Pattern])
+}
+
+package enum ScanOrder: Sendable { case oldestFirst, newestFirst, any }
+
+/// What a log query reads.
+package struct LogScanRequest: Sendable {
+    /// All of them accept the index labels.
+    package var selector: [LabelMatcher]
+    /// All of them accept the line. Sources apply every one of them.
+    package var lines: [LinePredicate]
+    /// Conditions on labels that no earlier stage can set: a source MAY drop an entry whose index labels and structured
+    /// metadata (index labels first) fail one of them, and MAY ignore them.
+    package var labelHints: [LabelMatcher]
+    package var range: TimeRange
+    package var order: ScanOrder
+    /// Whether `LogEntry.metadata` is needed.
+    package var needsMetadata: Bool
+    /// Whether `LogEntry.line` is needed.
+    package var needsLine: Bool
+
+    package init(
+        selector: [LabelMatcher], lines: [LinePredicate] = [], labelHints: [LabelMatcher] = [],
+        range: TimeRange, order: ScanOrder, needsMetadata: Bool = true, needsLine: Bool = true
+    ) {
+        self.selector = selector
+        self.lines = lines
+        self.labelHints = labelHints
+        self.range = range
+        self.order = order
+        self.needsMetadata = needsMetadata
+        self.needsLine = needsLine
+    }
+}
+
+/// Where LogQL reads.
+package protocol LogSource: Sendable {
+    /// Hands over entries in batches, in the order asked for over all batches; equal times keep a stable order (L-13).
+    ///
+    /// - Parameter visit: answers whether to go on.
+    func scan(
+        _ request: LogScanRequest, context: QueryContext,
+        visit: ([LogEntry]) throws(QueryError) -> Bool
+    ) throws(QueryError)
+
+    /// The index labels of every stream that has an entry near `range` and that one of the selectors (or none given) accepts.
+    func streams(
+        matching selectors: [[LabelMatcher]], in range: TimeRange, context: QueryContext
+    ) throws(QueryError) -> [Labels]
+}

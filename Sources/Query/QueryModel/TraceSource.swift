@@ -1,0 +1,164 @@
+package import Core
+
+/// A resource: who produced telemetry.
+package final class TelemetryResource: Sendable {
+    package let serviceName: String?
+    package let attributes: [Attribute]
+    package let droppedAttributesCount: UInt32
+    package let schemaURL: String
+
+    package init(
+        serviceName: String?, attributes: [Attribute], droppedAttributesCount: UInt32,
+        schemaURL: String
+    ) {
+        self.serviceName = serviceName
+        self.attributes = attributes
+        self.droppedAttributesCount = droppedAttributesCount
+        self.schemaURL = schemaURL
+    }
+}
+
+/// An instrumentation scope: which code produced telemetry.
+package final class TelemetryScope: Sendable {
+    package let name: String
+    package let version: String
+    package let attributes: [Attribute]
+    package let droppedAttributesCount: UInt32
+    package let schemaURL: String
+
+    package init(
+        name: String, version: String, attributes: [Attribute], droppedAttributesCount: UInt32,
+        schemaURL: String
+    ) {
+        self.name = name
+        self.version = version
+        self.attributes = attributes
+        self.droppedAttributesCount = droppedAttributesCount
+        self.schemaURL = schemaURL
+    }
+}
+
+/// A span with all that OTLP says of it. (`Span` is Swift's memory view.)
+package struct TraceSpan: Sendable {
+    package struct Event: Sendable {
+        package var time: Timestamp
+        package var name: String
+        package var attributes: [Attribute]
+        package var droppedAttributesCount: UInt32
+
+        package init(
+            time: Timestamp, name: String, attributes: [Attribute], droppedAttributesCount: UInt32
+        ) {
+            self.time = time
+            self.name = name
+            self.attributes = attributes
+            self.droppedAttributesCount = droppedAttributesCount
+        }
+    }
+
+    package struct Link: Sendable {
+        package var traceID: TraceID
+        package var spanID: SpanID
+        package var traceState: String
+        package var attributes: [Attribute]
+        package var droppedAttributesCount: UInt32
+        package var flags: UInt32
+
+        package init(
+            traceID: TraceID, spanID: SpanID, traceState: String, attributes: [Attribute],
+            droppedAttributesCount: UInt32, flags: UInt32
+        ) {
+            self.traceID = traceID
+            self.spanID = spanID
+            self.traceState = traceState
+            self.attributes = attributes
+            self.droppedAttributesCount = droppedAttributesCount
+            self.flags = flags
+        }
+    }
+
+    package var traceID = TraceID(high: 0, low: 0)
+    package var spanID = SpanID(word: 0)
+    /// Zero for a root.
+    package var parentSpanID = SpanID(word: 0)
+    package var traceState = ""
+    package var name = ""
+    /// OTLP's `SpanKind`: 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer.
+    package var kind: Int32 = 0
+    package var start = Timestamp(nanoseconds: 0)
+    /// May lie before `start`.
+    package var end = Timestamp(nanoseconds: 0)
+    package var attributes: [Attribute] = []
+    package var droppedAttributesCount: UInt32 = 0
+    package var events: [Event] = []
+    package var droppedEventsCount: UInt32 = 0
+    package var links: [Link] = []
+    package var droppedLinksCount: UInt32 = 0
+    /// OTLP's `StatusCode`: 0 unset, 1 ok, 2 error.
+    package var statusCode: Int32 = 0
+    package var statusMessage = ""
+    package var flags: UInt32 = 0
+    package var resource: TelemetryResource
+    package var scope: TelemetryScope
+
+    package init(resource: TelemetryResource, scope: TelemetryScope) {
+        self.resource = resource
+        self.scope = scope
+    }
+}
+
+/// Which traces a search wants: one span of the trace satisfies all conditions at once (rule J-8).
+package struct TraceQuery: Sendable {
+    package var service: String?
+    package var operation: String?
+    package var kind: Int32?
+    /// Compared in textual form, by the rules of J-9.
+    package var tags: [(key: String, value: String)]
+    /// Nanoseconds, inclusive.
+    package var minDuration: Int64?
+    package var maxDuration: Int64?
+    /// The span's start lies in it.
+    package var range: TimeRange
+    package var limit: Int
+
+    package init(
+        service: String? = nil, operation: String? = nil, kind: Int32? = nil,
+        tags: [(key: String, value: String)] = [], minDuration: Int64? = nil,
+        maxDuration: Int64? = nil, range: TimeRange, limit: Int
+    ) {
+        self.service = service
+        self.operation = operation
+        self.kind = kind
+        self.tags = tags
+        self.minDuration = minDuration
+        self.maxDuration = maxDuration
+        self.range = range
+        self.limit = limit
+    }
+}
+
+/// Where trace searches read.
+package protocol TraceSource: Sendable {
+    /// Every span of each trace, complete and not cut by any time range; a trace that is not stored is an empty array.
+    func spans(
+        of traces: [TraceID], context: QueryContext
+    ) throws(QueryError) -> [[TraceSpan]]
+
+    /// Hands over the spans that start in `query.range` newest first, in batches, after dropping those that the source can
+    /// tell from its columns (service, operation, kind, duration, simple tags) not to match. It may hand over too many: the
+    /// search checks every span against the whole query.
+    ///
+    /// - Parameter visit: answers whether to go on.
+    func scan(
+        _ query: TraceQuery, context: QueryContext,
+        visit: ([TraceSpan]) throws(QueryError) -> Bool
+    ) throws(QueryError)
+
+    /// Sorted and unique, over the whole retention.
+    func services(context: QueryContext) throws(QueryError) -> [String]
+
+    /// Span names and kinds of a service, sorted and unique; unknown service: empty.
+    func operations(
+        of service: String, context: QueryContext
+    ) throws(QueryError) -> [(name: String, kind: Int32)]
+}
