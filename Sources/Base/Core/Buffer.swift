@@ -3,11 +3,13 @@ package final class BufferMemory<Element: BitwiseCopyable>: @unchecked Sendable 
     package let base: UnsafeMutablePointer<Element>
     package let capacity: Int
 
+    @inlinable
     package init(capacity: Int) {
         self.capacity = capacity
         base = .allocate(capacity: max(capacity, 1))
     }
 
+    @inlinable
     deinit { base.deallocate() }
 }
 
@@ -17,6 +19,7 @@ package struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
     package let base: UnsafePointer<Element>
     package let count: Int
 
+    @inlinable
     package init(owner: AnyObject?, base: UnsafePointer<Element>, count: Int) {
         self.owner = owner
         self.base = base
@@ -24,6 +27,7 @@ package struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
     }
 
     /// A copy of `elements`.
+    @inlinable
     package init(_ elements: some Collection<Element>) {
         let memory = BufferMemory<Element>(capacity: elements.count)
         var i = 0
@@ -34,8 +38,10 @@ package struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
         self.init(owner: memory, base: memory.base, count: i)
     }
 
+    @inlinable
     package static var empty: Buffer { Buffer([]) }
 
+    @inlinable
     package var indices: Range<Int> { 0..<count }
 
     @inlinable
@@ -45,14 +51,17 @@ package struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
     }
 
     /// The elements of `range`, sharing this buffer's memory.
+    @inlinable
     package subscript(range: Range<Int>) -> Buffer {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "range out of bounds")
         return Buffer(owner: owner, base: base + range.lowerBound, count: range.count)
     }
 
     /// For loops over memory; valid while this buffer is alive.
+    @inlinable
     package var unsafeElements: UnsafeBufferPointer<Element> { .init(start: base, count: count) }
 
+    @inlinable
     package var array: [Element] { Array(unsafeElements) }
 }
 
@@ -61,17 +70,19 @@ package struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
 /// One writer at a time; snapshots are taken where the writer is excluded. Growth moves the elements to new memory and leaves
 /// the old to the snapshots that refer to it; `truncate` only takes back elements that no snapshot has seen.
 package struct BufferBuilder<Element: BitwiseCopyable>: ~Copyable {
-    package private(set) var memory: BufferMemory<Element>
-    package private(set) var base: UnsafeMutablePointer<Element>
-    package private(set) var count = 0
-    private var capacity: Int
+    package var memory: BufferMemory<Element>
+    package var base: UnsafeMutablePointer<Element>
+    package var count = 0
+    @usableFromInline var capacity: Int
 
+    @inlinable
     package init(capacity: Int = 0) {
         memory = BufferMemory(capacity: capacity)
         base = memory.base
         self.capacity = capacity
     }
 
+    @inlinable
     @inline(__always)
     package mutating func append(_ element: Element) {
         if count == capacity { grow(toHold: count + 1) }
@@ -79,6 +90,7 @@ package struct BufferBuilder<Element: BitwiseCopyable>: ~Copyable {
         count &+= 1
     }
 
+    @inlinable
     package mutating func append(contentsOf elements: UnsafeBufferPointer<Element>) {
         guard let source = elements.baseAddress, !elements.isEmpty else { return }
         if capacity - count < elements.count { grow(toHold: count + elements.count) }
@@ -86,14 +98,16 @@ package struct BufferBuilder<Element: BitwiseCopyable>: ~Copyable {
         count += elements.count
     }
 
+    @inlinable
     package mutating func append(repeating element: Element, count added: Int) {
         if capacity - count < added { grow(toHold: count + added) }
         (base + count).initialize(repeating: element, count: added)
         count += added
     }
 
+    @inlinable
     @inline(never)
-    private mutating func grow(toHold needed: Int) {
+    package mutating func grow(toHold needed: Int) {
         let next = BufferMemory<Element>(capacity: max(needed, capacity + capacity / 2 + 64))
         next.base.initialize(from: base, count: count)
         memory = next
@@ -108,12 +122,15 @@ package struct BufferBuilder<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// Takes back the elements from `newCount` on, which no snapshot may have seen.
+    @inlinable
     package mutating func truncate(to newCount: Int) {
         precondition(newCount >= 0 && newCount <= count)
         count = newCount
     }
 
+    @inlinable
     package func snapshot() -> Buffer<Element> { Buffer(owner: memory, base: base, count: count) }
 
+    @inlinable
     package var byteCount: Int { capacity * MemoryLayout<Element>.stride }
 }

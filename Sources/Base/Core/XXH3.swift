@@ -2,6 +2,7 @@ private import CXXHash
 
 /// XXH3-64, the hash of checksums, dictionaries and skip indexes. Source: the xxHash specification, version 0.8.
 package enum XXH3 {
+
     package static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         varve_xxh3_64(bytes.baseAddress, bytes.count)
     }

@@ -1,0 +1,56 @@
+package import Core
+package import TableSchema
+
+extension PartitionUnit {
+    private static let hour: Int64 = 3_600_000_000_000
+    private static let day: Int64 = 24 * hour
+
+    /// The start of the partition that holds `time`, nanoseconds since the epoch; weeks begin on Mondays, months on their first.
+    package func start(of time: Int64) -> Int64 {
+        switch self {
+        case .hour: Self.floor(time, to: Self.hour)
+        case .day: Self.floor(time, to: Self.day)
+        // The epoch was a Thursday.
+        case .week:
+            Self.floor(time &+ 3 * Self.day, to: 7 * Self.day) &- 3 * Self.day
+        case .month:
+            Self.monthStart(day: Self.floor(time, to: Self.day) / Self.day) &* Self.day
+        }
+    }
+
+    private static func floor(_ time: Int64, to unit: Int64) -> Int64 {
+        let rest = time % unit
+        return time &- (rest < 0 ? rest + unit : rest)
+    }
+
+    /// The first day of the month of `day`, both as days since the epoch.
+    /// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil and its inverse.
+    private static func monthStart(day: Int64) -> Int64 {
+        let shifted = day + 719_468
+        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let month = (5 * dayOfYear + 2) / 153
+        return day - (dayOfYear - (153 * month + 2) / 5)
+    }
+
+    /// The moment after the last one of the partition that starts at `start`.
+    package func end(ofPartitionAt start: Int64) -> Int64 {
+        switch self {
+        case .hour: start &+ Self.hour
+        case .day: start &+ Self.day
+        case .week: start &+ 7 * Self.day
+        case .month: self.start(of: start &+ 32 * Self.day)
+        }
+    }
+}
+
+extension TimeRange {
+    /// Whether the partition of `unit` that starts at `start` has a moment in this range.
+    package func overlaps(partitionAt start: Int64, unit: PartitionUnit) -> Bool {
+        overlaps(
+            first: Timestamp(nanoseconds: start),
+            last: Timestamp(nanoseconds: unit.end(ofPartitionAt: start) &- 1))
+    }
+}
