@@ -34,6 +34,20 @@ package struct StringInterner: ~Copyable {
         return length == count && memcmp(contents.base + from, start, count) == 0
     }
 
+    /// Whether the entry is `prefix`, as four bytes in memory order, followed by the given bytes.
+    @inlinable
+    @inline(__always)
+    package func isEqual(
+        _ entry: UInt32, prefix: UInt32, _ start: UnsafePointer<UInt8>, _ count: Int
+    ) -> Bool {
+        let from = Int(offsets.base[Int(entry)])
+        let length = Int(offsets.base[Int(entry) &+ 1]) &- from
+        guard length == count &+ 4 else { return false }
+        let stored = UnsafeRawPointer(contents.base + from)
+        return stored.loadUnaligned(as: UInt32.self) == prefix
+            && memcmp(stored + 4, start, count) == 0
+    }
+
     /// Appends an entry without looking for an equal one.
     package mutating func add(_ start: UnsafePointer<UInt8>, _ count: Int) -> UInt32 {
         contents.append(contentsOf: UnsafeBufferPointer(start: start, count: count))

@@ -14,6 +14,7 @@ package struct SeriesCache: ~Copyable {
     /// By key: the key that followed it last.
     private var successors = BufferBuilder<UInt32>()
     private var last: UInt32 = 0
+    private var scratch: [UInt8] = []
 
     package init() {}
 
@@ -23,26 +24,30 @@ package struct SeriesCache: ~Copyable {
 
     private static var nowhere: UnsafePointer<UInt8> { ProtobufSlice.empty.start }
 
-    /// The key's number, and whether it is new: then `setEntry` must follow.
+    /// The number of the key made of a context and the bytes of a point's attributes, and whether it is new: then `setEntry`
+    /// must follow.
     @inline(__always)
     package mutating func key(
-        _ start: UnsafePointer<UInt8>, count: Int
+        context: UInt32, _ start: UnsafePointer<UInt8>, count: Int
     ) -> (key: UInt32, isNew: Bool) {
         if keys.count > 0 {
             let predicted = successors.base[Int(last)]
-            if keys.isEqual(predicted, start, count) {
+            if keys.isEqual(predicted, prefix: context, start, count) {
                 last = predicted
                 return (predicted, false)
             }
         }
-        return find(start, count)
+        return find(context, start, count)
     }
 
     private mutating func find(
-        _ start: UnsafePointer<UInt8>, _ count: Int
+        _ context: UInt32, _ start: UnsafePointer<UInt8>, _ count: Int
     ) -> (key: UInt32, isNew: Bool) {
+        scratch.removeAll(keepingCapacity: true)
+        withUnsafeBytes(of: context) { scratch.append(contentsOf: $0) }
+        scratch.append(contentsOf: UnsafeBufferPointer(start: start, count: count))
         let known = keys.count
-        let key = keys.lookUp(start, count)
+        let key = scratch.withUnsafeBufferPointer { keys.lookUp($0.baseAddress ?? start, $0.count) }
         let isNew = keys.count > known
         if isNew {
             entries.append(0)

@@ -1,0 +1,170 @@
+package import Telemetry
+internal import Columns
+internal import Core
+
+/// Reads `ExportLogsServiceRequest` from protobuf bytes straight into the columns of `otel_logs`.
+package enum LogDecoder {
+    /// - Parameter received: the time of records that have none, nanoseconds since the epoch.
+    package static func decode(
+        _ body: UnsafeRawBufferPointer, received: Int64, into builder: inout LogBuilder
+    ) throws(ProtobufError) -> DecodeOutcome {
+        var outcome = DecodeOutcome()
+        var requests = ProtobufReader(ProtobufSlice(body))
+        while !requests.isAtEnd {
+            let tag = try requests.tag()
+            guard tag == 1 << 3 | 2 else {
+                try requests.skip(tag)
+                continue
+            }
+            let group = try RequestWalker.Group(requests.bytes())
+            var codes = LogCodes(received: received)
+            try codes.setResource(group, &builder)
+            var scopes = ProtobufReader(group.items)
+            while !scopes.isAtEnd {
+                let tag = try scopes.tag()
+                guard tag == 2 << 3 | 2 else {
+                    try scopes.skip(tag)
+                    continue
+                }
+                let scope = try RequestWalker.Group(scopes.bytes())
+                codes.setScope(scope, &builder)
+                var records = ProtobufReader(scope.items)
+                while !records.isAtEnd {
+                    let tag = try records.tag()
+                    if tag == 2 << 3 | 2 {
+                        try decodeRecord(records.bytes(), codes, &builder, &outcome)
+                    } else {
+                        try records.skip(tag)
+                    }
+                }
+            }
+        }
+        return outcome
+    }
+
+    private struct LogCodes {
+        let received: Int64
+        var resource: UInt32 = 0
+        var scope: UInt32 = 0
+        var service: UInt32 = 0
+
+        init(received: Int64) { self.received = received }
+
+        mutating func setResource(
+            _ group: RequestWalker.Group, _ builder: inout LogBuilder
+        ) throws(ProtobufError) {
+            try AnyValue.check(attributesIn: group.header, field: 1)
+            ResourceIdentity.write(
+                message: group.header, schemaURL: group.schemaURL, into: &builder.scratch)
+            resource = builder.resources.code(builder.scratch.bytes, count: builder.scratch.bytes.count)
+            let name = try ResourceIdentity.serviceName(ofResource: group.header) ?? .empty
+            service = builder.serviceNames.code(name.start, count: name.count)
+        }
+
+        mutating func setScope(_ group: RequestWalker.Group, _ builder: inout LogBuilder) {
+            ResourceIdentity.write(
+                message: group.header, schemaURL: group.schemaURL, into: &builder.scratch)
+            scope = builder.scopes.code(builder.scratch.bytes, count: builder.scratch.bytes.count)
+        }
+    }
+
+    private struct Fields {
+        var time: UInt64 = 0
+        var observed: UInt64 = 0
+        var severityNumber: Int64 = 0
+        var severityText = ProtobufSlice.empty
+        var body = AnyValue.Scalar()
+        var bodyMessage = ProtobufSlice.empty
+        var droppedAttributes: Int64 = 0
+        var flags: Int64 = 0
+        var traceID = ProtobufSlice.empty
+        var spanID = ProtobufSlice.empty
+        var eventName = ProtobufSlice.empty
+
+        @inline(__always)
+        var fault: String? {
+            if (traceID.count != 0 && traceID.count != 16) || (spanID.count != 0 && spanID.count != 8) {
+                return "a log record's trace_id must have 0 or 16 bytes, its span_id 0 or 8"
+            }
+            if time > UInt64(Int64.max) || observed > UInt64(Int64.max) {
+                return "a log record's times must lie before 2262-04-11"
+            }
+            return nil
+        }
+    }
+
+    private static func decodeRecord(
+        _ message: ProtobufSlice, _ codes: LogCodes, _ builder: inout LogBuilder,
+        _ outcome: inout DecodeOutcome
+    ) throws(ProtobufError) {
+        var fields = Fields()
+        var reader = ProtobufReader(message)
+        var fits = true
+        builder.attributes.begin()
+        while !reader.isAtEnd {
+            let tag = try reader.tag()
+            switch tag {
+            case 1 << 3 | 1: fields.time = try reader.fixed64()
+            case 2 << 3: fields.severityNumber = Int64(Int32(truncatingIfNeeded: try reader.varint()))
+            case 3 << 3 | 2: fields.severityText = try reader.bytes()
+            case 5 << 3 | 2:
+                fields.bodyMessage = try reader.bytes()
+                fields.body = try AnyValue.scalar(fields.bodyMessage)
+            case 6 << 3 | 2:
+                let attribute = try reader.bytes()
+                if fits { fits = try builder.attributes.append(keyValue: attribute) }
+            case 7 << 3: fields.droppedAttributes = Int64(UInt32(truncatingIfNeeded: try reader.varint()))
+            case 8 << 3 | 5: fields.flags = Int64(try reader.fixed32())
+            case 9 << 3 | 2: fields.traceID = try reader.bytes()
+            case 10 << 3 | 2: fields.spanID = try reader.bytes()
+            case 11 << 3 | 1: fields.observed = try reader.fixed64()
+            case 12 << 3 | 2: fields.eventName = try reader.bytes()
+            default: try reader.skip(tag)
+            }
+        }
+        if let fault = fields.fault {
+            builder.truncate(to: builder.rowCount)
+            outcome.reject(fault)
+            return
+        }
+        if !fits { try builder.attributes.rewrite(from: message, field: 6) }
+        builder.attributes.end()
+        append(fields, codes, &builder)
+        outcome.accepted &+= 1
+    }
+
+    private static func append(
+        _ fields: Fields, _ codes: LogCodes, _ builder: inout LogBuilder
+    ) {
+        let time: Int64
+        if fields.time != 0 {
+            time = Int64(fields.time)
+            builder.timeSources.append(LogTable.TimeSource.record)
+        } else if fields.observed != 0 {
+            time = Int64(fields.observed)
+            builder.timeSources.append(LogTable.TimeSource.observed)
+        } else {
+            time = codes.received
+            builder.timeSources.append(LogTable.TimeSource.receipt)
+        }
+        builder.observedDelays.append(
+            fields.observed == 0 ? LogTable.notObserved : Int64(fields.observed) &- time)
+        builder.severityNumbers.append(fields.severityNumber)
+        builder.severityTexts.append(fields.severityText.start, count: fields.severityText.count)
+        builder.eventNames.append(fields.eventName.start, count: fields.eventName.count)
+        builder.bodyTypes.append(Int64(fields.body.type.rawValue))
+        if fields.body.type == .string {
+            builder.bodies.append(fields.body.bytes.start, count: fields.body.bytes.count)
+        } else {
+            builder.bodies.append(fields.bodyMessage.start, count: fields.bodyMessage.count)
+        }
+        builder.droppedAttributes.append(fields.droppedAttributes)
+        builder.flags.append(fields.flags)
+        builder.traceIDs.append(id: fields.traceID, width: 16)
+        builder.spanIDs.append(id: fields.spanID, width: 8)
+        builder.serviceNames.append(code: codes.service)
+        builder.resources.append(code: codes.resource)
+        builder.scopes.append(code: codes.scope)
+        builder.times.append(time)
+    }
+}

@@ -1,0 +1,331 @@
+package import Telemetry
+internal import Columns
+internal import Core
+
+/// Reads `ExportMetricsServiceRequest` from protobuf bytes straight into the columns of `otel_metrics`, a row per data point.
+package enum MetricDecoder {
+    package static func decode(
+        _ body: UnsafeRawBufferPointer, into builder: inout MetricBuilder
+    ) throws(ProtobufError) -> DecodeOutcome {
+        var outcome = DecodeOutcome()
+        var requests = ProtobufReader(ProtobufSlice(body))
+        while !requests.isAtEnd {
+            let tag = try requests.tag()
+            guard tag == 1 << 3 | 2 else {
+                try requests.skip(tag)
+                continue
+            }
+            let group = try RequestWalker.Group(requests.bytes())
+            var codes = MetricCodes()
+            try codes.setResource(group, &builder)
+            var scopes = ProtobufReader(group.items)
+            while !scopes.isAtEnd {
+                let tag = try scopes.tag()
+                guard tag == 2 << 3 | 2 else {
+                    try scopes.skip(tag)
+                    continue
+                }
+                let scope = try RequestWalker.Group(scopes.bytes())
+                codes.setScope(scope, &builder)
+                var metrics = ProtobufReader(scope.items)
+                while !metrics.isAtEnd {
+                    let tag = try metrics.tag()
+                    if tag == 2 << 3 | 2 {
+                        try decodeMetric(metrics.bytes(), codes, &builder, &outcome)
+                    } else {
+                        try metrics.skip(tag)
+                    }
+                }
+            }
+        }
+        return outcome
+    }
+
+    /// What all points of a metric share.
+    struct MetricCodes {
+        var resource: UInt32 = 0
+        var scope: UInt32 = 0
+        var service: UInt32 = 0
+        var resourceHash: UInt64 = 0
+        var scopeHash: UInt64 = 0
+        var name: UInt32 = 0
+        var context: UInt32 = 0
+        var header = MetricHeader()
+
+        mutating func setResource(
+            _ group: RequestWalker.Group, _ builder: inout MetricBuilder
+        ) throws(ProtobufError) {
+            try AnyValue.check(attributesIn: group.header, field: 1)
+            ResourceIdentity.write(
+                message: group.header, schemaURL: group.schemaURL, into: &builder.scratch)
+            resource = builder.resources.code(builder.scratch.bytes, count: builder.scratch.bytes.count)
+            resourceHash = XXH3.hash(builder.scratch.bytes)
+            let name = try ResourceIdentity.serviceName(ofResource: group.header) ?? .empty
+            service = builder.serviceNames.code(name.start, count: name.count)
+        }
+
+        mutating func setScope(_ group: RequestWalker.Group, _ builder: inout MetricBuilder) {
+            ResourceIdentity.write(
+                message: group.header, schemaURL: group.schemaURL, into: &builder.scratch)
+            scope = builder.scopes.code(builder.scratch.bytes, count: builder.scratch.bytes.count)
+            scopeHash = XXH3.hash(builder.scratch.bytes)
+        }
+
+        mutating func setMetric(_ header: MetricHeader, _ builder: inout MetricBuilder) {
+            self.header = header
+            name = builder.metricNames.code(header.name.start, count: header.name.count)
+            builder.scratch.bytes.removeAll(keepingCapacity: true)
+            header.write(resourceHash, scopeHash, into: &builder.scratch)
+            context = builder.cache.context(builder.scratch.bytes)
+        }
+    }
+
+    /// A metric's descriptor, and where its data are.
+    struct MetricHeader {
+        var name = ProtobufSlice.empty
+        var description = ProtobufSlice.empty
+        var unit = ProtobufSlice.empty
+        /// The whole metric, for its metadata in field 12.
+        var message = ProtobufSlice.empty
+        var kind: UInt64 = 0
+        var data = ProtobufSlice.empty
+        var temporality: UInt64 = 0
+        var isMonotonic: UInt64 = 0
+
+        init() {}
+
+        init(_ message: ProtobufSlice) throws(ProtobufError) {
+            self.message = message
+            var reader = ProtobufReader(message)
+            while !reader.isAtEnd {
+                let tag = try reader.tag()
+                switch tag {
+                case 1 << 3 | 2: name = try reader.bytes()
+                case 2 << 3 | 2: description = try reader.bytes()
+                case 3 << 3 | 2: unit = try reader.bytes()
+                case 5 << 3 | 2: (kind, data) = (1, try reader.bytes())
+                case 7 << 3 | 2: (kind, data) = (2, try reader.bytes())
+                case 9 << 3 | 2: (kind, data) = (3, try reader.bytes())
+                case 10 << 3 | 2: (kind, data) = (4, try reader.bytes())
+                case 11 << 3 | 2: (kind, data) = (5, try reader.bytes())
+                case 12 << 3 | 2: _ = try AnyValue.scalar(AnyValue.keyValue(reader.bytes()).value)
+                default: try reader.skip(tag)
+                }
+            }
+            try readData()
+        }
+
+        private mutating func readData() throws(ProtobufError) {
+            var reader = ProtobufReader(data)
+            while !reader.isAtEnd {
+                let tag = try reader.tag()
+                switch tag {
+                case 2 << 3: temporality = try reader.varint() & 0xFFFF_FFFF
+                case 3 << 3: isMonotonic = try reader.varint() == 0 ? 0 : 1
+                default: try reader.skip(tag)
+                }
+            }
+        }
+
+        /// The fields of `SeriesIdentity` that the metric gives.
+        func write(_ resourceHash: UInt64, _ scopeHash: UInt64, into writer: inout ProtobufWriter) {
+            writer.field(1, bytes: name.raw)
+            writer.field(4, varint: kind)
+            if temporality != 0 { writer.field(5, varint: temporality) }
+            if isMonotonic != 0 { writer.field(6, varint: isMonotonic) }
+            if unit.count > 0 { writer.field(2, bytes: unit.raw) }
+            if description.count > 0 { writer.field(3, bytes: description.raw) }
+            try? RequestWalker.forEach(12, in: message) { item in writer.field(12, bytes: item.raw) }
+            writer.field(8, fixed64: resourceHash)
+            writer.field(9, fixed64: scopeHash)
+        }
+
+        /// The number of the attributes' field in this kind's data points (contract §8.4).
+        var attributesField: UInt64 {
+            switch kind {
+            case 3: 9
+            case 4: 1
+            default: 7
+            }
+        }
+    }
+
+    private static func decodeMetric(
+        _ message: ProtobufSlice, _ scope: MetricCodes, _ builder: inout MetricBuilder,
+        _ outcome: inout DecodeOutcome
+    ) throws(ProtobufError) {
+        let header = try MetricHeader(message)
+        var codes = scope
+        if header.name.count > 0 { codes.setMetric(header, &builder) }
+        var points = ProtobufReader(header.data)
+        while !points.isAtEnd {
+            let tag = try points.tag()
+            guard tag == 1 << 3 | 2 else {
+                try points.skip(tag)
+                continue
+            }
+            let point = try points.bytes()
+            if header.name.count == 0 {
+                outcome.reject("a metric must have a name")
+                continue
+            }
+            let fault: String?
+            switch header.kind {
+            case 3: fault = try decodeHistogram(point, codes, &builder)
+            case 4: fault = try decodeExponentialHistogram(point, codes, &builder)
+            case 5: fault = try decodeSummary(point, codes, &builder)
+            default: fault = try decodeNumber(point, codes, &builder)
+            }
+            if let fault {
+                builder.truncate(to: builder.rowCount)
+                outcome.reject(fault)
+            } else {
+                outcome.accepted &+= 1
+            }
+        }
+    }
+
+    private static func decodeNumber(
+        _ message: ProtobufSlice, _ codes: MetricCodes, _ builder: inout MetricBuilder
+    ) throws(ProtobufError) -> String? {
+        var fields = PointFields()
+        var attributes = AttributeRun()
+        var type = MetricTable.ValueType.none
+        var bits: UInt64 = 0
+        var reader = ProtobufReader(message)
+        while !reader.isAtEnd {
+            let begin = reader.position
+            let tag = try reader.tag()
+            switch tag {
+            case 2 << 3 | 1: fields.start = try reader.fixed64()
+            case 3 << 3 | 1: fields.time = try reader.fixed64()
+            case 4 << 3 | 1: (type, bits) = (MetricTable.ValueType.double, try reader.fixed64())
+            case 5 << 3 | 2: try decodeExemplar(reader.bytes(), &builder)
+            case 6 << 3 | 1: (type, bits) = (MetricTable.ValueType.int, try reader.fixed64())
+            case 7 << 3 | 2:
+                _ = try reader.bytes()
+                attributes.extend(from: begin, to: reader.position)
+            case 8 << 3: fields.flags = Int64(UInt32(truncatingIfNeeded: try reader.varint()))
+            default: try reader.skip(tag)
+            }
+        }
+        if let fault = fields.fault { return fault }
+        try appendSeries(attributes, message, codes, &builder)
+        builder.valueTypes.append(type)
+        if type == MetricTable.ValueType.int {
+            let (value, residue) = MetricTable.split(Int64(bitPattern: bits))
+            builder.values.append(value)
+            builder.residues.append(residue)
+        } else {
+            builder.values.append(Double(bitPattern: bits))
+            builder.residues.append(0)
+        }
+        finish(fields, codes, &builder)
+        return nil
+    }
+
+    /// Ends a row whose value, series and distribution have been appended.
+    static func finish(
+        _ fields: PointFields, _ codes: MetricCodes, _ builder: inout MetricBuilder
+    ) {
+        builder.flags.append(fields.flags)
+        builder.metricNames.append(code: codes.name)
+        builder.serviceNames.append(code: codes.service)
+        builder.resources.append(code: codes.resource)
+        builder.scopes.append(code: codes.scope)
+        builder.startTimes.append(Int64(fields.start))
+        let time = Int64(fields.time)
+        var exemplar = Int(builder.exemplars.ends.base[builder.exemplars.ends.count - 1])
+        while exemplar < builder.exemplars.timeOffsets.count {
+            builder.exemplars.timeOffsets.base[exemplar] &-= time
+            exemplar += 1
+        }
+        builder.exemplars.ends.append(UInt32(truncatingIfNeeded: builder.exemplars.values.count))
+        builder.distributions.ends.append(UInt32(truncatingIfNeeded: builder.distributions.counts.count))
+        builder.times.append(time)
+    }
+
+    /// What every kind of data point has.
+    struct PointFields {
+        var start: UInt64 = 0
+        var time: UInt64 = 0
+        var flags: Int64 = 0
+
+        @inline(__always)
+        var fault: String? {
+            start > UInt64(Int64.max) || time > UInt64(Int64.max)
+                ? "a data point's times must lie before 2262-04-11" : nil
+        }
+    }
+
+    /// The attributes of a data point as they are in the request: nearly always one run of fields.
+    struct AttributeRun {
+        private(set) var start: UnsafePointer<UInt8>?
+        private var end: UnsafePointer<UInt8>?
+        private(set) var isContiguous = true
+
+        @inline(__always)
+        mutating func extend(from begin: UnsafePointer<UInt8>, to newEnd: UnsafePointer<UInt8>) {
+            if start == nil {
+                start = begin
+            } else if end != begin {
+                isContiguous = false
+            }
+            end = newEnd
+        }
+
+        @inline(__always)
+        var count: Int {
+            guard let start, let end else { return 0 }
+            return end - start
+        }
+    }
+
+    @inline(__always)
+    static func appendSeries(
+        _ run: AttributeRun, _ message: ProtobufSlice, _ codes: MetricCodes,
+        _ builder: inout MetricBuilder
+    ) throws(ProtobufError) {
+        guard run.isContiguous else { return try appendScattered(message, codes, &builder) }
+        let start = run.start ?? message.start
+        let (key, isNew) = builder.cache.key(context: codes.context, start, count: run.count)
+        if isNew {
+            let attributes = ProtobufSlice(start: start, count: run.count)
+            builder.cache.setEntry(try addSeries(attributes, codes, &builder), ofKey: key)
+        }
+        builder.series.append(code: builder.cache.entry(ofKey: key))
+    }
+
+    private static func appendScattered(
+        _ message: ProtobufSlice, _ codes: MetricCodes, _ builder: inout MetricBuilder
+    ) throws(ProtobufError) {
+        let field = codes.header.attributesField
+        var run = ProtobufWriter()
+        try RequestWalker.forEach(field, in: message) { item in run.field(field, bytes: item.raw) }
+        let (key, isNew) = builder.cache.key(context: codes.context, run.bytes, count: run.bytes.count)
+        if isNew {
+            let code: UInt32 = try run.bytes.withUnsafeBufferPointer {
+                (bytes) throws(ProtobufError) in
+                try addSeries(ProtobufSlice(UnsafeRawBufferPointer(bytes)), codes, &builder)
+            }
+            builder.cache.setEntry(code, ofKey: key)
+        }
+        builder.series.append(code: builder.cache.entry(ofKey: key))
+    }
+
+    /// The entry in the series column for attributes seen for the first time.
+    private static func addSeries(
+        _ attributes: ProtobufSlice, _ codes: MetricCodes, _ builder: inout MetricBuilder
+    ) throws(ProtobufError) -> UInt32 {
+        builder.scratch.bytes.removeAll(keepingCapacity: true)
+        codes.header.write(codes.resourceHash, codes.scopeHash, into: &builder.scratch)
+        var reader = ProtobufReader(attributes)
+        while !reader.isAtEnd {
+            _ = try reader.tag()
+            let item = try reader.bytes()
+            _ = try AnyValue.scalar(AnyValue.keyValue(item).value)
+            builder.scratch.field(7, bytes: item.raw)
+        }
+        return builder.series.code(builder.scratch.bytes, count: builder.scratch.bytes.count)
+    }
+}
