@@ -134,5 +134,8 @@ let package = Package(
         .executableTarget(
             name: "varve", dependencies: ["Core", "Server"], path: "Sources/Commands/varve",
             swiftSettings: common),
+
+        // Tests
+        tests("Base", "Pattern", imports: ["Pattern"]),
     ]
 )
