@@ -61,7 +61,6 @@ let package = Package(
         system("CDeflate", pkgConfig: "libdeflate", package: "libdeflate-dev"),
         system("CYAML", pkgConfig: "yaml-0.1", package: "libyaml-dev"),
         shim("CMicroHTTPD", libraries: ["microhttpd"]),
-        shim("CSIMDJSON", libraries: ["simdjson"]),
         shim("CRE2", libraries: ["re2"]),
         shim("CLinux", libraries: []),
 
@@ -69,7 +68,7 @@ let package = Package(
         module("Base", "Core", .kernel, imports: ["CXXHash"]),
         module("Base", "Compression", .kernel, imports: ["Core", "CZstd", "CLZ4", "CDeflate"]),
         module("Base", "Pattern", .kernel, imports: ["Core", "CRE2"]),
-        module("Base", "JSON", .kernel, imports: ["Core", "CSIMDJSON"]),
+        module("Base", "JSON", .kernel, imports: ["Core"]),
         module("Base", "Files", .kernel, imports: ["Core", "CLinux"]),
         module("Base", "Encoding", .kernel, imports: ["Core", "Compression"]),
         module("Base", "Indexing", .kernel, imports: ["Core"]),
@@ -137,5 +136,6 @@ let package = Package(
 
         // Tests
         tests("Base", "Pattern", imports: ["Pattern"]),
+        tests("Base", "JSON", imports: ["JSON"]),
     ]
 )
