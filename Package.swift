@@ -137,5 +137,6 @@ let package = Package(
         // Tests
         tests("Base", "Pattern", imports: ["Pattern"]),
         tests("Base", "JSON", imports: ["JSON"]),
+        tests("Base", "Files", imports: ["Files"]),
     ]
 )
