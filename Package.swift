@@ -74,8 +74,9 @@ let package = Package(
         module("Base", "Indexing", .kernel, imports: ["Core"]),
         module("Base", "TableSchema", imports: ["Core"]),
         .target(
-            name: "Schema", path: "Schema", exclude: ["README.md", "LOCK"],
+            name: "Schema", path: "Schema", exclude: ["README.md"],
             resources: [
+                .embedInCode("LOCK"),
                 .embedInCode("001_otel_metrics.sql"),
                 .embedInCode("002_otel_logs.sql"),
                 .embedInCode("003_otel_traces.sql"),
@@ -131,6 +132,9 @@ let package = Package(
 
         // Commands
         .executableTarget(
+            name: "varve-schema", dependencies: ["TableSchema", "Schema"], path: "Sources/Commands/varve-schema",
+            swiftSettings: common),
+        .executableTarget(
             name: "varve", dependencies: ["Core", "Server"], path: "Sources/Commands/varve",
             swiftSettings: common),
 
@@ -138,5 +142,6 @@ let package = Package(
         tests("Base", "Pattern", imports: ["Pattern"]),
         tests("Base", "JSON", imports: ["JSON"]),
         tests("Base", "Files", imports: ["Files"]),
+        tests("Base", "TableSchema", imports: ["TableSchema", "Schema"]),
     ]
 )

@@ -5,4 +5,7 @@ package enum Schema {
         ("002_otel_logs.sql", PackageResources._02_otel_logs_sql),
         ("003_otel_traces.sql", PackageResources._03_otel_traces_sql),
     ]
+
+    /// The numbers of every table and column.
+    package static let lock: [UInt8] = PackageResources.LOCK
 }
