@@ -83,6 +83,10 @@ let package = Package(
             ],
             swiftSettings: common),
 
+        tests("Base", "Compression", imports: ["Compression"]),
+        tests("Base", "Encoding", imports: ["Core", "Encoding"]),
+        tests("Base", "Indexing", imports: ["Core", "Indexing"]),
+
         // Engine
         module("Engine", "Columns", .kernel, imports: ["Core", "TableSchema"]),
         module(

@@ -1,0 +1,220 @@
+/// Packed groups: up to 1024 values each as bits above a reference, with exceptions for the few that need many more bits.
+///
+/// ```
+/// group: width u8 (0…64; +0x80 with exceptions) | reference less the last group's, zigzag varint | [exceptions, varint]
+///        bits (BitPacking) | [positions u16 each, ascending | the bits above `width` of each, varint]
+/// ```
+enum PackedGroups {
+    private static let exceptionsMark: UInt8 = 0x80
+
+    /// How one group is stored.
+    struct Plan {
+        var reference: Int64
+        var width: Int
+        var exceptions: Int
+        /// The group's bytes but for its header, exact for the bits, an estimate for the exceptions.
+        var byteCount: Int
+    }
+
+    /// Finds the width at which bits and exceptions together are least; leaves the offsets from the reference in `offsets`.
+    static func plan(
+        _ values: UnsafePointer<Int64>, count: Int, offsets: UnsafeMutablePointer<UInt64>
+    ) -> Plan {
+        var least = values[0]
+        var most = values[0]
+        for i in 1..<max(count, 1) {
+            least = min(least, values[i])
+            most = max(most, values[i])
+        }
+        let straight = plan(values, count: count, reference: least, offsets: offsets)
+        guard straight.width > 6, count >= 16 else { return straight }
+        let sturdy = BulkReference.find(values, count: count)
+        guard sturdy != least else { return straight }
+        let candidate = plan(values, count: count, reference: sturdy, offsets: offsets)
+        if candidate.byteCount < straight.byteCount { return candidate }
+        return plan(values, count: count, reference: least, offsets: offsets)
+    }
+
+    private static func plan(
+        _ values: UnsafePointer<Int64>, count: Int, reference: Int64, offsets: UnsafeMutablePointer<UInt64>
+    ) -> Plan {
+        withUnsafeTemporaryAllocation(of: Int32.self, capacity: 65) { widths in
+            widths.initialize(repeating: 0)
+            for i in 0..<count {
+                let offset = UInt64(bitPattern: values[i] &- reference)
+                offsets[i] = offset
+                widths[64 &- offset.leadingZeroBitCount] &+= 1
+            }
+            var width = 64
+            while width > 0 && widths[width] == 0 { width -= 1 }
+            var best = Plan(
+                reference: reference, width: width, exceptions: 0,
+                byteCount: BitPacking.byteCount(count: count, width: width))
+            // Each exception costs its position and, in whole bytes of 7, the bits above the width: about 4 bits are lost.
+            var above = 0
+            var highBits = 0
+            for narrower in stride(from: width - 1, through: 0, by: -1) {
+                above += Int(widths[narrower + 1])
+                guard above <= count / 4 else { break }
+                highBits += above
+                let bytes = BitPacking.byteCount(count: count, width: narrower) + 2 + above * 2
+                    + (highBits + above * 4) / 7
+                if bytes < best.byteCount {
+                    best.width = narrower
+                    best.exceptions = above
+                    best.byteCount = bytes
+                }
+            }
+            return best
+        }
+    }
+
+    /// Appends `values` in groups.
+    static func encode(_ values: UnsafeBufferPointer<Int64>, into sink: inout ByteSink) {
+        guard let base = values.baseAddress else { return }
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: BitPacking.groupSize) { memory in
+            guard let offsets = memory.baseAddress else { return }
+            var last: Int64 = 0
+            var start = 0
+            while start < values.count {
+                let count = min(BitPacking.groupSize, values.count - start)
+                let plan = plan(base + start, count: count, offsets: offsets)
+                append(plan, offsets: offsets, count: count, after: last, to: &sink)
+                last = plan.reference
+                start += count
+            }
+        }
+    }
+
+    private static func append(
+        _ plan: Plan, offsets: UnsafePointer<UInt64>, count: Int, after last: Int64, to sink: inout ByteSink
+    ) {
+        let width = plan.width
+        sink.append(UInt8(width) | (plan.exceptions > 0 ? exceptionsMark : 0))
+        sink.append(varint: ZigZag.encode(plan.reference &- last))
+        if plan.exceptions > 0 { sink.append(varint: plan.exceptions) }
+        let byteCount = BitPacking.byteCount(count: count, width: width)
+        BitPacking.pack(
+            offsets, count: count, width: width, to: sink.reserve(byteCount + BitPacking.slack))
+        sink.advance(byteCount)
+        guard plan.exceptions > 0 else { return }
+        let limit: UInt64 = 1 &<< UInt64(width)  // a group with exceptions is narrower than 64 bits
+        var positions = sink.reserve(plan.exceptions * (2 + Varint.mostBytes))
+        var high = positions + plan.exceptions * 2
+        var written = plan.exceptions * 2
+        for i in 0..<count where offsets[i] >= limit {
+            positions.storeBytes(of: UInt16(i).littleEndian, as: UInt16.self)
+            positions += 2
+            let length = Varint.write(offsets[i] &>> UInt64(width), to: high)
+            high += length
+            written += length
+        }
+        sink.advance(written)
+    }
+
+    /// Decodes `count` values.
+    static func decode<Value: Unpackable>(
+        _ source: inout ByteSource, count: Int, into target: UnsafeMutablePointer<Value>
+    ) throws(EncodingError) {
+        var reference: Int64 = 0
+        var start = 0
+        while start < count {
+            let groupCount = min(BitPacking.groupSize, count - start)
+            let header = try source.byte()
+            let width = Int(header & ~exceptionsMark)
+            guard width <= 64 else { throw .corrupt }
+            reference &+= ZigZag.decode(try source.varint())
+            let exceptions = header & exceptionsMark == 0 ? 0 : try source.count(atMost: groupCount)
+            guard exceptions == 0 || width < 64 else { throw .corrupt }
+            let bits = try source.take(BitPacking.byteCount(count: groupCount, width: width))
+            Value.unpack(bits, count: groupCount, width: width, reference: reference, into: target + start)
+            if exceptions > 0 {
+                let positions = try source.take(exceptions * 2)
+                for i in 0..<exceptions {
+                    let position = Int(UInt16(littleEndian: positions.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self)))
+                    guard position < groupCount else { throw .corrupt }
+                    let high = try source.varint() &<< UInt64(width)
+                    target[start + position].add(high)
+                }
+            }
+            start += groupCount
+        }
+    }
+}
+
+/// What integers can be unpacked into.
+protocol Unpackable: BitwiseCopyable, FixedWidthInteger {
+    static func unpack(
+        _ source: UnsafeRawBufferPointer, count: Int, width: Int, reference: Int64, into target: UnsafeMutablePointer<Self>)
+    /// Adds modulo 2^64, or modulo 2^32.
+    mutating func add(_ bits: UInt64)
+}
+
+extension Int64: Unpackable {
+    static func unpack(
+        _ source: UnsafeRawBufferPointer, count: Int, width: Int, reference: Int64, into target: UnsafeMutablePointer<Int64>
+    ) {
+        BitPacking.unpack(source, count: count, width: width, reference: reference, into: target)
+    }
+
+    mutating func add(_ bits: UInt64) { self &+= Int64(bitPattern: bits) }
+}
+
+extension UInt32: Unpackable {
+    static func unpack(
+        _ source: UnsafeRawBufferPointer, count: Int, width: Int, reference: Int64, into target: UnsafeMutablePointer<UInt32>
+    ) {
+        BitPacking.unpack(source, count: count, width: width, reference: reference, into: target)
+    }
+
+    mutating func add(_ bits: UInt64) { self &+= UInt32(truncatingIfNeeded: bits) }
+}
+
+/// A reference for groups whose least value is an outlier: the least of the values near the median.
+///
+/// Differences at the border between two series are large and negative; measured from them, every ordinary difference would
+/// need their width. Offsets below the reference wrap to large naturals and become exceptions.
+enum BulkReference {
+    private static let samples = 31
+
+    static func find(_ values: UnsafePointer<Int64>, count: Int) -> Int64 {
+        let middle = median(values, count: count)
+        return withUnsafeTemporaryAllocation(of: Int32.self, capacity: 65) { widths in
+            widths.initialize(repeating: 0)
+            for i in 0..<count {
+                widths[64 &- ZigZag.encode(values[i] &- middle).leadingZeroBitCount] &+= 1
+            }
+            var bestWidth = 64
+            var bestCost = Int.max
+            var above = 0
+            for width in stride(from: 64, through: 0, by: -1) {
+                let cost = count * width + above * (16 + 8 * ((64 - width + 6) / 7))
+                if cost < bestCost && above <= count / 4 {
+                    bestCost = cost
+                    bestWidth = width
+                }
+                above += Int(widths[width])
+            }
+            var least = middle
+            for i in 0..<count where 64 &- ZigZag.encode(values[i] &- middle).leadingZeroBitCount <= bestWidth {
+                least = min(least, values[i])
+            }
+            return least
+        }
+    }
+
+    private static func median(_ values: UnsafePointer<Int64>, count: Int) -> Int64 {
+        withUnsafeTemporaryAllocation(of: Int64.self, capacity: samples) { sorted in
+            for i in 0..<samples {
+                let value = values[i * count / samples]
+                var j = i
+                while j > 0 && sorted[j - 1] > value {
+                    sorted.initializeElement(at: j, to: sorted[j - 1])
+                    j -= 1
+                }
+                sorted.initializeElement(at: j, to: value)
+            }
+            return sorted[samples / 2]
+        }
+    }
+}

@@ -1,0 +1,118 @@
+package import Core
+
+/// Decodes pages. Every page may be hostile: a decoder throws, and never traps, reads or writes out of bounds, or takes more
+/// memory than a few times `byteLimit`, which bounds a payload, and the strings and rows that come out of it.
+///
+/// Targets have room for `count` values. After an error their contents are undefined, but initialized memory stays so.
+package struct PageDecoder: ~Copyable {
+    package static let defaultByteLimit = 64 << 20
+
+    private let byteLimit: Int
+    /// Decompressed payloads, one at a time.
+    private var scratch = ByteSink(capacity: 0)
+
+    package init(byteLimit: Int = PageDecoder.defaultByteLimit) {
+        self.byteLimit = byteLimit
+    }
+
+    package mutating func decodeIntegers(
+        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int, rawLength: Int,
+        into target: UnsafeMutablePointer<Int64>
+    ) throws(EncodingError) {
+        if encoding == .plain { return try decodePlain(bytes, compression, count, 8, rawLength, target) }
+        let payload = try payload(bytes, compression, rawLength)
+        try IntegerCodec.decode(payload, encoding, count: count, limit: byteLimit, into: target)
+    }
+
+    package mutating func decodeFloats(
+        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int, rawLength: Int,
+        into target: UnsafeMutablePointer<Double>
+    ) throws(EncodingError) {
+        if encoding == .plain { return try decodePlain(bytes, compression, count, 8, rawLength, target) }
+        let payload = try payload(bytes, compression, rawLength)
+        try FloatCodec.decode(payload, encoding, count: count, limit: byteLimit, into: target)
+    }
+
+    package mutating func decodeCodes(
+        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int, rawLength: Int,
+        into target: UnsafeMutablePointer<UInt32>
+    ) throws(EncodingError) {
+        let payload = try payload(bytes, compression, rawLength)
+        try IntegerCodec.decode(payload, encoding, count: count, limit: byteLimit, into: target)
+    }
+
+    /// Decodes `count` values of `width` bytes each; `target` has room for `count * width` bytes.
+    package mutating func decodeFixed(
+        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int, width: Int,
+        rawLength: Int, into target: UnsafeMutablePointer<UInt8>
+    ) throws(EncodingError) {
+        if encoding == .plain { return try decodePlain(bytes, compression, count, width, rawLength, target) }
+        let payload = try payload(bytes, compression, rawLength)
+        try FixedCodec.decode(payload, encoding, count: count, width: width, limit: byteLimit, into: target)
+    }
+
+    /// Decodes `count` strings: the length of each into `lengths`, and returns the bytes of all.
+    package mutating func decodeStrings(
+        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int, rawLength: Int,
+        lengths: UnsafeMutablePointer<UInt32>
+    ) throws(EncodingError) -> Buffer<UInt8> {
+        let payload = try payload(bytes, compression, rawLength)
+        return try StringCodec.decode(payload, encoding, count: count, limit: byteLimit, lengths: lengths)
+    }
+
+    /// Decodes `count` rows of integers: the length of each into `lengths`, and returns the values of all.
+    package mutating func decodeIntegerRows(
+        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int, rawLength: Int,
+        lengths: UnsafeMutablePointer<UInt32>
+    ) throws(EncodingError) -> Buffer<Int64> {
+        let payload = try payload(bytes, compression, rawLength)
+        return try RowCodec.decodeIntegers(payload, encoding, count: count, limit: byteLimit, lengths: lengths)
+    }
+
+    /// Decodes `count` rows of doubles: the length of each into `lengths`, and returns the values of all.
+    package mutating func decodeFloatRows(
+        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int, rawLength: Int,
+        lengths: UnsafeMutablePointer<UInt32>
+    ) throws(EncodingError) -> Buffer<Double> {
+        let payload = try payload(bytes, compression, rawLength)
+        return try RowCodec.decodeFloats(payload, encoding, count: count, limit: byteLimit, lengths: lengths)
+    }
+
+    /// Decodes bytes that `encode(raw:)` took; there are `rawLength` of them.
+    package mutating func decodeRaw(
+        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, rawLength: Int
+    ) throws(EncodingError) -> Buffer<UInt8> {
+        guard encoding == .plain else { throw .wrongType(encoding) }
+        guard rawLength >= 0, rawLength <= byteLimit else { throw .tooLarge(limit: byteLimit) }
+        let memory = BufferMemory<UInt8>(capacity: rawLength)
+        let target = UnsafeMutableRawBufferPointer(start: memory.base, count: rawLength)
+        try Compressor.decompress(bytes, compression, into: target)
+        return Buffer(owner: memory, base: memory.base, count: rawLength)
+    }
+
+    /// The payload of a page: the page itself, or what it decompresses to.
+    private mutating func payload(
+        _ bytes: UnsafeRawBufferPointer, _ compression: CompressionID, _ rawLength: Int
+    ) throws(EncodingError) -> UnsafeRawBufferPointer {
+        guard rawLength >= 0, rawLength <= byteLimit else { throw .tooLarge(limit: byteLimit) }
+        if compression == .none {
+            guard bytes.count == rawLength else { throw .corrupt }
+            return bytes
+        }
+        scratch.removeAll()
+        let target = UnsafeMutableRawBufferPointer(start: scratch.reserve(rawLength), count: rawLength)
+        try Compressor.decompress(bytes, compression, into: target)
+        scratch.advance(rawLength)
+        return scratch.bytes
+    }
+
+    /// Decompresses plain values right into their target.
+    private func decodePlain(
+        _ bytes: UnsafeRawBufferPointer, _ compression: CompressionID, _ count: Int, _ width: Int, _ rawLength: Int,
+        _ target: UnsafeMutableRawPointer
+    ) throws(EncodingError) {
+        let (length, overflow) = count.multipliedReportingOverflow(by: width)
+        guard !overflow, count >= 0, length == rawLength else { throw .corrupt }
+        try Compressor.decompress(bytes, compression, into: UnsafeMutableRawBufferPointer(start: target, count: length))
+    }
+}
