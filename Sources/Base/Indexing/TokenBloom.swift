@@ -1,0 +1,88 @@
+/// Gathers the distinct tokens of one block's text and makes a filter of fitting size of them.
+package struct TokenBloomBuilder: ~Copyable {
+    private var tokenizer: Tokenizer
+    private var hashes = HashSet64()
+
+    package init(tokenizer: Tokenizer = Tokenizer()) {
+        self.tokenizer = tokenizer
+    }
+
+    /// How many distinct tokens were added.
+    package var tokenCount: Int { hashes.count }
+
+    package mutating func add(_ text: UnsafeRawBufferPointer) {
+        let set = hashes
+        tokenizer.forEachToken(in: text) { set.insert($0) }
+    }
+
+    package mutating func add(hash: UInt64) { hashes.insert(hash) }
+
+    /// The filter of all tokens since the last one; nil if there were none. Starts over.
+    package mutating func build(falsePositives: Double) -> SplitBlockBloom? {
+        defer { hashes.removeAll() }
+        guard hashes.count > 0 else { return nil }
+        var filter = SplitBlockBloom(expectedKeys: hashes.count, falsePositives: falsePositives)
+        hashes.forEach { filter.insert($0) }
+        return filter
+    }
+}
+
+/// Distinct 64-bit hashes: open addressing over memory that is kept from block to block.
+final class HashSet64 {
+    @exclusivity(unchecked) private(set) var count = 0
+    @exclusivity(unchecked) private var slots: UnsafeMutablePointer<UInt64>
+    @exclusivity(unchecked) private var mask: Int
+    /// Zero marks a free slot, so the hash zero is held here.
+    @exclusivity(unchecked) private var hasZero = false
+
+    init() {
+        mask = (1 << 12) - 1
+        slots = .allocate(capacity: mask + 1)
+        slots.initialize(repeating: 0, count: mask + 1)
+    }
+
+    deinit { slots.deallocate() }
+
+    @inline(__always)
+    func insert(_ hash: UInt64) {
+        if hash == 0 {
+            count &+= hasZero ? 0 : 1
+            hasZero = true
+            return
+        }
+        var slot = Int(truncatingIfNeeded: hash &>> 16) & mask
+        while slots[slot] != 0 {
+            if slots[slot] == hash { return }
+            slot = (slot &+ 1) & mask
+        }
+        slots[slot] = hash
+        count &+= 1
+        if count &* 2 > mask { grow() }
+    }
+
+    @inline(never)
+    private func grow() {
+        let old = slots
+        let oldCount = mask + 1
+        mask = oldCount * 2 - 1
+        slots = .allocate(capacity: mask + 1)
+        slots.initialize(repeating: 0, count: mask + 1)
+        for i in 0..<oldCount where old[i] != 0 {
+            var slot = Int(truncatingIfNeeded: old[i] &>> 16) & mask
+            while slots[slot] != 0 { slot = (slot &+ 1) & mask }
+            slots[slot] = old[i]
+        }
+        old.deallocate()
+    }
+
+    func forEach(_ body: (UInt64) -> Void) {
+        if hasZero { body(0) }
+        for i in 0...mask where slots[i] != 0 { body(slots[i]) }
+    }
+
+    func removeAll() {
+        slots.update(repeating: 0, count: mask + 1)
+        count = 0
+        hasZero = false
+    }
+}
