@@ -1,0 +1,361 @@
+package import Columns
+package import Core
+internal import Synchronization
+internal import Encoding
+package import Files
+internal import Indexing
+package import TableSchema
+
+/// One immutable part, open for reading. Its footer stays in memory; dictionaries are read when they are first wanted, pages
+/// each time. Safe to use from any thread.
+package final class Part: Sendable {
+    package let table: TableDefinition
+    let footer: PartFooter
+    private let file: any File
+    private let leafOfKey: [LeafKey: Int]
+    private let shapesOfColumn: [UInt16: Int]
+    private let dictionaries: DictionaryCache
+    /// By block: the number of rows before it.
+    private let firstRows: [Int]
+
+    /// Opens a part and checks its footer.
+    package init(_ file: any File, table: TableDefinition) throws(PartError) {
+        self.file = file
+        self.table = table
+        footer = try FooterFile.read(file)
+        guard footer.table == table.id else {
+            throw .wrongTable(expected: table.id, found: footer.table)
+        }
+        leafOfKey = Dictionary(
+            footer.leaves.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
+        shapesOfColumn = Dictionary(
+            footer.shapes.enumerated().map { ($1.column, $0) }, uniquingKeysWith: { first, _ in first })
+        dictionaries = DictionaryCache(count: footer.dictionaries.count)
+        var rows = 0
+        firstRows = footer.blockRows.map { count in
+            rows += count
+            return rows - count
+        }
+        try checkShapes()
+    }
+
+    package var blockCount: Int { footer.blockRows.count }
+    package var rowCount: Int { footer.rowCount }
+    package var partition: Int64 { footer.partition }
+    package var leastTime: Int64 { footer.leastTime }
+    package var greatestTime: Int64 { footer.greatestTime }
+    package var fingerprint: UInt64 { footer.fingerprint }
+
+    package func rowCount(ofBlock block: Int) -> Int { footer.blockRows[block] }
+
+    /// The number of rows in the blocks before `block`.
+    package func firstRow(ofBlock block: Int) -> Int { firstRows[block] }
+
+    /// The least and greatest value of an integer column in a block, or of its codes in a sorted dictionary; nil if unknown.
+    package func zone(_ ordinal: Int, block: Int) -> ClosedRange<Int64>? {
+        guard let leaf = leafOfKey[LeafKey(column: table.columns[ordinal].id.number, role: .values)],
+            !footer.leaves[leaf].zones.isEmpty
+        else { return nil }
+        let zone = footer.leaves[leaf].zones[block]
+        return zone.least <= zone.greatest ? zone.least...zone.greatest : nil
+    }
+
+    /// Whether the part, or one of its row groups, may hold a value with that hash in a column: never a wrong "no".
+    package func mayContain(_ hash: UInt64, column ordinal: Int) throws(PartError) -> Bool {
+        let column = table.columns[ordinal].id.number
+        guard let bloom = footer.blooms.first(where: { $0.column == column && $0.group == nil }) else {
+            return true
+        }
+        return try probe(bloom, hash)
+    }
+
+    /// The blocks whose row group may hold a value with that hash.
+    package func blocks(
+        mayContaining hash: UInt64, column ordinal: Int
+    ) throws(PartError) -> [Int] {
+        guard try mayContain(hash, column: ordinal) else { return [] }
+        let column = table.columns[ordinal].id.number
+        let groups = footer.blooms.filter { $0.column == column && $0.group != nil }
+        guard !groups.isEmpty else { return Array(0..<blockCount) }
+        var blocks: [Int] = []
+        var first = 0
+        for (group, count) in footer.groupBlocks.enumerated() {
+            if let bloom = groups.first(where: { $0.group == group }), try !probe(bloom, hash) {
+                first += count
+                continue
+            }
+            blocks.append(contentsOf: first..<(first + count))
+            first += count
+        }
+        return blocks
+    }
+
+    private func probe(_ bloom: BloomEntry, _ hash: UInt64) throws(PartError) -> Bool {
+        let bytes = try read(bloom.page, column: bloom.column, block: 0)
+        return bytes.withUnsafeBytes { SplitBlockBloom.mayContain(hash, in: $0) }
+    }
+
+    // MARK: Columns
+
+    /// Decodes a column of a block. A column that the part does not have, because it is younger, reads as zeros and empty.
+    package func read(
+        _ ordinal: Int, block: Int, statistics: QueryStatistics? = nil
+    ) throws(PartError) -> Column {
+        try read(table.columns[ordinal], rows: footer.blockRows[block], block: block, statistics)
+    }
+
+    /// The dictionary of a string column, or nil if the part keeps the column without one.
+    package func dictionary(_ ordinal: Int) throws(PartError) -> StringDictionary? {
+        let key = LeafKey(column: table.columns[ordinal].id.number, role: .values)
+        guard let leaf = leafOfKey[key], let number = footer.leaves[leaf].dictionary else { return nil }
+        return try dictionary(number, column: key.column)
+    }
+
+    private func read(
+        _ column: ColumnDefinition, rows: Int, block: Int, _ statistics: QueryStatistics?
+    ) throws(PartError) -> Column {
+        let number = column.id.number
+        switch column.type {
+        case .attributes: return .attributes(try readAttributes(number, rows, block, statistics))
+        case .nested(let fields):
+            let offsets = try readOffsets(LeafKey(column: number, role: .lengths), rows, block, statistics)
+            let inner = Int(offsets[offsets.count - 1])
+            var columns: [Column] = []
+            for field in fields {
+                columns.append(try read(field, rows: inner, block: block, statistics))
+            }
+            return .nested(NestedColumn(offsets: offsets, fields: columns))
+        default:
+            return try readLeaf(
+                LeafKey(column: number, role: .values), column.type, rows, block, statistics)
+        }
+    }
+
+    private func readLeaf(
+        _ key: LeafKey, _ type: ColumnType, _ rows: Int, _ block: Int, _ statistics: QueryStatistics?
+    ) throws(PartError) -> Column {
+        guard let index = leafOfKey[key] else { return Self.missing(type, rows) }
+        let leaf = footer.leaves[index]
+        let page = leaf.pages[block]
+        guard page.count == rows, Self.fits(leaf.kind, type) else {
+            throw .corruptPage(column: key.column, block: block)
+        }
+        let bytes = try read(page, column: key.column, block: block, statistics)
+        var decoder = LeafDecoder(page: page, column: key.column, block: block)
+        switch leaf.kind {
+        case .integers: return .integers(try decoder.integers(bytes))
+        case .floats: return .floats(try decoder.floats(bytes))
+        case .fixed8: return .fixed(try decoder.fixed(bytes, width: 8))
+        case .fixed16: return .fixed(try decoder.fixed(bytes, width: 16))
+        case .strings: return .strings(try decoder.strings(bytes))
+        case .integerRows: return .arrays(try decoder.integerRows(bytes))
+        case .floatRows: return .arrays(try decoder.floatRows(bytes))
+        case .codes:
+            guard let number = leaf.dictionary else {
+                throw .corruptFooter("codes without a dictionary")
+            }
+            let dictionary = try dictionary(number, column: key.column)
+            return .strings(
+                StringColumn(
+                    codes: try decoder.naturals(bytes, below: dictionary.count),
+                    dictionary: dictionary))
+        case .naturals: throw .corruptPage(column: key.column, block: block)
+        }
+    }
+
+    private static func fits(_ kind: LeafKind, _ type: ColumnType) -> Bool {
+        switch (kind, type) {
+        case (.integers, .integer), (.floats, .float), (.integerRows, .array(.integer)),
+            (.floatRows, .array(.float)):
+            true
+        case (.fixed8, .fixed(let width)): width == 8
+        case (.fixed16, .fixed(let width)): width == 16
+        case (.codes, .string), (.codes, .lowCardinality), (.codes, .aggregateState),
+            (.strings, .string), (.strings, .lowCardinality), (.strings, .aggregateState):
+            true
+        default: false
+        }
+    }
+
+    private static func missing(_ type: ColumnType, _ rows: Int) -> Column {
+        switch type {
+        case .integer: .integers(Buffer<Int64>(repeatElement(0, count: rows)))
+        case .float: .floats(Buffer(repeatElement(0, count: rows)))
+        case .fixed(let width):
+            .fixed(FixedColumn(width: width, bytes: Buffer(repeatElement(0, count: rows * width))))
+        case .array(let element):
+            .arrays(
+                ArrayColumn(
+                    offsets: Buffer(repeatElement(0, count: rows + 1)), elements: missing(element, 0)))
+        case .string, .lowCardinality, .aggregateState, .attributes, .nested:
+            .strings(
+                StringColumn(
+                    codes: Buffer(repeatElement(0, count: rows)),
+                    dictionary: StringDictionary(
+                        offsets: Buffer([0, 0]), contents: .empty, isUnique: true, isSorted: true)))
+        }
+    }
+
+    private func readOffsets(
+        _ key: LeafKey, _ rows: Int, _ block: Int, _ statistics: QueryStatistics?
+    ) throws(PartError) -> Buffer<UInt32> {
+        guard let index = leafOfKey[key] else { return Buffer(repeatElement(0, count: rows + 1)) }
+        let lengths = try readNaturals(index, rows, block, below: PartLayout.pageValueLimit, statistics)
+        guard let offsets = Offsets.make(lengths, limit: PartLayout.pageValueLimit) else {
+            throw .corruptPage(column: key.column, block: block)
+        }
+        return offsets
+    }
+
+    private func readNaturals(
+        _ leaf: Int, _ rows: Int, _ block: Int, below limit: Int, _ statistics: QueryStatistics?
+    ) throws(PartError) -> Buffer<UInt32> {
+        let entry = footer.leaves[leaf]
+        let page = entry.pages[block]
+        guard page.count == rows, entry.kind == .naturals else {
+            throw .corruptPage(column: entry.key.column, block: block)
+        }
+        let bytes = try read(page, column: entry.key.column, block: block, statistics)
+        var decoder = LeafDecoder(page: page, column: entry.key.column, block: block)
+        return try decoder.naturals(bytes, below: limit)
+    }
+
+    // MARK: Attributes
+
+    private func checkShapes() throws(PartError) {
+        for entry in footer.shapes where entry.lanes.count > AttributesBuilder.laneLimit + 1 {
+            throw .corruptFooter("column \(entry.column) has too many lanes")
+        }
+    }
+
+    private func readAttributes(
+        _ column: UInt16, _ rows: Int, _ block: Int, _ statistics: QueryStatistics?
+    ) throws(PartError) -> AttributesColumn {
+        guard let leaf = leafOfKey[LeafKey(column: column, role: .shapes)],
+            let number = shapesOfColumn[column]
+        else {
+            let zeros = Buffer<UInt32>(repeatElement(0, count: rows))
+            return AttributesColumn(
+                shapes: zeros, lanesOfShape: [[]], lanes: [], starts: zeros, slots: .empty)
+        }
+        let entry = footer.shapes[number]
+        let shapes = try readNaturals(leaf, rows, block, below: entry.shapes.count, statistics)
+        var counts = [UInt32](repeating: 0, count: entry.lanes.count)
+        var starts = BufferBuilder<UInt32>(capacity: rows)
+        var slots = BufferBuilder<UInt32>(capacity: rows * 8)
+        for row in 0..<rows {
+            starts.append(UInt32(truncatingIfNeeded: slots.count))
+            for lane in entry.shapes[Int(shapes.base[row])] {
+                slots.append(counts[Int(lane)])
+                counts[Int(lane)] += 1
+            }
+            guard slots.count <= PartLayout.pageValueLimit else {
+                throw .corruptPage(column: column, block: block)
+            }
+        }
+        var lanes: [AttributeLane] = []
+        for (index, lane) in entry.lanes.enumerated() {
+            let values = try readLane(column, index, lane.type, Int(counts[index]), block, statistics)
+            lanes.append(AttributeLane(key: lane.key, type: lane.type, values: values))
+        }
+        return AttributesColumn(
+            shapes: shapes, lanesOfShape: entry.shapes, lanes: lanes, starts: starts.snapshot(),
+            slots: slots.snapshot())
+    }
+
+    private func readLane(
+        _ column: UInt16, _ lane: Int, _ type: AttributeType, _ count: Int, _ block: Int,
+        _ statistics: QueryStatistics?
+    ) throws(PartError) -> Column {
+        let key = LeafKey(column: column, role: .lane, lane: UInt16(lane))
+        guard leafOfKey[key] != nil else { throw .corruptFooter("column \(column) lacks a lane") }
+        let columnType: ColumnType =
+            switch type {
+            case .empty, .bool, .int: .integer(.int64)
+            case .double: .float
+            case .string, .array, .map, .bytes, .overflow: .string
+            }
+        return try readLeaf(key, columnType, count, block, statistics)
+    }
+
+    /// Reads only the lanes of one attribute key in a block: by lane, the rows that have it and their values.
+    package func readLanes(
+        _ ordinal: Int, key: [UInt8], block: Int, statistics: QueryStatistics? = nil
+    ) throws(PartError) -> [(type: AttributeType, rows: [UInt32], values: Column)] {
+        let column = table.columns[ordinal].id.number
+        guard let leaf = leafOfKey[LeafKey(column: column, role: .shapes)],
+            let number = shapesOfColumn[column]
+        else { return [] }
+        let entry = footer.shapes[number]
+        let wanted = entry.lanes.indices.filter {
+            entry.lanes[$0].key == key || entry.lanes[$0].type == .overflow
+        }
+        guard !wanted.isEmpty else { return [] }
+        let rows = footer.blockRows[block]
+        let shapes = try readNaturals(leaf, rows, block, below: entry.shapes.count, statistics)
+        var result: [(type: AttributeType, rows: [UInt32], values: Column)] = []
+        for lane in wanted {
+            let has = entry.shapes.map { $0.contains(UInt32(lane)) }
+            let present = (0..<UInt32(rows)).filter { has[Int(shapes.base[Int($0)])] }
+            guard !present.isEmpty else { continue }
+            let type = entry.lanes[lane].type
+            let values = try readLane(column, lane, type, present.count, block, statistics)
+            result.append((type, present, values))
+        }
+        return result
+    }
+
+    /// The distinct keys of an attributes column in the part.
+    package func attributeKeys(_ ordinal: Int) -> [[UInt8]] {
+        guard let number = shapesOfColumn[table.columns[ordinal].id.number] else { return [] }
+        return footer.shapes[number].lanes.map(\.key)
+    }
+
+    // MARK: Pages
+
+    private func dictionary(_ number: Int, column: UInt16) throws(PartError) -> StringDictionary {
+        if let known = dictionaries[number] { return known }
+        let entry = footer.dictionaries[number]
+        var offsets = BufferBuilder<UInt32>.offsets()
+        var contents = BufferBuilder<UInt8>()
+        for page in entry.pages {
+            let bytes = try read(page, column: column, block: 0)
+            var decoder = LeafDecoder(page: page, column: column, block: 0)
+            let strings = try decoder.strings(bytes)
+            for row in 0..<strings.codes.count {
+                let text = strings.bytes(row)
+                contents.append(
+                    contentsOf: UnsafeBufferPointer(
+                        start: text.baseAddress?.assumingMemoryBound(to: UInt8.self), count: text.count))
+                guard contents.count <= Int(UInt32.max) else {
+                    throw .corruptPage(column: column, block: 0)
+                }
+                offsets.append(UInt32(contents.count))
+            }
+        }
+        let dictionary = StringDictionary(
+            offsets: offsets.snapshot(), contents: contents.snapshot(), isUnique: true,
+            isSorted: entry.isSorted)
+        dictionaries[number] = dictionary
+        return dictionary
+    }
+
+    /// Reads the stored bytes of a page and checks them.
+    private func read(
+        _ page: PageEntry, column: UInt16, block: Int, _ statistics: QueryStatistics? = nil
+    ) throws(PartError) -> [UInt8] {
+        guard page.storedLength > 0 else { return [] }
+        let bytes: [UInt8]
+        do throws(FileError) {
+            bytes = try file.readExactly(at: page.offset, count: page.storedLength)
+        } catch {
+            throw error.isEndOfFile
+                ? .truncated : .file(operation: error.operation.rawValue, errno: error.code)
+        }
+        guard UInt32(truncatingIfNeeded: XXH3.hash(bytes)) == page.checksum else {
+            throw .checksumMismatch(column: column, block: block)
+        }
+        statistics?.bytesRead.add(page.storedLength, ordering: .relaxed)
+        return bytes
+    }
+}

@@ -1,0 +1,156 @@
+internal import Columns
+internal import Core
+package import TableSchema
+
+/// The shape of a part's file; docs/FORMAT.md describes every byte.
+///
+/// ```
+/// magic, version | pages of row group 0: leaf by leaf, block by block | … | dictionaries | bloom filters | footer | trailer
+/// ```
+///
+/// A *leaf* is one run of pages with the same meaning: the values of a column, the lengths of its lists, the shapes of its
+/// attributes, or the values of one lane. The footer lists every page with its place, length, encoding and checksum.
+enum PartLayout {
+    static let magic: [UInt8] = Array("VARVEP01".utf8)
+    static let version: UInt32 = 1
+    static let headerLength = 16
+    static let trailerLength = 32
+    /// Rows of a block.
+    static let blockRows = 8192
+    /// Blocks of a row group.
+    static let groupBlocks = 64
+    /// The longest footer that is read, before and after decompression.
+    static let footerLimit = 256 << 20
+    /// The most rows of a part.
+    static let rowLimit = 1 << 31
+    /// The most values that one page may hold, which bounds what a hostile footer can make a reader allocate.
+    static let pageValueLimit = 1 << 24
+}
+
+/// What a leaf holds.
+enum LeafRole: UInt8 {
+    case values = 0
+    /// The number of inner rows of each row of a nested column.
+    case lengths = 1
+    case shapes = 2
+    case lane = 3
+}
+
+/// How a leaf's pages are encoded.
+enum LeafKind: UInt8 {
+    case integers = 0
+    case floats = 1
+    case fixed8 = 2
+    case fixed16 = 3
+    /// Codes into a dictionary of the part.
+    case codes = 4
+    case strings = 5
+    case integerRows = 6
+    case floatRows = 7
+    /// Lengths and shapes.
+    case naturals = 8
+
+    var isFixed: Bool { self == .fixed8 || self == .fixed16 }
+}
+
+/// A leaf's name inside its part.
+struct LeafKey: Hashable {
+    /// Of the column, or of the field of a nested column.
+    var column: UInt16
+    var role: LeafRole
+    /// The lane's number; 0 for other roles.
+    var lane: UInt16 = 0
+}
+
+/// One page: where it is and how to read it.
+struct PageEntry {
+    var encoding: UInt8
+    var compression: UInt8
+    var count: Int
+    var rawLength: Int
+    var storedLength: Int
+    /// The lower half of the XXH3-64 of the stored bytes.
+    var checksum: UInt32
+    var offset: Int64 = 0
+}
+
+/// The least and greatest value of one block of a leaf: of integers, or of the codes of a sorted dictionary.
+struct Zone: Equatable {
+    var least: Int64
+    var greatest: Int64
+}
+
+struct LeafEntry {
+    var key: LeafKey
+    var kind: LeafKind
+    /// The number of the part's dictionary that the codes refer to.
+    var dictionary: Int?
+    /// One per block, over all row groups.
+    var pages: [PageEntry]
+    /// As many as pages, or none.
+    var zones: [Zone]
+}
+
+struct DictionaryEntry {
+    var count: Int
+    var isSorted: Bool
+    var pages: [PageEntry]
+}
+
+struct LaneEntry {
+    var key: [UInt8]
+    var type: AttributeType
+}
+
+/// The lanes and shapes of one attributes column.
+struct ShapesEntry {
+    var column: UInt16
+    var lanes: [LaneEntry]
+    var shapes: [[UInt32]]
+}
+
+struct BloomEntry {
+    var column: UInt16
+    /// Nil: of the whole part.
+    var group: Int?
+    var page: PageEntry
+}
+
+/// Everything that a part says of itself.
+struct PartFooter {
+    var table: TableID
+    var fingerprint: UInt64
+    /// The start of the partition, nanoseconds since the epoch.
+    var partition: Int64
+    /// Of the partition column.
+    var leastTime: Int64
+    var greatestTime: Int64
+    /// Rows of each block.
+    var blockRows: [Int]
+    /// Blocks of each row group.
+    var groupBlocks: [Int]
+    var leaves: [LeafEntry] = []
+    var dictionaries: [DictionaryEntry] = []
+    var shapes: [ShapesEntry] = []
+    var blooms: [BloomEntry] = []
+
+    var rowCount: Int { blockRows.reduce(0, +) }
+}
+
+/// Why a part cannot be read.
+package enum PartError: Error, Hashable, Sendable {
+    /// No part, or one that was not written to its end.
+    case notAPart
+    case unsupportedVersion(UInt32)
+    /// The file ends before something that its footer names.
+    case truncated
+    /// The footer contradicts itself; the payload says where.
+    case corruptFooter(String)
+    /// A part of another table.
+    case wrongTable(expected: TableID, found: TableID)
+    /// A page whose bytes are not what was written.
+    case checksumMismatch(column: UInt16, block: Int)
+    /// A page with the right checksum that cannot be decoded.
+    case corruptPage(column: UInt16, block: Int)
+    case file(operation: String, errno: Int32)
+}

@@ -1,0 +1,101 @@
+package import Core
+package import TableSchema
+
+/// A part's number: never reused (invariant 1).
+package struct PartID: Hashable, Comparable, Sendable {
+    package let number: UInt64
+
+    package init(number: UInt64) { self.number = number }
+
+    package static func < (left: PartID, right: PartID) -> Bool { left.number < right.number }
+}
+
+/// What the catalog knows of a part.
+package struct PartRecord: Hashable, Sendable {
+    package var id: PartID
+    package var tenant: TenantID
+    package var table: TableID
+    /// The partition's start, nanoseconds since the epoch.
+    package var partition: Int64
+    /// 0 from a flush; one more than the greatest of its inputs from a merge.
+    package var level: UInt8
+    package var rowCount: Int
+    package var byteCount: Int64
+    /// Of the partition column.
+    package var leastTime: Int64
+    package var greatestTime: Int64
+
+    package init(
+        id: PartID, tenant: TenantID, table: TableID, partition: Int64, level: UInt8, rowCount: Int,
+        byteCount: Int64, leastTime: Int64, greatestTime: Int64
+    ) {
+        self.id = id
+        self.tenant = tenant
+        self.table = table
+        self.partition = partition
+        self.level = level
+        self.rowCount = rowCount
+        self.byteCount = byteCount
+        self.leastTime = leastTime
+        self.greatestTime = greatestTime
+    }
+}
+
+/// A tenant's rows of one table.
+package struct TenantTable: Hashable, Comparable, Sendable {
+    package var tenant: TenantID
+    package var table: TableID
+
+    package init(tenant: TenantID, table: TableID) {
+        self.tenant = tenant
+        self.table = table
+    }
+
+    package static func < (left: TenantTable, right: TenantTable) -> Bool {
+        (left.tenant, left.table) < (right.tenant, right.table)
+    }
+}
+
+/// One record of the catalog: changes that become visible, and durable, together.
+package struct CatalogEdit: Hashable, Sendable {
+    package var added: [PartRecord]
+    package var removed: [PartID]
+    /// By tenant and table: every log record up to this one is in parts.
+    package var flushed: [TenantTable: UInt64]
+
+    package init(
+        added: [PartRecord] = [], removed: [PartID] = [], flushed: [TenantTable: UInt64] = [:]
+    ) {
+        self.added = added
+        self.removed = removed
+        self.flushed = flushed
+    }
+}
+
+/// Everything that the catalog says at one moment.
+struct CatalogState: Equatable {
+    var parts: [PartID: PartRecord] = [:]
+    var flushed: [TenantTable: UInt64] = [:]
+    /// Above every part ever added.
+    var nextPart: UInt64 = 1
+
+    /// - Returns: why the edit contradicts the state, or nil.
+    mutating func apply(_ edit: CatalogEdit) -> String? {
+        for id in edit.removed where parts.removeValue(forKey: id) == nil {
+            return "part \(id.number) is removed, but was not there"
+        }
+        for part in edit.added {
+            guard parts.updateValue(part, forKey: part.id) == nil else {
+                return "part \(part.id.number) is added twice"
+            }
+            nextPart = max(nextPart, part.id.number &+ 1)
+        }
+        for (key, position) in edit.flushed { flushed[key] = max(flushed[key] ?? 0, position) }
+        return nil
+    }
+
+    /// The edit that makes this state from nothing.
+    var whole: CatalogEdit {
+        CatalogEdit(added: parts.values.sorted { $0.id < $1.id }, flushed: flushed)
+    }
+}

@@ -1,0 +1,27 @@
+package import Files
+package import Parts
+
+/// Why stored data could not be opened, read or changed.
+package enum StorageError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Another process holds the directory.
+    case directoryInUse(String)
+    /// A catalog that contradicts itself or was damaged; nothing is changed.
+    case corruptCatalog(path: String, offset: Int64, reason: String)
+    /// A catalog written by a newer Varve.
+    case unsupportedCatalog(path: String, version: UInt32)
+    case part(path: String, PartError)
+    case file(FileError)
+
+    package var description: String {
+        switch self {
+        case .directoryInUse(let path):
+            "\(path) is in use by another process"
+        case .corruptCatalog(let path, let offset, let reason):
+            "the catalog \(path) is damaged at byte \(offset): \(reason)"
+        case .unsupportedCatalog(let path, let version):
+            "the catalog \(path) has version \(version), which this Varve does not know"
+        case .part(let path, let error): "the part \(path) cannot be read: \(error)"
+        case .file(let error): error.description
+        }
+    }
+}

@@ -1,0 +1,207 @@
+package import Columns
+package import Core
+package import Files
+internal import Parts
+private import Synchronization
+package import TableSchema
+
+/// The parts of all tables and tenants in one directory, and the catalog that says which they are.
+///
+/// ```
+/// LOCK   CURRENT   catalog-000001   wal/   parts/<tenant>/<table>/<partition>/<id>.vp
+/// ```
+package final class Store: Sendable {
+    package let directory: String
+    package let tables: TableCatalog
+    package let fileSystem: any FileSystem
+    private let lock: any FileLock
+    private let contents: Mutex<Contents>
+    /// The parts by tenant and table, swapped as a whole, so that a reader never waits for a write to the disk.
+    private let visible: Mutex<[TenantTable: [PartHandle]]>
+
+    private struct Contents: ~Copyable {
+        var catalog: Catalog
+    }
+
+    /// Opens or creates the store, and removes files that no record names.
+    package init(
+        directory: String, tables: TableCatalog, fileSystem: any FileSystem
+    ) throws(StorageError) {
+        self.directory = directory
+        self.tables = tables
+        self.fileSystem = fileSystem
+        do throws(FileError) {
+            try fileSystem.createDirectory(directory)
+            lock = try fileSystem.lock(directory + "/LOCK")
+            try fileSystem.createDirectory(directory + "/parts")
+        } catch {
+            throw error.isLocked ? .directoryInUse(directory) : .file(error)
+        }
+        let catalog = try Catalog(directory: directory, fileSystem: fileSystem)
+        var visible: [TenantTable: [PartHandle]] = [:]
+        for record in catalog.state.parts.values.sorted(by: { $0.id < $1.id }) {
+            guard let table = tables.table(id: record.table) else { continue }
+            let path = Self.path(record, table, directory)
+            visible[TenantTable(tenant: record.tenant, table: record.table), default: []].append(
+                PartHandle(record, table: table, path: path, fileSystem: fileSystem))
+        }
+        let named = Set(visible.values.joined().map(\.path))
+        contents = Mutex(Contents(catalog: catalog))
+        self.visible = Mutex(visible)
+        Self.removeGarbage(in: directory + "/parts", keeping: named, fileSystem, depth: 0)
+    }
+
+    /// Removes files that no record names (invariant 2).
+    private static func removeGarbage(
+        in folder: String, keeping named: Set<String>, _ fileSystem: any FileSystem, depth: Int
+    ) {
+        guard depth < 4, let entries = try? fileSystem.list(folder) else { return }
+        for entry in entries {
+            let path = folder + "/" + entry.name
+            switch entry.kind {
+            case .directory: removeGarbage(in: path, keeping: named, fileSystem, depth: depth + 1)
+            case .file:
+                if path.hasSuffix(".vp"), !named.contains(path) { try? fileSystem.remove(path) }
+            case .other: break
+            }
+        }
+    }
+
+    /// Where a part's file is.
+    private static func path(
+        _ record: PartRecord, _ table: TableDefinition, _ directory: String
+    ) -> String {
+        folder(record.tenant, table, record.partition, directory) + "/\(record.id.number).vp"
+    }
+
+    private static func folder(
+        _ tenant: TenantID, _ table: TableDefinition, _ partition: Int64, _ directory: String
+    ) -> String {
+        "\(directory)/parts/\(tenant.name)/\(table.name)/\(PartitionName.text(partition))"
+    }
+
+    /// The log position up to which a tenant's rows of a table are in parts.
+    package func flushedPosition(_ key: TenantTable) -> UInt64 {
+        contents.withLock { $0.catalog.state.flushed[key] ?? 0 }
+    }
+
+    package var flushedPositions: [TenantTable: UInt64] {
+        contents.withLock { $0.catalog.state.flushed }
+    }
+
+    /// The parts of a tenant's table whose rows may lie in `range`, oldest first. Their files live as long as the handles.
+    package func parts(_ key: TenantTable, in range: TimeRange) -> [PartHandle] {
+        visible.withLock { $0[key] ?? [] }.filter {
+            range.overlaps(
+                first: Timestamp(nanoseconds: $0.record.leastTime),
+                last: Timestamp(nanoseconds: $0.record.greatestTime))
+        }
+    }
+
+    /// Every part, by tenant and table.
+    package var allParts: [TenantTable: [PartHandle]] { visible.withLock { $0 } }
+
+    package var tenants: Set<TenantID> { visible.withLock { Set($0.keys.map(\.tenant)) } }
+
+    /// Sorts the batch and writes its rows as parts of level 0, one per partition, durable but not yet visible.
+    package func writeParts(
+        _ batch: ColumnBatch, of key: TenantTable, zstdLevel: Int32
+    ) throws(StorageError) -> [PartRecord] {
+        guard let table = tables.table(id: key.table) else { preconditionFailure("no such table") }
+        var records: [PartRecord] = []
+        for rows in RowOrder.partitions(of: batch, table: table) {
+            let id = contents.withLock { $0.catalog.takePartID() }
+            let folder = Self.folder(key.tenant, table, rows.partition, directory)
+            do throws(FileError) {
+                try fileSystem.createDirectory(folder)
+                let file = try fileSystem.open(folder + "/\(id.number).vp", .append)
+                defer { file.close() }
+                let summary = try PartWriter.write(
+                    batch, rows, table: table, zstdLevel: zstdLevel, to: file)
+                try fileSystem.syncDirectory(folder)
+                records.append(
+                    PartRecord(
+                        id: id, tenant: key.tenant, table: key.table, partition: rows.partition,
+                        level: 0, rowCount: summary.rowCount, byteCount: summary.byteCount,
+                        leastTime: summary.leastTime, greatestTime: summary.greatestTime))
+            } catch {
+                discard(records)
+                try? fileSystem.remove(folder + "/\(id.number).vp")
+                throw .file(error)
+            }
+        }
+        return records
+    }
+
+    /// Removes files of parts that will not be committed.
+    package func discard(_ records: [PartRecord]) {
+        for record in records {
+            guard let table = tables.table(id: record.table) else { continue }
+            try? fileSystem.remove(Self.path(record, table, directory))
+        }
+    }
+
+    /// Writes the edit to the catalog, and then makes it visible while `publishing` runs: a caller that must change something
+    /// of its own at the same moment does so there, calling the given closure once.
+    package func commit(
+        _ edit: CatalogEdit, publishing: (() -> Void) -> Void = { $0() }
+    ) throws(StorageError) {
+        var failure: StorageError?
+        contents.withLock { contents in
+            do throws(StorageError) { try contents.catalog.append(edit) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        publishing { self.publish(edit) }
+    }
+
+    private func publish(_ edit: CatalogEdit) {
+        let handles = edit.added.compactMap { record in
+            tables.table(id: record.table).map {
+                PartHandle(
+                    record, table: $0, path: Self.path(record, $0, directory), fileSystem: fileSystem)
+            }
+        }
+        let removed = Set(edit.removed)
+        visible.withLock { visible in
+            for key in visible.keys where !removed.isEmpty {
+                visible[key]?.removeAll { handle in
+                    guard removed.contains(handle.record.id) else { return false }
+                    handle.removeFileAtEnd()
+                    return true
+                }
+            }
+            for handle in handles {
+                let key = TenantTable(tenant: handle.record.tenant, table: handle.record.table)
+                visible[key, default: []].append(handle)
+            }
+        }
+    }
+}
+
+/// The names of partitions' folders: `20261121T14`, in UTC.
+enum PartitionName {
+    static func text(_ start: Int64) -> String {
+        let hours = start / 3_600_000_000_000 - (start % 3_600_000_000_000 < 0 ? 1 : 0)
+        let days = hours / 24 - (hours % 24 < 0 ? 1 : 0)
+        let (year, month, day) = civil(days)
+        return pad(year, 4) + pad(month, 2) + pad(day, 2) + "T" + pad(hours - days * 24, 2)
+    }
+
+    private static func pad(_ value: Int64, _ width: Int) -> String {
+        let digits = String(value)
+        return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    }
+
+    /// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
+    private static func civil(_ days: Int64) -> (Int64, Int64, Int64) {
+        let shifted = days + 719_468
+        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let month = (5 * dayOfYear + 2) / 153
+        let day = dayOfYear - (153 * month + 2) / 5 + 1
+        let civilMonth = month < 10 ? month + 3 : month - 9
+        return (yearOfEra + era * 400 + (civilMonth <= 2 ? 1 : 0), civilMonth, day)
+    }
+}
