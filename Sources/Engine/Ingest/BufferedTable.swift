@@ -1,0 +1,114 @@
+package import Columns
+package import Core
+package import Storage
+private import Synchronization
+package import TableSchema
+
+/// One table of all tenants: memtables over the store's parts.
+package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
+    package let table: TableDefinition
+    private let store: Store
+    private let log: WriteAheadLog
+    private let limits: FlushLimits
+    private let makeBuilder: @Sendable () -> Builder
+    private let memtables = Mutex<[TenantID: Memtable<Builder>]>([:])
+
+    package init(
+        _ table: TableDefinition, store: Store, log: WriteAheadLog, limits: FlushLimits,
+        makeBuilder: @escaping @Sendable () -> Builder
+    ) {
+        self.table = table
+        self.store = store
+        self.log = log
+        self.limits = limits
+        self.makeBuilder = makeBuilder
+    }
+
+    private func memtable(_ tenant: TenantID) -> Memtable<Builder> {
+        memtables.withLock { memtables in
+            if let known = memtables[tenant] { return known }
+            let memtable = Memtable(
+                key: TenantTable(tenant: tenant, table: table.id), log: log, limits: limits,
+                makeBuilder: makeBuilder)
+            memtables[tenant] = memtable
+            return memtable
+        }
+    }
+
+    /// Decodes a request into the tenant's memtable, and returns once it is durable.
+    ///
+    /// - Parameter decode: answers whether it added rows; what it throws is thrown on, and its rows are taken back.
+    /// - Returns: whether a flush is due.
+    package func ingest(
+        _ request: LoggedRequest, decode: (inout Builder) throws -> Bool
+    ) throws -> Bool {
+        let (position, isDue) = try memtable(request.tenant).append(
+            request, replayedAt: nil, decode: decode)
+        if let position { try log.wait(for: position) }
+        return isDue
+    }
+
+    /// Decodes a request that the log gave back, unless its rows are in parts already.
+    ///
+    /// - Returns: whether a flush is due.
+    package func replay(
+        _ record: ReplayedRequest, decode: (inout Builder) throws -> Bool
+    ) throws -> Bool {
+        let key = TenantTable(tenant: record.request.tenant, table: table.id)
+        guard record.position > store.flushedPosition(key) else { return false }
+        return try memtable(key.tenant).append(
+            record.request, replayedAt: record.position, decode: decode
+        ).isFlushDue
+    }
+
+    /// A tenant's rows that may lie in `range`, at one moment.
+    package func snapshot(_ tenant: TenantID, in range: TimeRange) -> TableSnapshot {
+        let key = TenantTable(tenant: tenant, table: table.id)
+        guard let memtable = memtables.withLock({ $0[tenant] }) else {
+            return TableSnapshot(table: table, memory: [], parts: store.parts(key, in: range))
+        }
+        return memtable.snapshot({ store.parts(key, in: range) }, table: table)
+    }
+
+    private var all: [Memtable<Builder>] { memtables.withLock { Array($0.values) } }
+}
+
+/// A table as the flush worker sees it.
+protocol Flushable: Sendable {
+    /// Flushes the memtables that are due, or all.
+    func flush(all: Bool) throws(StorageError)
+    func forgetUndurable()
+    /// Bytes of memory in memtables.
+    var memtableBytes: Int { get }
+    /// The log position up to which all rows of this table are in parts, given that everything above `newest` is new.
+    func flushedThrough(at newest: UInt64) -> UInt64
+}
+
+extension BufferedTable: Flushable where Builder: ~Copyable {
+    func flush(all flushesAll: Bool) throws(StorageError) {
+        let now = ContinuousClock.now
+        for memtable in all {
+            // Batches whose flush failed before come first.
+            for frozen in memtable.unflushed { try flush(frozen, of: memtable) }
+            guard flushesAll || memtable.isFlushDue(now: now) else { continue }
+            if let frozen = memtable.freeze() { try flush(frozen, of: memtable) }
+        }
+    }
+
+    private func flush(
+        _ frozen: Memtable<Builder>.Frozen, of memtable: Memtable<Builder>
+    ) throws(StorageError) {
+        let parts = try store.writeParts(frozen.batch, of: memtable.key, zstdLevel: 1)
+        let edit = CatalogEdit(added: parts, flushed: [memtable.key: frozen.last])
+        // If the catalog fails, its record may or may not be on the disk: the files stay until the next open can tell.
+        try store.commit(edit) { publish in memtable.finishFlush(publish) }
+    }
+
+    func forgetUndurable() { for memtable in all { memtable.forgetUndurable() } }
+
+    var memtableBytes: Int { all.reduce(0) { $0 + $1.byteCount } }
+
+    func flushedThrough(at newest: UInt64) -> UInt64 {
+        all.reduce(newest) { min($0, $1.firstUnflushedPosition.map { $0 - 1 } ?? newest) }
+    }
+}

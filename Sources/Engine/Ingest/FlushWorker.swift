@@ -1,0 +1,102 @@
+package import Core
+private import Files
+package import Storage
+
+/// The thread that turns memtables into parts, and lets go of log segments that are no longer needed.
+package final class FlushWorker: Sendable {
+    private struct State {
+        var isWanted = false
+        var isClosing = false
+        /// Requests to flush everything, and how many of them are done.
+        var asked = 0
+        var done = 0
+        var failure: StorageError?
+    }
+
+    private let tables: [any Flushable]
+    private let log: WriteAheadLog
+    private let state = Monitor(State())
+    private let report: @Sendable (StorageError) -> Void
+    private let recovery = Monitor(())
+
+    package init(
+        tables: [any Sendable], log: WriteAheadLog, report: @escaping @Sendable (StorageError) -> Void
+    ) {
+        self.tables = tables.map { table in
+            guard let table = table as? any Flushable else { preconditionFailure("not a buffered table") }
+            return table
+        }
+        self.log = log
+        self.report = report
+    }
+
+    /// Starts the thread; `stop` ends it.
+    package func start() -> WorkerThread {
+        WorkerThread { [self] in
+            while runOnce() {}
+        }
+    }
+
+    /// Says that a memtable has become large.
+    package func wake() { state.notifying { $0.isWanted = true } }
+
+    /// Flushes everything that was ingested before the call.
+    package func flushAll() throws(StorageError) {
+        let ticket = state.notifying { state in
+            state.asked += 1
+            return state.asked
+        }
+        let failure = state.wait { state -> StorageError?? in
+            if state.done >= ticket { return .some(nil) }
+            if let failure = state.failure { return .some(failure) }
+            return state.isClosing ? .some(nil) : nil
+        }
+        if let error = failure ?? nil { throw error }
+    }
+
+    /// Asks the thread to flush everything and to end.
+    package func stop() { state.notifying { $0.isClosing = true } }
+
+    /// - Returns: false at the end.
+    private func runOnce() -> Bool {
+        let work = state.wait(timeout: .seconds(1)) { state -> (all: Bool, ticket: Int, last: Bool)? in
+            guard state.isWanted || state.isClosing || state.asked > state.done else { return nil }
+            state.isWanted = false
+            state.failure = nil
+            return (state.isClosing || state.asked > state.done, state.asked, state.isClosing)
+        }
+        let (all, ticket, last) = work ?? (false, 0, false)
+        if log.hasFailed { recoverLog() }
+        do throws(StorageError) {
+            for table in tables { try table.flush(all: all) }
+            releaseLog()
+            if all { state.notifying { $0.done = max($0.done, ticket) } }
+        } catch {
+            report(error)
+            if all { state.notifying { $0.failure = error } }
+            if !last { _ = state.wait(timeout: .seconds(1)) { $0.isClosing ? true : nil } }
+        }
+        return !last
+    }
+
+    /// After a failed write of the log: forgets what is not durable, and begins a new segment.
+    package func recoverLog() {
+        recovery.withLock { _ in
+            guard log.hasFailed else { return }
+            for table in tables { table.forgetUndurable() }
+            do throws(FileError) {
+                try log.restart()
+            } catch {
+                report(.file(error))
+            }
+        }
+    }
+
+    /// Lets go of the segments whose rows are all in parts.
+    private func releaseLog() {
+        let newest = log.durablePosition
+        log.release(through: tables.reduce(newest) { min($0, $1.flushedThrough(at: newest)) })
+    }
+
+    package var memtableBytes: Int { tables.reduce(0) { $0 + $1.memtableBytes } }
+}

@@ -1,0 +1,99 @@
+internal import Core
+package import Files
+
+/// A record that was read back.
+package struct ReplayedRequest: Sendable {
+    package let position: UInt64
+    package let request: LoggedRequest
+}
+
+/// What reading a segment found.
+package struct SegmentScan: Sendable {
+    /// The last durable position before the segment; records of earlier segments above it were never acknowledged.
+    package var durableBefore: UInt64 = 0
+    /// Bytes at the end that are no whole record: what a crash tears.
+    package var tornBytes: Int64 = 0
+    /// Damaged records that valid ones follow, and their bytes.
+    package var skippedRecords = 0
+    package var skippedBytes: Int64 = 0
+}
+
+/// Reads one segment of the log, record by record, in bounded memory. A record that is torn ends it; a damaged record that a
+/// valid one follows is skipped and counted.
+package enum LogReader {
+    /// - Throws: what the file throws; damage does not throw.
+    package static func read(
+        _ file: any File, _ body: (ReplayedRequest) throws(FileError) -> Void
+    ) throws(FileError) -> SegmentScan {
+        var scan = SegmentScan()
+        let size = try file.size()
+        let header = try file.readUpTo(LogFormat.segmentHeaderLength, at: 0)
+        guard let durableBefore = LogFormat.durableBefore(header) else {
+            scan.tornBytes = size
+            return scan
+        }
+        scan.durableBefore = durableBefore
+        var offset = Int64(LogFormat.segmentHeaderLength)
+        while offset < size {
+            if let (record, length) = try record(in: file, at: offset, size) {
+                try body(record)
+                offset += length
+            } else if let next = try findRecord(in: file, after: offset, size) {
+                scan.skippedRecords += 1
+                scan.skippedBytes += next - offset
+                offset = next
+            } else {
+                scan.tornBytes = size - offset
+                break
+            }
+        }
+        return scan
+    }
+
+    private static func record(
+        in file: any File, at offset: Int64, _ size: Int64
+    ) throws(FileError) -> (ReplayedRequest, Int64)? {
+        guard size - offset >= Int64(LogFormat.recordHeaderLength) else { return nil }
+        let header = try file.readExactly(at: offset, count: LogFormat.recordHeaderLength)
+        let first = LogFormat.word(header, 0)
+        let bodyLength = Int(first & 0xFFFF_FFFF)
+        let tenantLength = Int(header[7])
+        let length = Int64(LogFormat.recordHeaderLength + tenantLength + bodyLength)
+        guard bodyLength <= LogFormat.bodyLimit, length <= size - offset,
+            let signal = LoggedRequest.Signal(rawValue: header[4]),
+            let format = LoggedRequest.Format(rawValue: header[5]),
+            let coding = LoggedRequest.Coding(rawValue: header[6])
+        else { return nil }
+        let at = offset + Int64(LogFormat.recordHeaderLength)
+        let tenantBytes = try file.readExactly(at: at, count: tenantLength)
+        let body = try file.readExactly(at: at + Int64(tenantLength), count: bodyLength)
+        guard LogFormat.checksum(Array(header[..<24]), tenantBytes, body) == LogFormat.word(header, 24),
+            let tenant = TenantID(String(decoding: tenantBytes, as: UTF8.self))
+        else { return nil }
+        let request = LoggedRequest(
+            signal: signal, format: format, coding: coding, tenant: tenant,
+            received: Int64(bitPattern: LogFormat.word(header, 16)), body: body)
+        return (ReplayedRequest(position: LogFormat.word(header, 8), request: request), length)
+    }
+
+    /// The next place behind a damaged record where a valid one begins. Damage is rare: every byte is tried, but only those
+    /// where a header could be are read further.
+    private static func findRecord(
+        in file: any File, after offset: Int64, _ size: Int64
+    ) throws(FileError) -> Int64? {
+        let window = 1 << 20
+        var start = offset + 1
+        while start < size {
+            let bytes = try file.readUpTo(window + LogFormat.recordHeaderLength, at: start)
+            guard bytes.count >= LogFormat.recordHeaderLength else { return nil }
+            for i in 0...(bytes.count - LogFormat.recordHeaderLength) where i < window {
+                guard LoggedRequest.Signal(rawValue: bytes[i + 4]) != nil, bytes[i + 5] <= 1,
+                    bytes[i + 6] <= 3, bytes[i + 7] > 0, bytes[i + 7] <= UInt8(TenantID.longestName)
+                else { continue }
+                if try record(in: file, at: start + Int64(i), size) != nil { return start + Int64(i) }
+            }
+            start += Int64(window)
+        }
+        return nil
+    }
+}

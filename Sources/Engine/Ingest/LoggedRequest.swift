@@ -1,0 +1,89 @@
+package import Core
+
+/// A request body as it was received, with what is needed to decode it again.
+package struct LoggedRequest: Sendable {
+    package enum Signal: UInt8, Sendable { case traces = 1, logs, metrics }
+    package enum Format: UInt8, Sendable { case protobuf = 0, json }
+    package enum Coding: UInt8, Sendable { case identity = 0, gzip, zstd, deflate }
+
+    package var signal: Signal
+    package var format: Format
+    package var coding: Coding
+    package var tenant: TenantID
+    /// Nanoseconds since the epoch: the time of log records that have none.
+    package var received: Int64
+    package var body: [UInt8]
+
+    package init(
+        signal: Signal, format: Format, coding: Coding, tenant: TenantID, received: Int64, body: [UInt8]
+    ) {
+        self.signal = signal
+        self.format = format
+        self.coding = coding
+        self.tenant = tenant
+        self.received = received
+        self.body = body
+    }
+}
+
+/// The bytes of the log; docs/FORMAT.md, "Write-ahead log".
+enum LogFormat {
+    static let magic: [UInt8] = Array("VARVEWAL".utf8)
+    static let version: UInt32 = 1
+    /// Magic, version, four bytes of zeros, the last durable position before the segment, checksum of all that.
+    static let segmentHeaderLength = 32
+    static let recordHeaderLength = 32
+    static let bodyLimit = 1 << 30
+
+    static func segmentHeader(durableBefore: UInt64) -> [UInt8] {
+        var bytes = magic
+        append(version, to: &bytes)
+        append(UInt32(0), to: &bytes)
+        append(durableBefore, to: &bytes)
+        append(XXH3.hash(bytes), to: &bytes)
+        return bytes
+    }
+
+    /// - Returns: the last durable position before the segment, or nil if the header is not whole.
+    static func durableBefore(_ header: [UInt8]) -> UInt64? {
+        guard header.count == segmentHeaderLength, Array(header[..<8]) == magic,
+            word(header, 24) == XXH3.hash(Array(header[..<24]))
+        else { return nil }
+        return word(header, 16)
+    }
+
+    static func version(ofSegment header: [UInt8]) -> UInt32 {
+        UInt32(truncatingIfNeeded: word(header, 8))
+    }
+
+    /// The record's bytes before its body: header and tenant.
+    static func head(_ request: LoggedRequest, position: UInt64) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(recordHeaderLength + request.tenant.name.utf8.count)
+        append(UInt32(request.body.count), to: &bytes)
+        bytes.append(request.signal.rawValue)
+        bytes.append(request.format.rawValue)
+        bytes.append(request.coding.rawValue)
+        bytes.append(UInt8(request.tenant.name.utf8.count))
+        append(position, to: &bytes)
+        append(UInt64(bitPattern: request.received), to: &bytes)
+        let tenant = Array(request.tenant.name.utf8)
+        append(checksum(Array(bytes), tenant, request.body), to: &bytes)
+        return bytes + tenant
+    }
+
+    static func checksum(_ header: [UInt8], _ tenant: [UInt8], _ body: [UInt8]) -> UInt64 {
+        let head = XXH3.hash(header + tenant)
+        return body.withUnsafeBytes { XXH3.hash($0, seed: head) }
+    }
+
+    private static func append<Word: FixedWidthInteger>(_ value: Word, to bytes: inout [UInt8]) {
+        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+    }
+
+    static func word(_ bytes: [UInt8], _ at: Int) -> UInt64 {
+        bytes.withUnsafeBytes {
+            UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: at, as: UInt64.self))
+        }
+    }
+}

@@ -1,0 +1,279 @@
+internal import Core
+package import Files
+private import Synchronization
+
+/// When a request counts as durable.
+package enum Durability: String, Sendable, CaseIterable {
+    /// Its bytes are on the disk: the default.
+    case fsync
+    /// The operating system has its bytes: lost when power fails, kept when the process is killed.
+    case written
+    /// It is in the memtable; the log is written behind.
+    case memory
+}
+
+/// Why a request could not be logged.
+package enum IngestError: Error, Sendable, Hashable {
+    /// The disk refused; nothing of the request is stored, and it may be sent again.
+    case unavailable(String)
+    /// Memtables are full and not flushed fast enough.
+    case overloaded
+    /// The server is shutting down.
+    case closed
+}
+
+/// The log of request bodies as they were received, in segments, with one sync for all requests that wait.
+///
+/// 1. Positions ascend in the order of `enqueue`, over all segments, and are never reused.
+/// 2. `wait` returns once every record up to the position is durable as the mode demands.
+/// 3. A failed write or sync fails every record that is not durable yet: nothing of them is acknowledged. The log then refuses
+///    records until `restart` has begun a new segment, whose header says which position was the last durable one; records of
+///    older segments above it are not replayed.
+/// 4. A segment is removed once all its records are in parts.
+package final class WriteAheadLog: Sendable {
+    package static let segmentLength: Int64 = 64 << 20
+
+    private struct Pending {
+        let position: UInt64
+        let request: LoggedRequest
+    }
+
+    private struct State {
+        var nextPosition: UInt64
+        var durable: UInt64
+        var queue: [Pending] = []
+        var failure: String?
+        /// Positions that failed for good; the last few, for those who still wait for them.
+        var failed: [ClosedRange<UInt64>] = []
+        var isClosed = false
+        /// By segment number, for those that are complete: the last position in each.
+        var closedSegments: [(number: UInt64, last: UInt64)] = []
+    }
+
+    private let directory: String
+    private let fileSystem: any FileSystem
+    private let durability: Durability
+    private let state: Monitor<State>
+    private let segment: Mutex<Segment>
+    private let writer: Mutex<WorkerThread?>
+
+    private struct Segment {
+        var file: (any File)?
+        var number: UInt64
+        var length: Int64 = 0
+        var last: UInt64 = 0
+    }
+
+    /// Opens the log in `directory`, hands every record that is above `flushed` to `replay` in order, and begins a new segment.
+    package init(
+        directory: String, fileSystem: any FileSystem, durability: Durability, flushed: UInt64,
+        report: (_ segment: String, SegmentScan) -> Void,
+        replay: (ReplayedRequest) -> Void
+    ) throws(FileError) {
+        self.directory = directory
+        self.fileSystem = fileSystem
+        self.durability = durability
+        try fileSystem.createDirectory(directory)
+        let old = try Self.replayAll(directory, fileSystem, report, replay)
+        let last = max(flushed, old.last)
+        state = Monitor(State(nextPosition: last + 1, durable: last))
+        segment = Mutex(Segment(file: nil, number: (old.segments.last?.number ?? 0) + 1))
+        writer = Mutex(nil)
+        state.notifying { $0.closedSegments = old.segments }
+        try beginSegment(durableBefore: last)
+        let thread = WorkerThread { [weak self] in
+            while let log = self, log.writeNextGroup() {}
+        }
+        writer.withLock { $0 = thread }
+    }
+
+    private static func name(_ number: UInt64) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, 10 - digits.count)) + digits + ".wal"
+    }
+
+    /// Reads the segments newest header first, so that records which a later segment disowns are left out.
+    private static func replayAll(
+        _ directory: String, _ fileSystem: any FileSystem,
+        _ report: (String, SegmentScan) -> Void, _ replay: (ReplayedRequest) -> Void
+    ) throws(FileError) -> (segments: [(number: UInt64, last: UInt64)], last: UInt64) {
+        var numbers: [UInt64] = []
+        for entry in try fileSystem.list(directory) where entry.name.hasSuffix(".wal") {
+            if let number = UInt64(entry.name.dropLast(4)) { numbers.append(number) }
+        }
+        numbers.sort()
+        var limits = [UInt64](repeating: .max, count: numbers.count)
+        var limit = UInt64.max
+        for index in numbers.indices.reversed() {
+            limits[index] = limit
+            let file = try fileSystem.open(directory + "/" + name(numbers[index]), .read)
+            defer { file.close() }
+            let header = try file.readUpTo(LogFormat.segmentHeaderLength, at: 0)
+            if let durableBefore = LogFormat.durableBefore(header) { limit = min(limit, durableBefore) }
+        }
+        var segments: [(number: UInt64, last: UInt64)] = []
+        var last: UInt64 = 0
+        for (index, number) in numbers.enumerated() {
+            let file = try fileSystem.open(directory + "/" + name(number), .read)
+            defer { file.close() }
+            let scan = try LogReader.read(file) { record in
+                guard record.position <= limits[index], record.position > last else { return }
+                last = record.position
+                replay(record)
+            }
+            report(name(number), scan)
+            segments.append((number, last))
+        }
+        return (segments, last)
+    }
+
+    private func beginSegment(durableBefore: UInt64) throws(FileError) {
+        let number = segment.withLock { $0.number }
+        let path = directory + "/" + Self.name(number)
+        let file = try fileSystem.open(path, .append)
+        let header = LogFormat.segmentHeader(durableBefore: durableBefore)
+        try file.append(header)
+        try file.sync()
+        try fileSystem.syncDirectory(directory)
+        segment.withLock {
+            $0.file = file
+            $0.length = Int64(header.count)
+        }
+    }
+
+    // MARK: Writing
+
+    /// Puts a request in line and answers its position. The order of calls is the order of replay.
+    package func enqueue(_ request: LoggedRequest) throws(IngestError) -> UInt64 {
+        let result: Result<UInt64, IngestError> = state.notifying { state in
+            if state.isClosed { return .failure(.closed) }
+            if let failure = state.failure { return .failure(.unavailable(failure)) }
+            let position = state.nextPosition
+            state.nextPosition += 1
+            state.queue.append(Pending(position: position, request: request))
+            if durability == .memory { state.durable = position }
+            return .success(position)
+        }
+        return try result.get()
+    }
+
+    /// Returns once the record at `position` is durable.
+    package func wait(for position: UInt64) throws(IngestError) {
+        let isDurable = state.wait { state -> Bool? in
+            if state.failed.contains(where: { $0.contains(position) }) { return false }
+            return state.durable >= position ? true : nil
+        }
+        if isDurable != true { throw .unavailable("the write-ahead log could not be written") }
+    }
+
+    /// The last position that is durable.
+    package var durablePosition: UInt64 { state.withLock { $0.durable } }
+
+    package var hasFailed: Bool { state.withLock { $0.failure != nil } }
+
+    /// Writes everything in line, and syncs once.
+    ///
+    /// - Returns: false when the log is closed and nothing is left.
+    private func writeNextGroup() -> Bool {
+        let group = state.wait { state -> [Pending]? in
+            if state.queue.isEmpty || state.failure != nil { return state.isClosed ? [] : nil }
+            defer { state.queue = [] }
+            return state.queue
+        }
+        guard let group, let last = group.last else { return false }
+        do throws(FileError) {
+            try write(group)
+            state.notifying { $0.durable = max($0.durable, last.position) }
+        } catch {
+            state.notifying { state in
+                state.failure = error.description
+                state.queue = []
+                if state.durable + 1 < state.nextPosition {
+                    state.failed.append((state.durable + 1)...(state.nextPosition - 1))
+                    state.failed = state.failed.suffix(16)
+                }
+            }
+        }
+        return true
+    }
+
+    private func write(_ group: [Pending]) throws(FileError) {
+        guard let file = segment.withLock({ $0.file }) else { throw FileError(.write, directory, code: 0) }
+        var written: Int64 = 0
+        for pending in group {
+            let head = LogFormat.head(pending.request, position: pending.position)
+            try file.append(head, pending.request.body)
+            written += Int64(head.count + pending.request.body.count)
+        }
+        if durability == .fsync { try file.sync() }
+        let isFull = segment.withLock { segment in
+            segment.length += written
+            segment.last = group[group.count - 1].position
+            return segment.length >= Self.segmentLength
+        }
+        if isFull { try rotate(after: group[group.count - 1].position) }
+    }
+
+    private func rotate(after last: UInt64) throws(FileError) {
+        let old = segment.withLock { segment in
+            defer { segment.number += 1 }
+            return (file: segment.file, number: segment.number)
+        }
+        if durability != .fsync { try old.file?.sync() }
+        state.notifying { $0.closedSegments.append((old.number, last)) }
+        try beginSegment(durableBefore: last)
+        old.file?.close()
+    }
+
+    /// Begins a new segment after a failure. Nobody else may use the log meanwhile, and what was not durable must be forgotten.
+    package func restart() throws(FileError) {
+        let durable = state.withLock { $0.durable }
+        segment.withLock { segment in
+            segment.file?.close()
+            segment.file = nil
+            segment.number += 1
+        }
+        let number = segment.withLock { $0.number }
+        state.notifying { $0.closedSegments.append((number - 1, durable)) }
+        try beginSegment(durableBefore: durable)
+        state.notifying { $0.failure = nil }
+    }
+
+    /// Removes segments whose records are all at or below `position`.
+    package func release(through position: UInt64) {
+        let numbers = state.notifying { state in
+            let done = state.closedSegments.filter { $0.last <= position }.map(\.number)
+            state.closedSegments.removeAll { $0.last <= position }
+            return done
+        }
+        for number in numbers { try? fileSystem.remove(directory + "/" + Self.name(number)) }
+    }
+
+    /// Writes what is in line, and ends.
+    package func close() {
+        state.notifying { $0.isClosed = true }
+        let thread = writer.withLock { writer in
+            defer { writer = nil }
+            return writer
+        }
+        thread?.join()
+        segment.withLock {
+            try? $0.file?.sync()
+            $0.file?.close()
+            $0.file = nil
+        }
+    }
+}
+
+extension File {
+    /// Appends two arrays at once.
+    fileprivate func append(_ first: [UInt8], _ second: [UInt8]) throws(FileError) {
+        var failure: FileError?
+        first.withUnsafeBytes { first in
+            second.withUnsafeBytes { second in
+                do throws(FileError) { try append([first, second]) } catch { failure = error }
+            }
+        }
+        if let failure { throw failure }
+    }
+}
