@@ -147,5 +147,6 @@ let package = Package(
         tests("Base", "JSON", imports: ["JSON"]),
         tests("Base", "Files", imports: ["Files"]),
         tests("Base", "TableSchema", imports: ["TableSchema", "Schema"]),
+        tests("Serve", "API", imports: ["API", "HTTP", "Core"]),
     ]
 )

@@ -1,1 +1,124 @@
+#define _GNU_SOURCE
 #include "CMicroHTTPD.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static void discard_log(void *context, const char *format, va_list arguments) {
+    (void)context;
+    (void)format;
+    (void)arguments;
+}
+
+static int listen_on(const char *address, uint16_t *port, unsigned int backlog) {
+    struct sockaddr_storage storage;
+    socklen_t length;
+    memset(&storage, 0, sizeof storage);
+    struct sockaddr_in *v4 = (struct sockaddr_in *)&storage;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&storage;
+    if (inet_pton(AF_INET, address, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(*port);
+        length = sizeof *v4;
+    } else if (inet_pton(AF_INET6, address, &v6->sin6_addr) == 1) {
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons(*port);
+        length = sizeof *v6;
+    } else {
+        errno = EINVAL;
+        return -1;
+    }
+    int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    // A restarted server takes its port although connections of the last one linger; `::` serves IPv4 too.
+    int on = 1, off = 0;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (storage.ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    if (bind(fd, (struct sockaddr *)&storage, length) != 0 || listen(fd, (int)backlog) != 0 ||
+        getsockname(fd, (struct sockaddr *)&storage, &length) != 0) {
+        int saved = errno;
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+    *port = ntohs(storage.ss_family == AF_INET ? v4->sin_port : v6->sin6_port);
+    return fd;
+}
+
+struct MHD_Daemon *varve_http_start(
+    const char *address, uint16_t *port, const struct varve_http_options *options, MHD_AccessHandlerCallback handle,
+    MHD_RequestCompletedCallback completed, void *context) {
+    int fd = listen_on(address, port, options->backlog);
+    if (fd < 0) return NULL;
+    unsigned int flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC |
+                         MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG;
+    struct MHD_Daemon *daemon = MHD_start_daemon(
+        flags, *port, NULL, NULL, handle, context,
+        MHD_OPTION_EXTERNAL_LOGGER, discard_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd,
+        MHD_OPTION_NOTIFY_COMPLETED, completed, context,
+        MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
+        MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_seconds,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, options->connection_memory,
+        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)16384,
+        MHD_OPTION_THREAD_STACK_SIZE, options->thread_stack,
+        MHD_OPTION_END);
+    if (daemon == NULL) {
+        int saved = errno;
+        close(fd);
+        errno = saved == 0 ? ENOMEM : saved;
+    }
+    return daemon;
+}
+
+int varve_http_socket(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info == NULL ? -1 : (int)info->connect_fd;
+}
+
+int varve_socket_is_closed(int socket) {
+    struct pollfd entry = {.fd = socket, .events = POLLRDHUP};
+    return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
+}
+
+void varve_sleep_milliseconds(int milliseconds) {
+    struct timespec pause = {.tv_sec = milliseconds / 1000, .tv_nsec = (long)(milliseconds % 1000) * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+ptrdiff_t varve_socket_read(int socket, void *buffer, size_t capacity, int timeout_milliseconds) {
+    for (;;) {
+        ssize_t count = recv(socket, buffer, capacity, MSG_DONTWAIT);
+        if (count >= 0) return count;
+        if (errno == EINTR) continue;
+        if (errno != EAGAIN && errno != EWOULDBLOCK) return 0;
+        struct pollfd entry = {.fd = socket, .events = POLLIN};
+        int ready = poll(&entry, 1, timeout_milliseconds);
+        if (ready == 0 || (ready < 0 && errno == EINTR)) return -1;
+        if (ready < 0) return 0;
+    }
+}
+
+int varve_socket_write(int socket, const void *bytes, size_t count, int timeout_milliseconds) {
+    const char *next = bytes;
+    while (count > 0) {
+        ssize_t sent = send(socket, next, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent >= 0) {
+            next += sent;
+            count -= (size_t)sent;
+            continue;
+        }
+        if (errno == EINTR) continue;
+        if (errno != EAGAIN && errno != EWOULDBLOCK) return 0;
+        struct pollfd entry = {.fd = socket, .events = POLLOUT};
+        int ready = poll(&entry, 1, timeout_milliseconds);
+        if (ready == 0 || (ready < 0 && errno != EINTR)) return 0;
+    }
+    return 1;
+}

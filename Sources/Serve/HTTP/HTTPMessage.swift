@@ -1,4 +1,4 @@
-package enum HTTPMethod: String, Sendable {
+package enum HTTPMethod: String, Hashable, Sendable {
     case get = "GET"
     case head = "HEAD"
     case post = "POST"
@@ -8,7 +8,7 @@ package enum HTTPMethod: String, Sendable {
     case other = ""
 }
 
-/// A request with its whole body, decompressed if it was compressed.
+/// A request with its whole body.
 package struct HTTPRequest: Sendable {
     package var method: HTTPMethod
     /// As sent, without the query, still percent-encoded.
@@ -19,6 +19,7 @@ package struct HTTPRequest: Sendable {
     package var parameters: [(name: String, value: String)]
     /// In order of arrival; look them up with `header(_:)`.
     package var headers: [(name: String, value: String)]
+    /// As it was received: compressed if there is a `Content-Encoding`. See `decodedBody(limit:)`.
     package var body: [UInt8]
 
     package init(
@@ -36,7 +37,7 @@ package struct HTTPRequest: Sendable {
 
     /// The first header of that name, whatever its case.
     package func header(_ name: String) -> String? {
-        headers.first { $0.name.lowercased() == name.lowercased() }?.value
+        headers.first { ASCII.equalIgnoringCase($0.name, name) }?.value
     }
 
     /// The first parameter of that name.
@@ -47,12 +48,20 @@ package struct HTTPRequest: Sendable {
     package func parameters(named name: String) -> [String] {
         parameters.filter { $0.name == name }.map(\.value)
     }
+
+    /// `Content-Type` in lower case and without parameters; empty if there is none.
+    package var mediaType: String {
+        let value = header("Content-Type") ?? ""
+        return ASCII.trimmed(value.prefix { $0 != ";" }).lowercased()
+    }
 }
 
 package struct HTTPResponse: Sendable {
     package var status: Int
     package var headers: [(name: String, value: String)]
     package var body: [UInt8]
+    /// Takes the connection over after the reply's head, which then is a 101. See `HTTPUpgrade`.
+    package var upgrade: HTTPUpgrade?
 
     package init(
         status: Int, headers: [(name: String, value: String)] = [], body: [UInt8] = []
@@ -71,4 +80,12 @@ package struct HTTPResponse: Sendable {
             status: status, headers: [("Content-Type", "text/plain; charset=utf-8")],
             body: Array(body.utf8))
     }
+}
+
+/// Answers requests. Both calls come from many threads at once, and may block.
+package protocol HTTPHandler: Sendable {
+    func respond(to request: HTTPRequest, connection: HTTPConnectionState) -> HTTPResponse
+
+    /// The most bytes of body that a request may have, as received and decoded alike; `head` has no body yet.
+    func bodyLimit(for head: HTTPRequest) -> Int
 }

@@ -1,2 +1,32 @@
 #pragma once
+// libmicrohttpd for Swift, which cannot call variadic functions, and the few calls on sockets that go with it.
+
 #include <microhttpd.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct varve_http_options {
+    unsigned int connection_limit;
+    unsigned int idle_timeout_seconds;
+    size_t connection_memory;
+    size_t thread_stack;
+    unsigned int backlog;
+};
+
+// Listens on `address` (a textual IPv4 or IPv6 address) and serves each connection by a thread of its own.
+// Null on failure, with errno set; otherwise `*port` is the port that was bound, which matters for port 0.
+struct MHD_Daemon *varve_http_start(
+    const char *address, uint16_t *port, const struct varve_http_options *options, MHD_AccessHandlerCallback handle,
+    MHD_RequestCompletedCallback completed, void *context);
+
+// The connection's socket, or -1.
+int varve_http_socket(struct MHD_Connection *connection);
+
+// Nonzero once the other side has closed its side or the connection is broken.
+int varve_socket_is_closed(int socket);
+void varve_sleep_milliseconds(int milliseconds);
+
+// Bytes read; 0 if the connection is closed or broken; -1 if nothing arrived in time.
+ptrdiff_t varve_socket_read(int socket, void *buffer, size_t capacity, int timeout_milliseconds);
+// Nonzero if everything was sent; each wait for room takes at most `timeout_milliseconds`.
+int varve_socket_write(int socket, const void *bytes, size_t count, int timeout_milliseconds);

@@ -1,0 +1,143 @@
+private import Synchronization
+
+/// A number that only grows: how often something happened.
+package final class Counter: Sendable {
+    private let count = Atomic<Int>(0)
+
+    package init() {}
+
+    package func add(_ amount: Int = 1) { count.add(amount, ordering: .relaxed) }
+    package var value: Int { count.load(ordering: .relaxed) }
+}
+
+/// A number that goes up and down: how much of something there is.
+package final class Gauge: Sendable {
+    private let bits = Atomic<Int>(0)
+
+    package init() {}
+
+    package func set(_ amount: Int) { bits.store(amount, ordering: .relaxed) }
+    package func add(_ amount: Int) { bits.add(amount, ordering: .relaxed) }
+    package var value: Int { bits.load(ordering: .relaxed) }
+}
+
+/// How often a quantity was at most each of some bounds, and its sum.
+package final class Histogram: @unchecked Sendable {
+    /// Seconds, for requests and queries.
+    package static let latencyBounds: [Double] = [
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+    ]
+
+    /// Ascending.
+    package let bounds: [Double]
+    /// One for each bound, and one for what exceeds them all; not yet summed up.
+    private let counts: UnsafeMutablePointer<Atomic<Int>>
+    private let sumBits = Atomic<UInt64>(0)
+
+    package init(bounds: [Double]) {
+        precondition(zip(bounds, bounds.dropFirst()).allSatisfy(<), "bounds ascend")
+        self.bounds = bounds
+        counts = .allocate(capacity: bounds.count + 1)
+        for i in 0...bounds.count { (counts + i).initialize(to: Atomic(0)) }
+    }
+
+    deinit {
+        counts.deinitialize(count: bounds.count + 1)
+        counts.deallocate()
+    }
+
+    package func observe(_ amount: Double) {
+        let bucket = bounds.firstIndex { amount <= $0 } ?? bounds.count
+        counts[bucket].add(1, ordering: .relaxed)
+        var old = sumBits.load(ordering: .relaxed)
+        while true {
+            let next = (Double(bitPattern: old) + amount).bitPattern
+            let (exchanged, original) = sumBits.weakCompareExchange(
+                expected: old, desired: next, ordering: .relaxed)
+            if exchanged { return }
+            old = original
+        }
+    }
+
+    /// How many observations were at most each bound, and how many there were in all; and their sum.
+    package var cumulative: (counts: [Int], total: Int, sum: Double) {
+        var running = 0
+        let sums = bounds.indices.map { i in
+            running += counts[i].load(ordering: .relaxed)
+            return running
+        }
+        let total = running + counts[bounds.count].load(ordering: .relaxed)
+        return (sums, total, Double(bitPattern: sumBits.load(ordering: .relaxed)))
+    }
+}
+
+/// The server's measurements of itself, for `/metrics`. Instruments are made once, at start, and used without a lock.
+package final class MetricsRegistry: Sendable {
+    package enum Instrument: Sendable {
+        case counter(Counter)
+        case gauge(Gauge)
+        case histogram(Histogram)
+        /// Read when it is asked for; `monotonic` is a counter kept elsewhere.
+        case computed(monotonic: Bool, @Sendable () -> Double)
+    }
+
+    /// Instruments of one name, told apart by their labels.
+    package struct Family: Sendable {
+        package var name: String
+        package var help: String
+        package var members: [(labels: [(name: String, value: String)], instrument: Instrument)]
+    }
+
+    private let registered = Mutex<[Family]>([])
+
+    package init() {}
+
+    package func counter(_ name: String, help: String, labels: KeyValuePairs<String, String> = [:]) -> Counter {
+        let counter = Counter()
+        register(name, help, labels, .counter(counter))
+        return counter
+    }
+
+    package func gauge(_ name: String, help: String, labels: KeyValuePairs<String, String> = [:]) -> Gauge {
+        let gauge = Gauge()
+        register(name, help, labels, .gauge(gauge))
+        return gauge
+    }
+
+    package func histogram(
+        _ name: String, help: String, bounds: [Double] = Histogram.latencyBounds,
+        labels: KeyValuePairs<String, String> = [:]
+    ) -> Histogram {
+        let histogram = Histogram(bounds: bounds)
+        register(name, help, labels, .histogram(histogram))
+        return histogram
+    }
+
+    /// A number that somebody else keeps.
+    package func computed(
+        _ name: String, help: String, labels: KeyValuePairs<String, String> = [:], monotonic: Bool = false,
+        _ read: @escaping @Sendable () -> Double
+    ) {
+        register(name, help, labels, .computed(monotonic: monotonic, read))
+    }
+
+    /// By name.
+    package var families: [Family] { registered.withLock { $0 }.sorted { $0.name < $1.name } }
+
+    private func register(
+        _ name: String, _ help: String, _ labels: KeyValuePairs<String, String>, _ instrument: Instrument
+    ) {
+        let labels = labels.map { (name: $0.key, value: $0.value) }
+        registered.withLock { families in
+            guard let index = families.firstIndex(where: { $0.name == name }) else {
+                families.append(Family(name: name, help: help, members: [(labels, instrument)]))
+                return
+            }
+            let isTaken = families[index].members.contains { member in
+                member.labels.elementsEqual(labels) { $0 == $1 }
+            }
+            precondition(!isTaken, "\(name) is registered twice with the same labels")
+            families[index].members.append((labels, instrument))
+        }
+    }
+}

@@ -1,0 +1,184 @@
+private import Core
+package import HTTP
+
+/// Finds a request's handler, and answers for what has none.
+///
+/// - Each prefix in `mounts` is an alias: what follows it is matched as if it stood at the root (rules U-1, U-2).
+/// - Unknown paths are 404 in the dialect whose root they lie below, wrong methods 405 with `Allow` (rule G-8).
+/// - HEAD is answered as GET, whose body the server leaves out; OPTIONS is 204 on every path (rule G-7).
+package struct Router: HTTPHandler {
+    /// Which origins a browser may call us from (rules G-7, O-9).
+    package enum Origins: Hashable, Sendable {
+        case none
+        case any
+        /// Exact origins, or patterns with one `*`, such as `https://*.example.com`.
+        case only([String])
+    }
+
+    private static let mounts: Set<String> = ["prometheus", "loki-ds", "jaeger", "varve"]
+
+    private let groups: [Routes]
+    private let literal: [[String]: [Match]]
+    private let patterns: [Match]
+    private let limits: QueryLimits
+    private let origins: Origins
+
+    private struct Match: Sendable {
+        var route: Routes.Route
+        var dialect: Dialect
+    }
+
+    /// A request's route, or why it has none.
+    private enum Resolution {
+        case route(Routes.Route, Dialect, [String: String])
+        case wrongMethod(Dialect, allowed: [HTTPMethod])
+        case unknown(Dialect)
+    }
+
+    package init(_ groups: [Routes], limits: QueryLimits = QueryLimits(), origins: Origins = .none) {
+        self.groups = groups
+        self.limits = limits
+        self.origins = origins
+        let all = groups.flatMap { group in group.routes.map { Match(route: $0, dialect: group.dialect) } }
+        literal = Dictionary(grouping: all.filter(\.route.pattern.isLiteral)) { match in
+            match.route.pattern.segments.compactMap { if case .literal(let text) = $0 { text } else { nil } }
+        }
+        // Sorting is stable: of equally specific patterns the first added counts.
+        patterns = all.filter { !$0.route.pattern.isLiteral }
+            .enumerated().sorted { left, right in
+                let (a, b) = (left.element.route.pattern.specificity, right.element.route.pattern.specificity)
+                return a == b ? left.offset < right.offset : a > b
+            }.map(\.element)
+    }
+
+    package func bodyLimit(for head: HTTPRequest) -> Int {
+        guard case .route(let route, _, _) = resolve(head) else { return 1 << 20 }
+        return route.bodyLimit
+    }
+
+    package func respond(to request: HTTPRequest, connection: HTTPConnectionState) -> HTTPResponse {
+        var response = answer(request, connection)
+        addOriginHeaders(for: request, to: &response)
+        return response
+    }
+
+    private func answer(_ request: HTTPRequest, _ connection: HTTPConnectionState) -> HTTPResponse {
+        let resolution = resolve(request)
+        if request.method == .options { return options(resolution) }
+        switch resolution {
+        case .unknown(let dialect):
+            return dialect.failure(404, "not found: \(Self.excerpt(request.path))")
+        case .wrongMethod(let dialect, let allowed):
+            var response = dialect.failure(405, "method not allowed")
+            response.headers.append(("Allow", Self.list(allowed)))
+            return response
+        case .route(let route, let dialect, let pathParameters):
+            guard let tenant = Self.tenant(of: request) else {
+                return dialect.failure(400, "invalid X-Scope-OrgID: a tenant is 1 to 150 letters, digits and !-_.*'()")
+            }
+            let request = APIRequest(
+                http: request, tenant: tenant, pathParameters: pathParameters, limits: limits, connection: connection)
+            if route.cancellation == .whenClientLeaves {
+                let context = request.context
+                connection.onClose { context.cancel() }
+            }
+            return route.handler(request)
+        }
+    }
+
+    // MARK: Finding the route
+
+    private func resolve(_ request: HTTPRequest) -> Resolution {
+        let method = request.method == .head ? .get : request.method
+        let path = Self.withoutMount(request.segments)
+        var allowed: [HTTPMethod] = []
+        var dialect: Dialect?
+        for match in literal[Array(path)] ?? [] {
+            if match.route.methods.contains(method) { return .route(match.route, match.dialect, [:]) }
+            allowed += match.route.methods
+            dialect = dialect ?? match.dialect
+        }
+        for match in patterns {
+            guard let values = match.route.pattern.match(path) else { continue }
+            if match.route.methods.contains(method) { return .route(match.route, match.dialect, values) }
+            allowed += match.route.methods
+            dialect = dialect ?? match.dialect
+        }
+        if let dialect { return .wrongMethod(dialect, allowed: allowed) }
+        return .unknown(owner(of: path))
+    }
+
+    private static func withoutMount(_ segments: [String]) -> ArraySlice<String> {
+        guard let first = segments.first else { return [] }
+        // Loki's own paths begin with /loki: a base URL that ends so doubles it (§1, note 1).
+        let isDoubled = first == "loki" && segments.count > 1 && segments[1] == "loki"
+        return isDoubled || mounts.contains(first) ? segments.dropFirst() : segments[...]
+    }
+
+    /// The dialect with the longest root above `path`.
+    private func owner(of path: ArraySlice<String>) -> Dialect {
+        var best: (dialect: Dialect, length: Int)?
+        for group in groups {
+            for root in group.roots where root.isPrefix(of: path) && root.segments.count > best?.length ?? -1 {
+                best = (group.dialect, root.segments.count)
+            }
+        }
+        return best?.dialect ?? .plain
+    }
+
+    private static func tenant(of request: HTTPRequest) -> TenantID? {
+        guard let name = request.header("X-Scope-OrgID"), !name.isEmpty else { return .default }
+        return TenantID(name)
+    }
+
+    private static func excerpt(_ path: String) -> String {
+        path.utf8.count <= 200 ? path : String(path.prefix(200)) + "…"
+    }
+
+    // MARK: OPTIONS and CORS
+
+    private func options(_ resolution: Resolution) -> HTTPResponse {
+        let allowed: [HTTPMethod] =
+            switch resolution {
+            case .route(let route, _, _): route.methods
+            case .wrongMethod(_, let methods): methods
+            case .unknown: [.get, .post]
+            }
+        return HTTPResponse(status: 204, headers: [("Allow", Self.list(allowed))])
+    }
+
+    private static func list(_ methods: [HTTPMethod]) -> String {
+        var names: [String] = []
+        for method in methods + (methods.contains(.get) ? [.head] : []) + [.options] where !names.contains(method.rawValue) {
+            names.append(method.rawValue)
+        }
+        return names.joined(separator: ", ")
+    }
+
+    private func addOriginHeaders(for request: HTTPRequest, to response: inout HTTPResponse) {
+        guard origins != .none else { return }
+        response.headers.append(("Vary", "Origin"))
+        guard let origin = request.header("Origin"), let allowed = allowedOrigin(origin) else { return }
+        response.headers.append(("Access-Control-Allow-Origin", allowed))
+        response.headers.append(("Access-Control-Expose-Headers", "Date"))
+        guard request.method == .options else { return }
+        response.headers.append(("Access-Control-Allow-Methods", "GET, POST, OPTIONS"))
+        let wanted = request.header("Access-Control-Request-Headers") ?? "Accept, Authorization, Content-Type, Origin"
+        response.headers.append(("Access-Control-Allow-Headers", wanted))
+        response.headers.append(("Access-Control-Max-Age", "600"))
+    }
+
+    private func allowedOrigin(_ origin: String) -> String? {
+        switch origins {
+        case .none: nil
+        case .any: "*"
+        case .only(let list): list.contains { Self.matches(origin, pattern: $0) } ? origin : nil
+        }
+    }
+
+    private static func matches(_ origin: String, pattern: String) -> Bool {
+        guard let star = pattern.firstIndex(of: "*") else { return origin == pattern }
+        let (head, tail) = (pattern[..<star], pattern[pattern.index(after: star)...])
+        return origin.utf8.count >= head.utf8.count + tail.utf8.count && origin.hasPrefix(head) && origin.hasSuffix(tail)
+    }
+}

@@ -1,0 +1,158 @@
+package import Core
+package import HTTP
+
+/// A request on its way to a handler.
+package struct APIRequest: Sendable {
+    package var http: HTTPRequest
+    package var tenant: TenantID
+    /// What stood in the pattern's placeholders, decoded.
+    package var pathParameters: [String: String]
+    /// Ends when the server's query timeout passes or the client goes away.
+    package var context: QueryContext
+    package var connection: HTTPConnectionState
+    private var limits: QueryLimits
+
+    package init(
+        http: HTTPRequest, tenant: TenantID = .default, pathParameters: [String: String] = [:],
+        limits: QueryLimits = QueryLimits(), connection: HTTPConnectionState = .none
+    ) {
+        self.http = http
+        self.tenant = tenant
+        self.pathParameters = pathParameters
+        self.limits = limits
+        self.connection = connection
+        context = QueryContext(tenant: tenant, byteLimit: limits.memory, timeout: limits.timeout)
+    }
+
+    /// The same request with less time than the server would give it; more is not to be had.
+    package func limited(to timeout: Duration) -> APIRequest {
+        guard timeout < limits.timeout else { return self }
+        var request = self
+        let context = QueryContext(tenant: tenant, byteLimit: limits.memory, timeout: timeout)
+        request.context = context
+        request.limits.timeout = timeout
+        connection.onClose { context.cancel() }
+        return request
+    }
+}
+
+/// What one query may use.
+package struct QueryLimits: Sendable {
+    package var timeout: Duration
+    /// Bytes of decoded columns and results.
+    package var memory: Int
+
+    package init(timeout: Duration = .seconds(120), memory: Int = 1 << 30) {
+        self.timeout = timeout
+        self.memory = memory
+    }
+}
+
+package typealias APIHandler = @Sendable (APIRequest) -> HTTPResponse
+
+/// How a family of routes says that something is wrong.
+package struct Dialect: Sendable {
+    package var name: String
+    package var failure: @Sendable (_ status: Int, _ message: String) -> HTTPResponse
+
+    package init(_ name: String, failure: @escaping @Sendable (_ status: Int, _ message: String) -> HTTPResponse) {
+        self.name = name
+        self.failure = failure
+    }
+
+    /// The message alone, as text.
+    package static let plain = Dialect("plain") { status, message in .text(message + "\n", status: status) }
+}
+
+/// The routes of one dialect, with what they have in common.
+///
+/// A pattern's segments are literal, `{name}` for any one segment, or `{name*}` for one or more, joined by slashes.
+package struct Routes: Sendable {
+    /// Whether the client's leaving ends the work on a request: it ends a query, but not a write.
+    package enum Cancellation: Sendable { case whenClientLeaves, never }
+
+    struct Route: Sendable {
+        var pattern: RoutePattern
+        var methods: [HTTPMethod]
+        var bodyLimit: Int
+        var cancellation: Cancellation
+        var handler: APIHandler
+    }
+
+    /// Enough for a form with a very long query (rule G-4).
+    package static let formLimit = 16 << 20
+
+    package let dialect: Dialect
+    /// Paths below these are the dialect's, so that it answers for unknown ones.
+    let roots: [RoutePattern]
+    private(set) var routes: [Route] = []
+
+    package init(_ dialect: Dialect, roots: [String] = []) {
+        self.dialect = dialect
+        self.roots = roots.map(RoutePattern.init)
+    }
+
+    /// A later route of the same path adds its methods to those of an earlier one.
+    package mutating func add(
+        _ methods: [HTTPMethod], _ pattern: String, bodyLimit: Int = formLimit,
+        cancellation: Cancellation = .whenClientLeaves, _ handler: @escaping APIHandler
+    ) {
+        routes.append(
+            Route(
+                pattern: RoutePattern(pattern), methods: methods, bodyLimit: bodyLimit, cancellation: cancellation,
+                handler: handler))
+    }
+}
+
+/// A path with placeholders.
+struct RoutePattern: Hashable, Sendable {
+    enum Segment: Hashable, Sendable {
+        case literal(String)
+        case one(String)
+        case many(String)
+    }
+
+    let segments: [Segment]
+
+    init(_ pattern: String) {
+        segments = pattern.split(separator: "/").map { piece in
+            guard piece.first == "{", piece.last == "}" else { return .literal(String(piece)) }
+            let name = piece.dropFirst().dropLast()
+            return name.last == "*" ? .many(String(name.dropLast())) : .one(String(name))
+        }
+        precondition(segments.count { if case .many = $0 { true } else { false } } <= 1, "one greedy placeholder at most")
+    }
+
+    /// Whether every segment is literal.
+    var isLiteral: Bool { segments.allSatisfy { if case .literal = $0 { true } else { false } } }
+
+    /// The number of segments that are literal: of two patterns that match, the one with more is meant.
+    var specificity: Int { segments.count { if case .literal = $0 { true } else { false } } }
+
+    func match(_ path: ArraySlice<String>) -> [String: String]? {
+        let isGreedy = segments.contains { if case .many = $0 { true } else { false } }
+        guard isGreedy ? path.count >= segments.count : path.count == segments.count else { return nil }
+        var values: [String: String] = [:]
+        var position = path.startIndex
+        for segment in segments {
+            switch segment {
+            case .literal(let text):
+                guard path[position].utf8.elementsEqual(text.utf8) else { return nil }
+                position += 1
+            case .one(let name):
+                values[name] = path[position]
+                position += 1
+            case .many(let name):
+                let end = position + 1 + path.count - segments.count
+                values[name] = path[position..<end].joined(separator: "/")
+                position = end
+            }
+        }
+        return values
+    }
+
+    func isPrefix(of path: ArraySlice<String>) -> Bool {
+        guard path.count >= segments.count else { return false }
+        return match(path.prefix(segments.count)) != nil
+    }
+}

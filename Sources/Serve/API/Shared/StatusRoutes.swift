@@ -1,0 +1,26 @@
+package import Core
+private import HTTP
+
+/// Health, readiness and the server's own metrics, under every name that clients know (rule U-3).
+package enum StatusRoutes {
+    /// - Parameter notReady: why the server cannot serve yet, or nil once it can.
+    package static func make(
+        metrics: MetricsRegistry, version: String, notReady: @escaping @Sendable () -> String?
+    ) -> Routes {
+        var routes = Routes(.plain)
+        let healthy: APIHandler = { _ in .text("ok\n") }
+        let ready: APIHandler = { _ in
+            guard let reason = notReady() else { return .text("ready\n") }
+            return .text(reason + "\n", status: 503)
+        }
+        for path in ["/-/healthy", "/health", "/healthz"] { routes.add([.get], path, healthy) }
+        for path in ["/-/ready", "/ready", "/readyz"] { routes.add([.get], path, ready) }
+        routes.add([.get], "/") { _ in .text("varve \(version)\n") }
+        routes.add([.get], "/metrics") { _ in
+            HTTPResponse(
+                status: 200, headers: [("Content-Type", MetricsText.contentType)],
+                body: MetricsText.render(metrics.families))
+        }
+        return routes
+    }
+}
