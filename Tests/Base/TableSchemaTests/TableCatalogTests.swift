@@ -163,6 +163,24 @@ struct TableCatalogTests {
         #expect(before.fingerprint != after.fingerprint)
     }
 
+    /// Ids and kinds of aggregates of the real rollups, by hand from what docs/SCHEMA.md says of them.
+    @Test(arguments: [
+        ("otel_metrics_5m", "otel_metrics", 6, 10, Int64(90)), ("otel_metrics_1h", "otel_metrics", 6, 10, 365),
+        ("otel_logs_errors_1h", "otel_logs", 4, 3, 365), ("otel_trace_index", "otel_traces", 2, 8, 30),
+        ("otel_span_stats_1h", "otel_traces", 4, 6, 365), ("otel_service_dependencies_1h", "otel_traces", 3, 3, 365),
+    ])
+    func `each rollup folds its source`(
+        name: String, source: String, keys: Int, aggregates: Int, days: Int64
+    ) throws {
+        let catalog = try TableCatalog.parse(files: Schema.files, lock: Schema.lock)
+        let table = try #require(catalog.table(named: source))
+        let rollup = try #require(catalog.rollups(of: table.id).first { $0.target.name == name })
+        #expect(rollup.keys.count == keys)
+        #expect(rollup.aggregates.count == aggregates)
+        #expect(rollup.target.timeToLive == Optional(days * 86_400_000_000_000))
+        #expect((rollup.join != nil) == (name == "otel_service_dependencies_1h"))
+    }
+
     @Test func `comments and blanks leave the fingerprint as it is`() throws {
         let plain = Self.table.split(separator: "\n").map { $0.split(separator: "--", omittingEmptySubsequences: false)[0] }
             .joined(separator: " ")
@@ -171,7 +189,12 @@ struct TableCatalogTests {
 
     @Test func `Schema/ parses, and its LOCK is complete`() throws {
         let catalog = try TableCatalog.parse(files: Schema.files, lock: Schema.lock)
-        for name in ["otel_metrics", "otel_logs", "otel_traces"] { #expect(catalog.table(named: name)?.name == name) }
+        let names = [
+            "otel_metrics", "otel_logs", "otel_traces", "otel_metrics_5m", "otel_metrics_1h", "otel_logs_errors_1h",
+            "otel_trace_index", "otel_span_stats_1h", "otel_service_dependencies_1h",
+        ]
+        #expect(catalog.tables.map(\.name) == names)
+        #expect(Set(catalog.rollups.map(\.target.name)) == Set(names.dropFirst(3)))
         let lock = try TableCatalog.lock(for: Schema.files, extending: Schema.lock)
         #expect(lock == String(decoding: Schema.lock, as: UTF8.self))
         #expect(Set(catalog.tables.map(\.fingerprint)).count == catalog.tables.count)
