@@ -95,7 +95,9 @@ struct Lock {
         _ numbers: String, _ path: String, _ type: String, isRetired: Bool, at offset: Int
     ) throws(SchemaError) {
         let parts = numbers.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 2 else { throw file.error(at: offset, "expected a number like 1.2 instead of '\(numbers)'") }
+        guard parts.count == 2 else {
+            throw file.error(at: offset, "expected a number like 1.2 instead of '\(numbers)'")
+        }
         let table = try index(ofTable: try number(parts[0], at: offset), at: offset)
         let number = try number(parts[1], at: offset)
         guard !tables[table].columns.contains(where: { $0.number == number }) else {
@@ -152,7 +154,8 @@ struct Lock {
             let locked = tables[index].columns[column].type
             guard locked == type.sql else {
                 throw source.error(
-                    at: offset, "the column '\(path)' is \(type.sql), but \(locked) in Schema/LOCK; a column keeps its type")
+                    at: offset,
+                    "the column '\(path)' is \(type.sql), but \(locked) in Schema/LOCK; a column keeps its type")
             }
             tables[index].columns[column].isUsed = true
             return ColumnID(number: tables[index].columns[column].number)
@@ -168,12 +171,14 @@ struct Lock {
 
     /// Checks what a table's parts rely on: how its rows are cut into partitions and put in order.
     mutating func check(
-        _ rule: WritableKeyPath<Table, String?>, _ text: String, at offset: Int, of table: TableID, in source: SourceFile
+        _ rule: WritableKeyPath<Table, String?>, _ text: String, at offset: Int, of table: TableID,
+        in source: SourceFile
     ) throws(SchemaError) {
         guard let index = tables.firstIndex(where: { $0.number == table.number }) else { return }
         if let locked = tables[index][keyPath: rule] {
             guard locked == text else {
-                throw source.error(at: offset, "'\(text)' is '\(locked)' in Schema/LOCK, and the parts on disk are like that")
+                throw source.error(
+                    at: offset, "'\(text)' is '\(locked)' in Schema/LOCK, and the parts on disk are like that")
             }
         } else {
             guard absence == .assign else {
@@ -187,11 +192,13 @@ struct Lock {
     func checkAllUsed() throws(SchemaError) {
         for table in tables where !table.isRetired {
             guard table.isUsed else {
-                throw file.error(at: table.offset, "Schema/ has no table '\(table.name)'; if it is gone, write 'retired' here")
+                throw file.error(
+                    at: table.offset, "Schema/ has no table '\(table.name)'; if it is gone, write 'retired' here")
             }
             for column in table.columns where !column.isRetired && !column.isUsed {
                 throw file.error(
-                    at: column.offset, "'\(table.name)' has no column '\(column.path)'; if it is gone, write 'retired' here")
+                    at: column.offset,
+                    "'\(table.name)' has no column '\(column.path)'; if it is gone, write 'retired' here")
             }
         }
     }

@@ -54,12 +54,14 @@ extension Resolver {
                 throw view.file.error(at: group.offset, "the view selects no '\(group.text)'")
             }
             guard drafts[index].isKey else {
-                throw view.file.error(at: group.offset, "'\(group.text)' is an aggregate, and rows cannot be grouped by it")
+                throw view.file.error(
+                    at: group.offset, "'\(group.text)' is an aggregate, and rows cannot be grouped by it")
             }
         }
         for (item, draft) in zip(view.items, drafts) where draft.isKey {
             guard view.groups.contains(where: { $0.text == item.name.text }) else {
-                throw view.file.error(at: item.expression.offset, "'\(item.name.text)' must be in GROUP BY or an aggregate")
+                throw view.file.error(
+                    at: item.expression.offset, "'\(item.name.text)' must be in GROUP BY or an aggregate")
             }
         }
     }
@@ -126,8 +128,10 @@ struct Companions {
 
     private func segment(of call: Draft.Call) throws(SchemaError) -> CounterSegment {
         CounterSegment(
-            firstTime: try column("min", [call.arguments[1]], of: call), first: try column("argMin", call.arguments, of: call),
-            lastTime: try column("max", [call.arguments[1]], of: call), last: try column("argMax", call.arguments, of: call))
+            firstTime: try column("min", [call.arguments[1]], of: call),
+            first: try column("argMin", call.arguments, of: call),
+            lastTime: try column("max", [call.arguments[1]], of: call),
+            last: try column("argMax", call.arguments, of: call))
     }
 
     private func column(
@@ -139,6 +143,7 @@ struct Companions {
         }
         let of = arguments.count == 1 ? "the second argument" : "the same arguments"
         throw file.error(
-            at: call.offset, "\(call.name) can only be merged if the view also selects \(name) of \(of), under the same condition")
+            at: call.offset,
+            "\(call.name) can only be merged if the view also selects \(name) of \(of), under the same condition")
     }
 }

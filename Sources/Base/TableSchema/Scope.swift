@@ -57,7 +57,8 @@ struct Scope {
             }
             return (.sum(first, second), type)
         default:
-            throw file.error(at: expression.offset, "expected a column, the start of a time span, or a sum of two columns")
+            throw file.error(
+                at: expression.offset, "expected a column, the start of a time span, or a sum of two columns")
         }
     }
 

@@ -34,8 +34,14 @@ struct LockTests {
     /// A change of the lock, and what must be said of it.
     static let refusals: [(change: (String, String), message: String)] = [
         (("column 3.2 name String\n", ""), "the column 'name' has no number: run tools/schema --add"),
-        (("column 3.2 name String", "retired column 3.2 name String"), "the column 'name' has no number: run tools/schema --add"),
-        (("name String", "name Int64"), "the column 'name' is String, but Int64 in Schema/LOCK; a column keeps its type"),
+        (
+            ("column 3.2 name String", "retired column 3.2 name String"),
+            "the column 'name' has no number: run tools/schema --add"
+        ),
+        (
+            ("name String", "name Int64"),
+            "the column 'name' is String, but Int64 in Schema/LOCK; a column keeps its type"
+        ),
         (("column 3.2 name", "column 3.7 name"), "the number 3.7 belongs to another column"),
         (("column 3.2 name", "column 3.0 name"), "expected a number from 1 to 65535 instead of '0'"),
         (("column 3.2 name", "column 3.65536 name"), "expected a number from 1 to 65535 instead of '65536'"),
@@ -43,14 +49,23 @@ struct LockTests {
         (("column 3.2 name", "column 3 name"), "expected a number like 1.2 instead of '3'"),
         (("column 3.2 name", "column 4.2 name"), "no table has the number 4"),
         (("column 3.2 name", "column 3.5 time T\ncolumn 3.2 name"), "the column 'time' has a number already"),
-        (("column 3.2 name", "column 3.5 size Int64\ncolumn 3.2 name"), "'t' has no column 'size'; if it is gone, write 'retired' here"),
+        (
+            ("column 3.2 name", "column 3.5 size Int64\ncolumn 3.2 name"),
+            "'t' has no column 'size'; if it is gone, write 'retired' here"
+        ),
         (("table 3 t", "table 9 u\ntable 3 t"), "Schema/ has no table 'u'; if it is gone, write 'retired' here"),
         (("table 3 t", "table 3 u\ntable 3 t"), "the number 3 belongs to another table"),
         (("table 3 t", "table 1 t\ntable 3 t"), "the table 't' has a number already"),
-        (("order 3 name, time", "order 3 time"), "'name, time' is 'time' in Schema/LOCK, and the parts on disk are like that"),
+        (
+            ("order 3 name, time", "order 3 time"),
+            "'name, time' is 'time' in Schema/LOCK, and the parts on disk are like that"
+        ),
         (("order 3 name, time\n", ""), "'name, time' is not in Schema/LOCK: run tools/schema --add"),
         (("order 3 name, time", "order 3 name, time\norder 3 time"), "the table 3 has its order already"),
-        (("toStartOfDay(time)", "toStartOfHour(time)"), "'toStartOfDay(time)' is 'toStartOfHour(time)' in Schema/LOCK, and the parts on disk are like that"),
+        (
+            ("toStartOfDay(time)", "toStartOfHour(time)"),
+            "'toStartOfDay(time)' is 'toStartOfHour(time)' in Schema/LOCK, and the parts on disk are like that"
+        ),
         (("table 3 t", "tables 3 t"), "expected table, partition, order or column with its number and name"),
     ]
 
@@ -70,7 +85,10 @@ struct LockTests {
         ]
         let text = try TableCatalog.lock(for: files, extending: Array(lock.utf8))
         let lines = text.split(separator: "\n").map(String.init).filter { !$0.hasPrefix("#") }
-        let table = Self.lock.split(separator: "\n").map(String.init) + ["retired column 3.12 old Int64", "column 3.13 old String"]
+        let table =
+            Self.lock.split(separator: "\n").map(String.init) + [
+                "retired column 3.12 old Int64", "column 3.13 old String",
+            ]
         let added = [
             "table 9 u", "partition 9 toStartOfDay(time)", "order 9 name, time", "column 9.1 time DateTime64(9)",
             "column 9.2 name String", "column 9.3 steps Nested", "column 9.4 steps.size Int64",

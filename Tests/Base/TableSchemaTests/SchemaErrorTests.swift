@@ -29,7 +29,8 @@ struct SchemaErrorTests {
     }
 
     static func view(
-        _ select: String = "toStartOfHour(time) AS hour, count() AS n", from: String = "t", where condition: String = "",
+        _ select: String = "toStartOfHour(time) AS hour, count() AS n", from: String = "t",
+        where condition: String = "",
         group: String = "hour", order: String = "hour", partition: String = "toStartOfMonth(hour)"
     ) -> String {
         table("id FixedString(16), kind UInt8, name LowCardinality(String), value Float64, tags Array(Int64)") + "\n"
@@ -72,7 +73,8 @@ struct SchemaErrorTests {
         .init(text: table("a Nested(b Int8, b Int8)"), line: 3, column: 22, message: "there is a column 'b' already"),
         .init(text: table("a Int64 CODEC(Gorilla)"), line: 3, column: 19, message: "unknown codec 'Gorilla'"),
         .init(
-            text: table("a Int64 CODEC(ZSTD(23))"), line: 3, column: 24, message: "expected a level of ZSTD from 1 to 19"),
+            text: table("a Int64 CODEC(ZSTD(23))"), line: 3, column: 24,
+            message: "expected a level of ZSTD from 1 to 19"),
         .init(text: table("INDEX i b TYPE minmax"), line: 3, column: 13, message: "'t' has no column 'b'"),
         .init(
             text: table("INDEX i time TYPE tokenbf(0.1)"), line: 3, column: 13,
@@ -131,7 +133,9 @@ struct SchemaErrorTests {
             message: "expected AS and a name for the expression before ','"),
         .init(
             text: view("toStartOfHour(kind) AS hour"), line: 8, column: 25, message: "toStartOfHour takes no UInt8"),
-        .init(text: view("tags", group: "tags"), line: 8, column: 11, message: "a view cannot use a column of type Array(Int64)"),
+        .init(
+            text: view("tags", group: "tags"), line: 8, column: 11,
+            message: "a view cannot use a column of type Array(Int64)"),
         .init(
             text: view("toStartOfHour(time) AS hour, median(value) AS m"), line: 8, column: 40,
             message: "there is no aggregate function median(Float64)"),
@@ -156,12 +160,14 @@ struct SchemaErrorTests {
         .init(
             text: view("toStartOfHour(time) AS hour, argMin(value, time) AS first"), line: 8, column: 40,
             message:
-                "argMin can only be merged if the view also selects min of the second argument, under the same condition"),
+                "argMin can only be merged if the view also selects min of the second argument, under the same condition"
+        ),
         .init(
             text: view("toStartOfHour(time) AS hour, min(time) AS a, argMinIf(value, time, kind = 1) AS b"), line: 8,
             column: 56,
             message:
-                "argMin can only be merged if the view also selects min of the second argument, under the same condition"),
+                "argMin can only be merged if the view also selects min of the second argument, under the same condition"
+        ),
         .init(
             text: view(
                 "toStartOfHour(time) AS hour, min(time) AS a, max(time) AS b, argMin(value, time) AS c, "
@@ -193,7 +199,8 @@ struct SchemaErrorTests {
             text: view(where: " INNER JOIN t AS b ON t.id = b.id"), line: 8, column: 25,
             message: "'time' must say whose: 't.time'"),
         .init(
-            text: view("toStartOfHour(t.time) AS hour", where: " INNER JOIN t AS b ON t.id != b.id"), line: 9, column: 29,
+            text: view("toStartOfHour(t.time) AS hour", where: " INNER JOIN t AS b ON t.id != b.id"), line: 9,
+            column: 29,
             message: "a join compares columns of the two rows with = and AND"),
         .init(
             text: view(where: " WHERE " + String(repeating: "(", count: 40)), line: 9, column: 30,

@@ -119,7 +119,8 @@ struct TableCatalogTests {
             lastTime: try id("last_time", target), last: try id("last", target))
         #expect(
             rollup.aggregates.map(\.function) == [
-                .count, .count, .sum(.column(size)), .sum(.column(.source(try id("c", source)))), .max(.sum(time, size)),
+                .count, .count, .sum(.column(size)), .sum(.column(.source(try id("c", source)))),
+                .max(.sum(time, size)),
                 .min(.column(time)), .max(.column(time)),
                 .argMin(ratio, by: .column(time), key: segment.firstTime),
                 .argMax(ratio, by: .column(time), key: segment.lastTime),
@@ -153,11 +154,13 @@ struct TableCatalogTests {
     @Test(arguments: [
         ("UInt8,", "UInt16,"), ("ZSTD(3)", "ZSTD(4)"), ("bloom_filter(0.001)", "bloom_filter(0.002)"),
         ("toStartOfWeek", "toStartOfDay"), ("INTERVAL 2 WEEK", "INTERVAL 3 WEEK"), ("service, to", "body, to"),
-        ("            parent", "            parent_id"), ("name  Low", "title Low"), ("TYPE token_postings", "TYPE tokenbf(0.1)"),
+        ("            parent", "            parent_id"), ("name  Low", "title Low"),
+        ("TYPE token_postings", "TYPE tokenbf(0.1)"),
     ])
     func `the fingerprint depends on every part of a definition`(change: (String, String)) throws {
         let before = try #require(try Self.catalog(Self.table).tables.first)
-        let changed = Self.table.replacing(change.0.trimmingPrefix("            "), with: change.1.trimmingPrefix("            "))
+        let changed = Self.table.replacing(
+            change.0.trimmingPrefix("            "), with: change.1.trimmingPrefix("            "))
         #expect(changed != Self.table)
         let after = try #require(try Self.catalog(changed).tables.first)
         #expect(before.fingerprint != after.fingerprint)
@@ -182,8 +185,10 @@ struct TableCatalogTests {
     }
 
     @Test func `comments and blanks leave the fingerprint as it is`() throws {
-        let plain = Self.table.split(separator: "\n").map { $0.split(separator: "--", omittingEmptySubsequences: false)[0] }
-            .joined(separator: " ")
+        let plain = Self.table.split(separator: "\n").map {
+            $0.split(separator: "--", omittingEmptySubsequences: false)[0]
+        }
+        .joined(separator: " ")
         #expect(try Self.catalog(plain) == Self.catalog(Self.table))
     }
 
