@@ -148,5 +148,6 @@ let package = Package(
         tests("Base", "Files", imports: ["Files"]),
         tests("Base", "TableSchema", imports: ["TableSchema", "Schema"]),
         tests("Serve", "API", imports: ["API", "HTTP", "Core"]),
+        tests("Query", "QueryModel", imports: ["Core", "QueryModel"]),
     ]
 )

@@ -1,0 +1,34 @@
+/// The moments at which a query is evaluated: `start`, `start + step`, … as many as `count` (rule P-13), in milliseconds.
+package struct TimeGrid: Hashable, Sendable {
+    package let start: Int64
+    /// Positive, also for a single moment.
+    package let step: Int64
+    /// At least one.
+    package let count: Int
+
+    /// One moment, as an instant query has it.
+    package init(at moment: Int64) {
+        start = moment
+        step = 1
+        count = 1
+    }
+
+    /// From `start` to `end`, which belongs to the grid if a step falls on it.
+    ///
+    /// - Returns: nil if `step` is not positive, `end` is before `start`, or the distance does not fit 64 bits.
+    package init?(from start: Int64, through end: Int64, step: Int64) {
+        guard step > 0, end >= start else { return nil }
+        let (distance, overflow) = end.subtractingReportingOverflow(start)
+        guard !overflow else { return nil }
+        self.start = start
+        self.step = step
+        count = Int(distance / step) + 1
+    }
+
+    package var indices: Range<Int> { 0..<count }
+
+    package subscript(index: Int) -> Int64 { start &+ Int64(index) &* step }
+
+    /// The last moment.
+    package var end: Int64 { self[count - 1] }
+}
