@@ -111,7 +111,7 @@ let package = Package(
         module("Query", "QueryModel", imports: ["Core", "Pattern"]),
         module("Query", "PromQL", imports: ["Core", "Pattern", "QueryModel"]),
         module("Query", "LogQL", imports: ["Core", "JSON", "Pattern", "QueryModel"]),
-        module("Query", "TraceSearch", imports: ["Core", "Pattern", "QueryModel"]),
+        module("Query", "TraceSearch", imports: ["Core", "QueryModel"]),
 
         // Serve
         module("Serve", "HTTP", .kernel, imports: ["Core", "Compression", "CMicroHTTPD"]),
@@ -149,5 +149,10 @@ let package = Package(
         tests("Base", "TableSchema", imports: ["TableSchema", "Schema"]),
         tests("Serve", "API", imports: ["API", "HTTP", "Core"]),
         tests("Query", "QueryModel", imports: ["Core", "QueryModel"]),
+        .target(
+            name: "TraceFixtures", dependencies: ["Core", "QueryModel"], path: "Tests/Support/TraceFixtures",
+            swiftSettings: common),
+        tests("Query", "TraceSearch", imports: ["Core", "QueryModel", "TraceSearch", "TraceFixtures"]),
+        tests("Base", "Core", imports: ["Core"]),
     ]
 )

@@ -1,0 +1,78 @@
+package import Core
+package import QueryModel
+
+/// A trace as a search answers it: complete, each span once.
+package struct Trace: Sendable {
+    package let id: TraceID
+    /// By start, then by span id; never empty.
+    package let spans: [TraceSpan]
+
+    /// A span that was stored twice, because its sender repeated a request, is kept once; spans that merely share an id stay.
+    ///
+    /// - Returns: nil if there are no spans.
+    package init?(id: TraceID, spans: [TraceSpan]) {
+        guard !spans.isEmpty else { return nil }
+        self.id = id
+        var seen = Set<SpanContent>(minimumCapacity: spans.count)
+        self.spans = spans.filter { seen.insert(SpanContent(span: $0)).inserted }
+            .sorted { ($0.start, $0.spanID, $0.end) < ($1.start, $1.spanID, $1.end) }
+    }
+
+    /// The earliest start of any span.
+    package var start: Timestamp { spans[0].start }
+
+    /// The latest end of any span, and never before `start`.
+    package var end: Timestamp { spans.reduce(start) { max($0, $1.end) } }
+
+    /// The first span without a parent, or else the first span.
+    package var root: TraceSpan { spans.first { $0.parentSpanID.isZero } ?? spans[0] }
+
+    /// The order of answers: newest first by earliest start, equal starts by trace id (rule J-10).
+    package static func isNewer(_ left: Trace, _ right: Trace) -> Bool {
+        left.start == right.start ? left.id < right.id : left.start > right.start
+    }
+
+    /// About how many bytes the spans take in memory.
+    var footprint: Int { spans.reduce(0) { $0 + $1.footprint } }
+}
+
+extension TraceSpan {
+    /// The name by which Jaeger calls the service of a resource that names none.
+    package static let unnamedService = "OTLPResourceNoServiceName"
+
+    package var serviceName: String {
+        if let name = resource.serviceName, !name.isEmpty { name } else { Self.unnamedService }
+    }
+
+    /// Nanoseconds from start to end; zero for a span that ends before it starts (rule J-18).
+    package var duration: Int64 {
+        let (difference, overflow) = end.nanoseconds.subtractingReportingOverflow(start.nanoseconds)
+        if overflow { return end > start ? .max : 0 }
+        return max(0, difference)
+    }
+
+    fileprivate var footprint: Int {
+        var bytes = MemoryLayout<TraceSpan>.stride + attributes.footprint
+        for event in events { bytes += MemoryLayout<Event>.stride + event.attributes.footprint }
+        for link in links { bytes += MemoryLayout<Link>.stride + link.attributes.footprint }
+        return bytes
+    }
+}
+
+extension [Attribute] {
+    fileprivate var footprint: Int {
+        reduce(0) { $0 + MemoryLayout<Attribute>.stride + $1.key.utf8.count + $1.value.footprint }
+    }
+}
+
+extension AttributeValue {
+    fileprivate var footprint: Int {
+        switch self {
+        case .empty, .bool, .int, .double: 16
+        case .string(let text): 32 + text.utf8.count
+        case .bytes(let bytes): 32 + bytes.count
+        case .array(let elements): elements.reduce(32) { $0 + $1.footprint }
+        case .map(let members): 32 + members.footprint
+        }
+    }
+}
