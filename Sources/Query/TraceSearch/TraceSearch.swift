@@ -22,8 +22,7 @@ package struct TraceSearch: Sendable {
         guard query.limit > 0, !query.range.isEmpty else { return [] }
         let matcher = SpanMatcher(query)
         var selection = TraceSelection(limit: query.limit)
-        try source.scan(Self.scanned(query), context: context) { spans throws(QueryError) -> Bool in
-            try check(context)
+        try scan(Self.scanned(query), context: context) { spans throws(QueryError) -> Bool in
             for span in spans {
                 if selection.isSettled(at: span.start) { return false }
                 guard matcher.matches(span) else { continue }
@@ -97,11 +96,21 @@ package struct TraceSearch: Sendable {
         }
     }
 
+    /// Scans the source, and stops when the query was interrupted.
+    func scan(
+        _ query: TraceQuery, context: QueryContext, visit: ([TraceSpan]) throws(QueryError) -> Bool
+    ) throws(QueryError) {
+        try source.scan(query, context: context) { spans throws(QueryError) -> Bool in
+            try check(context)
+            return try visit(spans)
+        }
+    }
+
     private func check(_ context: QueryContext) throws(QueryError) {
         do { try context.check() } catch { throw .interrupted(error) }
     }
 
-    private func spend(_ bytes: Int, _ context: QueryContext) throws(QueryError) {
+    func spend(_ bytes: Int, _ context: QueryContext) throws(QueryError) {
         do { try context.spend(bytes: bytes) } catch { throw .interrupted(error) }
     }
 }
