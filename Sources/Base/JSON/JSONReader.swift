@@ -28,8 +28,10 @@ package struct JSONReader {
 
     private enum Expectation { case value, valueOrEnd, key, keyOrEnd, commaOrEnd, nothing }
 
-    /// The deepest nesting that a reader can be asked to allow: one bit a level.
-    package static let deepest = 128
+    /// The deepest nesting that is allowed unless a caller asks for more or less.
+    package static let usualDepth = 128
+    /// The deepest nesting that a reader can be asked to allow: OTLP nests four levels of JSON for one of its values.
+    package static let deepest = 512
 
     private let text: UnsafeRawBufferPointer
     private let maximumDepth: Int
@@ -37,9 +39,11 @@ package struct JSONReader {
     private var depth = 0
     /// Bit i tells whether level i, counted from the innermost, is an object.
     private var levels: UInt128 = 0
+    /// The levels further out, 128 to an element; the last element is the innermost of them.
+    private var outerLevels: [UInt128] = []
     private var expectation = Expectation.value
 
-    package init(_ text: UnsafeRawBufferPointer, maximumDepth: Int = deepest) {
+    package init(_ text: UnsafeRawBufferPointer, maximumDepth: Int = usualDepth) {
         self.text = text
         self.maximumDepth = min(maximumDepth, Self.deepest)
     }
@@ -117,6 +121,7 @@ package struct JSONReader {
 
     private mutating func open(isObject: Bool) throws(JSONError) {
         guard depth < maximumDepth else { throw JSONError(.tooDeep(limit: maximumDepth), at: offset) }
+        if depth > 0, depth.isMultiple(of: UInt128.bitWidth) { outerLevels.append(levels) }
         depth += 1
         levels = levels << 1 | (isObject ? 1 : 0)
         offset += 1
@@ -127,6 +132,7 @@ package struct JSONReader {
         offset += 1
         depth -= 1
         levels >>= 1
+        if depth.isMultiple(of: UInt128.bitWidth), let outer = outerLevels.popLast() { levels = outer }
         finishValue()
         return token
     }

@@ -22,7 +22,7 @@ package enum JSONValue: Sendable {
     case object([(key: String, value: JSONValue)])
 
     package static func parse(
-        _ bytes: [UInt8], maximumDepth: Int = JSONReader.deepest, numbers: Numbers = .typed
+        _ bytes: [UInt8], maximumDepth: Int = JSONReader.usualDepth, numbers: Numbers = .typed
     ) throws(JSONError) -> JSONValue {
         var result: Result<JSONValue, JSONError>?
         bytes.withUnsafeBytes { buffer in
@@ -37,7 +37,7 @@ package enum JSONValue: Sendable {
     }
 
     package static func parse(
-        _ bytes: UnsafeRawBufferPointer, maximumDepth: Int = JSONReader.deepest, numbers: Numbers = .typed
+        _ bytes: UnsafeRawBufferPointer, maximumDepth: Int = JSONReader.usualDepth, numbers: Numbers = .typed
     ) throws(JSONError) -> JSONValue {
         var reader = JSONReader(bytes, maximumDepth: maximumDepth)
         let value = try read(try reader.next(), from: &reader, numbers: numbers)

@@ -45,6 +45,18 @@ struct JSONReaderTests {
         #expect(throws: JSONError(.tooDeep(limit: 3), at: 3)) { try JSONValue.parse(nested(1_000_000), maximumDepth: 3) }
     }
 
+    @Test func `a reader that is asked to tells objects from arrays 512 levels deep`() throws {
+        var random = SystemRandomNumberGenerator()
+        let kinds = (0..<512).map { _ in Bool.random(using: &random) }
+        let opening = kinds.map { $0 ? #"{"k":"# : "[" }.joined()
+        let closing = kinds.reversed().map { $0 ? "}" : "]" }.joined()
+        let text = "\(opening)[]\(closing)"
+        #expect(throws: JSONError.self, "\(text)") { try JSONValue.parse(Array(text.utf8), maximumDepth: 1_000) }
+        var writer = JSONWriter()
+        writer.value(try JSONValue.parse(Array("\(opening)1\(closing)".utf8), maximumDepth: 512))
+        #expect(writer.text == "\(opening)1\(closing)")
+    }
+
     @Test func `numbers keep their text when it is asked for`() throws {
         let value = try JSONValue.parse(Array("[1.0,1e3,007.5]".utf8.prefix(8)) + Array("]".utf8), numbers: .text)
         #expect(value == .array([.number("1.0"), .number("1e3")]))
