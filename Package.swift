@@ -154,5 +154,6 @@ let package = Package(
             swiftSettings: common),
         tests("Query", "TraceSearch", imports: ["Core", "QueryModel", "TraceSearch", "TraceFixtures"]),
         tests("Base", "Core", imports: ["Core"]),
+        tests("Signals", "OTLP", imports: ["Core", "OTLP"]),
     ]
 )
