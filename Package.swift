@@ -51,6 +51,7 @@ let package = Package(
     name: "varve",
     products: [
         .executable(name: "varve", targets: ["varve"]),
+        .executable(name: "varve-bench", targets: ["varve-bench"]),
     ],
     targets: [
         // C libraries
@@ -135,6 +136,11 @@ let package = Package(
             ]),
 
         // Commands
+        module("Commands", "Corpus"),
+        .executableTarget(
+            name: "varve-bench", dependencies: ["Core", "Corpus"], path: "Sources/Commands/varve-bench",
+            swiftSettings: common),
+        tests("Commands", "Corpus", imports: ["Corpus"]),
         .executableTarget(
             name: "varve-schema", dependencies: ["TableSchema", "Schema"], path: "Sources/Commands/varve-schema",
             swiftSettings: common),

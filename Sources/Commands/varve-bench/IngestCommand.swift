@@ -1,0 +1,153 @@
+import Corpus
+import Glibc
+
+/// `ingest`: loads a corpus into a server of its own and accounts for time, CPU, memory and disk.
+struct IngestCommand {
+    static let options: Set<String> = [
+        "dir", "signal", "connections", "durability", "binary", "limit-rows", "data-dir", "history",
+    ]
+
+    private let corpus: CorpusDirectory
+    private let connections: Int
+    private let durability: String?
+    private let binary: String
+    private let limit: Int?
+    /// Where the caller wants to keep the data; nil for a temporary folder.
+    private let dataDirectory: String?
+    private let history: String
+
+    init(_ arguments: Arguments) throws(BenchError) {
+        corpus = try CorpusDirectory(try arguments.required("dir"), signal: arguments.text("signal"))
+        connections = try arguments.int("connections", default: 4, in: 1...256)
+        durability = arguments.text("durability")
+        binary = arguments.text("binary") ?? ".build/release/varve"
+        limit = try arguments.optionalInt("limit-rows", in: 1...Int.max)
+        dataDirectory = arguments.text("data-dir")
+        history = arguments.text("history") ?? "Benchmarks/history/ingest.csv"
+    }
+
+    func run() throws(BenchError) {
+        let (bodies, rows) = chosenBodies()
+        let calibration = Calibration.gigabytesPerSecond()
+        let directory: String
+        if let dataDirectory { directory = dataDirectory } else { directory = try FileTree.makeTemporaryDirectory() }
+        defer { if dataDirectory == nil { FileTree.removeTree(directory) } }
+        var server = try ServerProcess(
+            binary: binary, dataDirectory: directory, extra: durability.map { ["--durability", $0] } ?? [])
+        guard let before = ProcessUsage(pid: server.pid) else { throw .server("the server is gone") }
+        let begun = Clock.now()
+        let totals = Loader(bodies, to: "/v1/\(corpus.signal.rawValue)", at: server.otlp).run(connections: connections)
+        let loaded = Clock.now()
+        guard totals.errorCount == 0 else {
+            throw .server("\(totals.errorCount) requests failed:\n  \(totals.errors.prefix(5).joined(separator: "\n  "))")
+        }
+        try flush(server.http)
+        let flushed = Clock.now()
+        guard let after = ProcessUsage(pid: server.pid) else { throw .server("the server is gone") }
+        let disk = DiskUsage(of: directory)
+        try server.stop()
+        let result = Result(
+            rows: rows, totals: totals, loadSeconds: loaded - begun, allSeconds: flushed - begun,
+            cpuSeconds: after.cpuSeconds - before.cpuSeconds, peakBytes: after.peakResidentBytes, disk: disk,
+            calibration: calibration)
+        result.report()
+        try record(result)
+    }
+
+    /// The first bodies that hold `limit` rows; a limit counts in average bodies.
+    private func chosenBodies() -> (bodies: [String], rows: Int) {
+        guard let limit, limit < corpus.rows else { return (corpus.bodies, corpus.rows) }
+        let rowsPerBody = Double(corpus.rows) / Double(max(corpus.bodies.count, 1))
+        let count = min(corpus.bodies.count, max(1, Int((Double(limit) / rowsPerBody).rounded())))
+        return (Array(corpus.bodies.prefix(count)), Int((Double(count) * rowsPerBody).rounded()))
+    }
+
+    private func flush(_ address: HTTPConnection.Address) throws(BenchError) {
+        var connection = HTTPConnection(address)
+        let response = try connection.post("/varve/api/v1/admin/flush", contentType: "application/json", [])
+        guard response.status == 200 else { throw .server("flush: HTTP \(response.status) \(response.text)") }
+    }
+
+    private struct Result {
+        var rows: Int
+        var totals: Loader.Totals
+        var loadSeconds: Double
+        var allSeconds: Double
+        var cpuSeconds: Double
+        var peakBytes: Int
+        var disk: DiskUsage
+        var calibration: Double
+
+        var rowsPerSecond: Double { Double(rows) / loadSeconds }
+        var rowsPerCPUSecond: Double { Double(rows) / max(cpuSeconds, 0.01) }
+        var bytesPerRow: Double { Double(disk.parts) / Double(rows) }
+
+        func report() {
+            Console.table(
+                ["ingest", "value"],
+                [
+                    ["rows", Console.grouped(rows)],
+                    ["requests", Console.grouped(totals.requests)],
+                    ["retries", Console.grouped(totals.retries)],
+                    ["seconds, load", Console.decimal(loadSeconds, 2)],
+                    ["seconds, load and flush", Console.decimal(allSeconds, 2)],
+                    ["rows/s", Console.grouped(Int(rowsPerSecond))],
+                    ["MB/s", Console.decimal(Double(totals.bytes) / 1e6 / loadSeconds, 1)],
+                    ["server CPU-s", Console.decimal(cpuSeconds, 2)],
+                    ["rows per CPU-s", Console.grouped(Int(rowsPerCPUSecond))],
+                    ["peak RSS MB", Console.decimal(Double(peakBytes) / 1e6, 1)],
+                    ["parts MB", Console.decimal(Double(disk.parts) / 1e6, 2)],
+                    ["log MB", Console.decimal(Double(disk.log) / 1e6, 2)],
+                    ["other MB", Console.decimal(Double(disk.other) / 1e6, 2)],
+                    ["part bytes per row", Console.decimal(bytesPerRow, 2)],
+                    ["request p50 ms", Console.decimal(totals.latencies.percentile(0.5) * 1e3, 2)],
+                    ["request p99 ms", Console.decimal(totals.latencies.percentile(0.99) * 1e3, 2)],
+                    ["calibration XXH3 GB/s", Console.decimal(calibration, 2)],
+                ])
+        }
+    }
+
+    private func record(_ result: Result) throws(BenchError) {
+        let history = History(
+            path: history,
+            columns: [
+                "date", "commit", "corpus", "signal", "rows", "connections", "durability", "rows_per_s", "rows_per_cpu_s",
+                "cpu_s", "load_s", "load_and_flush_s", "peak_rss_mb", "part_bytes", "log_bytes", "bytes_per_row",
+                "p50_ms", "p99_ms", "retries", "xxh3_gb_per_s",
+            ])
+        try history.append([
+            "date": Clock.stamp(), "commit": History.commit(), "corpus": corpus.path,
+            "signal": corpus.signal.rawValue, "rows": String(result.rows), "connections": String(connections),
+            "durability": durability ?? "default", "rows_per_s": String(Int(result.rowsPerSecond)),
+            "rows_per_cpu_s": String(Int(result.rowsPerCPUSecond)),
+            "cpu_s": Console.decimal(result.cpuSeconds, 2), "load_s": Console.decimal(result.loadSeconds, 2),
+            "load_and_flush_s": Console.decimal(result.allSeconds, 2),
+            "peak_rss_mb": Console.decimal(Double(result.peakBytes) / 1e6, 1),
+            "part_bytes": String(result.disk.parts), "log_bytes": String(result.disk.log),
+            "bytes_per_row": Console.decimal(result.bytesPerRow, 2),
+            "p50_ms": Console.decimal(result.totals.latencies.percentile(0.5) * 1e3, 2),
+            "p99_ms": Console.decimal(result.totals.latencies.percentile(0.99) * 1e3, 2),
+            "retries": String(result.totals.retries), "xxh3_gb_per_s": Console.decimal(result.calibration, 2),
+        ])
+    }
+}
+
+/// The bytes of a data directory: parts, write-ahead logs, and the rest (catalogs, locks).
+struct DiskUsage {
+    private(set) var parts = 0
+    private(set) var log = 0
+    private(set) var other = 0
+
+    init(of directory: String) {
+        for file in FileTree.files(below: directory) {
+            let folders = file.path.split(separator: "/").map { $0.lowercased() }
+            if folders.contains(where: { $0 == "wal" || $0.hasSuffix(".wal") || $0 == "log" || $0.hasSuffix(".log") }) {
+                log += file.bytes
+            } else if folders.contains(where: { $0 == "parts" || $0.hasSuffix(".part") }) {
+                parts += file.bytes
+            } else {
+                other += file.bytes
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import Glibc
+
+/// `varve-bench`: makes corpora, loads them into a real server, and measures ingest, size and queries.
+@main
+struct VarveBench {
+    static func main() {
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            var arguments = Array(CommandLine.arguments.dropFirst())
+            guard !arguments.isEmpty else { throw BenchError.usage(usage) }
+            let command = arguments.removeFirst()
+            switch command {
+            case "generate": try GenerateCommand(Arguments(arguments, known: GenerateCommand.options)).run()
+            case "ingest": try IngestCommand(Arguments(arguments, known: IngestCommand.options)).run()
+            case "size": try SizeCommand(Arguments(arguments, known: SizeCommand.options)).run()
+            case "query": try QueryCommand(Arguments(arguments, known: QueryCommand.options)).run()
+            case "help", "--help", "-h": print(usage)
+            default: throw BenchError.usage("unknown subcommand '\(command)'\n\n\(usage)")
+            }
+        } catch let error as BenchError {
+            Console.error("varve-bench: \(error.message)")
+            exit(error.exitCode)
+        } catch {
+            Console.error("varve-bench: \(error)")
+            exit(1)
+        }
+    }
+
+    static let usage = """
+        usage: varve-bench SUBCOMMAND [options]
+
+          generate  --signal traces|logs|metrics --rows N --hours H --seed S --out DIR [--end UNIX_SECONDS]
+                    writes OTLP/HTTP protobuf bodies and manifest.json
+          ingest    --dir DIR [--signal traces|logs|metrics] [--connections 4] [--durability MODE]
+                    [--binary .build/release/varve] [--limit-rows N] [--data-dir DIR] [--history FILE]
+                    starts a server of its own, loads DIR into it and reports
+          size      --data-dir DIR [--binary .build/release/varve] [--history FILE]
+                    bytes per row by column of a data directory that no server has open
+          query     --url http://HOST:PORT --corpus DIR [--runs 20] [--pid SERVER] [--only NAME] [--history FILE]
+                    latencies of typical queries over a loaded corpus
+        """
+}
