@@ -64,23 +64,28 @@ package final class WriteAheadLog: Sendable {
         var last: UInt64 = 0
     }
 
-    /// Opens the log in `directory`, hands every record that is above `flushed` to `replay` in order, and begins a new segment.
+    /// - Parameter flushed: a position that is in parts; new ones are above it.
     package init(
-        directory: String, fileSystem: any FileSystem, durability: Durability, flushed: UInt64,
-        report: (_ segment: String, SegmentScan) -> Void,
-        replay: (ReplayedRequest) -> Void
-    ) throws(FileError) {
+        directory: String, fileSystem: any FileSystem, durability: Durability, flushed: UInt64
+    ) {
         self.directory = directory
         self.fileSystem = fileSystem
         self.durability = durability
-        try fileSystem.createDirectory(directory)
-        let old = try Self.replayAll(directory, fileSystem, report, replay)
-        let last = max(flushed, old.last)
-        state = Monitor(State(nextPosition: last + 1, durable: last))
-        segment = Mutex(Segment(file: nil, number: (old.segments.last?.number ?? 0) + 1))
+        state = Monitor(State(nextPosition: flushed + 1, durable: flushed))
+        segment = Mutex(Segment(file: nil, number: 1))
         writer = Mutex(nil)
-        state.notifying { $0.closedSegments = old.segments }
-        try beginSegment(durableBefore: last)
+    }
+
+    /// Hands every record that is in the log to `replay`, in order, then begins a new segment and takes requests. To be called
+    /// once, before any other method.
+    package func start(
+        report: (_ segment: String, SegmentScan) -> Void, replay: (ReplayedRequest) -> Void
+    ) throws(FileError) {
+        try fileSystem.createDirectory(directory)
+        let segments = try replayAll(report, replay)
+        state.notifying { $0.closedSegments = segments }
+        segment.withLock { $0.number = (segments.last?.number ?? 0) + 1 }
+        try beginSegment(durableBefore: state.withLock { $0.durable })
         let thread = WorkerThread { [weak self] in
             while let log = self, log.writeNextGroup() {}
         }
@@ -92,39 +97,45 @@ package final class WriteAheadLog: Sendable {
         return String(repeating: "0", count: max(0, 10 - digits.count)) + digits + ".wal"
     }
 
-    /// Reads the segments newest header first, so that records which a later segment disowns are left out.
-    private static func replayAll(
-        _ directory: String, _ fileSystem: any FileSystem,
-        _ report: (String, SegmentScan) -> Void, _ replay: (ReplayedRequest) -> Void
-    ) throws(FileError) -> (segments: [(number: UInt64, last: UInt64)], last: UInt64) {
+    /// The numbers of the segments, ascending, and for each the position above which a later segment disowns its records.
+    private func findSegments() throws(FileError) -> [(number: UInt64, limit: UInt64)] {
         var numbers: [UInt64] = []
         for entry in try fileSystem.list(directory) where entry.name.hasSuffix(".wal") {
             if let number = UInt64(entry.name.dropLast(4)) { numbers.append(number) }
         }
-        numbers.sort()
-        var limits = [UInt64](repeating: .max, count: numbers.count)
         var limit = UInt64.max
-        for index in numbers.indices.reversed() {
-            limits[index] = limit
-            let file = try fileSystem.open(directory + "/" + name(numbers[index]), .read)
+        var segments: [(number: UInt64, limit: UInt64)] = []
+        for number in numbers.sorted().reversed() {
+            segments.append((number, limit))
+            let file = try fileSystem.open(directory + "/" + Self.name(number), .read)
             defer { file.close() }
             let header = try file.readUpTo(LogFormat.segmentHeaderLength, at: 0)
             if let durableBefore = LogFormat.durableBefore(header) { limit = min(limit, durableBefore) }
         }
+        return segments.reversed()
+    }
+
+    private func replayAll(
+        _ report: (String, SegmentScan) -> Void, _ replay: (ReplayedRequest) -> Void
+    ) throws(FileError) -> [(number: UInt64, last: UInt64)] {
         var segments: [(number: UInt64, last: UInt64)] = []
         var last: UInt64 = 0
-        for (index, number) in numbers.enumerated() {
-            let file = try fileSystem.open(directory + "/" + name(number), .read)
+        for (number, limit) in try findSegments() {
+            let file = try fileSystem.open(directory + "/" + Self.name(number), .read)
             defer { file.close() }
             let scan = try LogReader.read(file) { record in
-                guard record.position <= limits[index], record.position > last else { return }
+                guard record.position <= limit, record.position > last else { return }
                 last = record.position
+                state.notifying { state in
+                    state.durable = max(state.durable, record.position)
+                    state.nextPosition = max(state.nextPosition, record.position + 1)
+                }
                 replay(record)
             }
-            report(name(number), scan)
+            report(Self.name(number), scan)
             segments.append((number, last))
         }
-        return (segments, last)
+        return segments
     }
 
     private func beginSegment(durableBefore: UInt64) throws(FileError) {

@@ -1,0 +1,61 @@
+internal import Columns
+internal import TableSchema
+
+/// How many bytes one thing takes in a part's file.
+package struct StoredSize: Sendable {
+    /// `column`, `nested.field`, `attributes[key]`, with ` lengths`, ` shapes` or ` dictionary` where it is not the values;
+    /// `footer` and `bloom column` for the rest.
+    package var path: String
+    package var bytes: Int
+    package var pages: Int
+    /// By number of the encoding: how many pages have it.
+    package var encodings: [UInt8: Int]
+}
+
+extension Part {
+    /// Where the bytes of the file are, largest first.
+    package func storedSizes(fileLength: Int64) -> [StoredSize] {
+        var sizes: [String: StoredSize] = [:]
+        func add(_ path: String, _ pages: [PageEntry]) {
+            var size = sizes[path] ?? StoredSize(path: path, bytes: 0, pages: 0, encodings: [:])
+            for page in pages {
+                size.bytes += page.storedLength
+                size.pages += 1
+                size.encodings[page.encoding, default: 0] += 1
+            }
+            sizes[path] = size
+        }
+        for leaf in footer.leaves {
+            let path = path(leaf.key)
+            add(path, leaf.pages)
+            if let number = leaf.dictionary { add(path + " dictionary", footer.dictionaries[number].pages) }
+        }
+        for bloom in footer.blooms { add("bloom \(name(bloom.column))", [bloom.page]) }
+        let rest = Int(fileLength) - sizes.values.reduce(0) { $0 + $1.bytes }
+        sizes["footer"] = StoredSize(path: "footer", bytes: rest, pages: 1, encodings: [:])
+        return sizes.values.sorted { ($1.bytes, $0.path) < ($0.bytes, $1.path) }
+    }
+
+    private func path(_ key: LeafKey) -> String {
+        switch key.role {
+        case .values: return name(key.column)
+        case .lengths: return name(key.column) + " lengths"
+        case .shapes: return name(key.column) + " shapes"
+        case .lane:
+            let lanes = footer.shapes.first { $0.column == key.column }?.lanes ?? []
+            guard Int(key.lane) < lanes.count else { return name(key.column) + "[?]" }
+            let lane = lanes[Int(key.lane)]
+            let text = String(decoding: lane.key, as: UTF8.self)
+            return "\(name(key.column))[\(lane.type == .overflow ? "overflow" : text)]"
+        }
+    }
+
+    private func name(_ column: UInt16) -> String {
+        for definition in table.columns {
+            if definition.id.number == column { return definition.name }
+            guard case .nested(let fields) = definition.type else { continue }
+            for field in fields where field.id.number == column { return "\(definition.name).\(field.name)" }
+        }
+        return "column \(column)"
+    }
+}

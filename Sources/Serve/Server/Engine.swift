@@ -1,0 +1,196 @@
+internal import Compression
+package import Core
+package import Files
+package import Ingest
+package import OTLP
+internal import Schema
+package import Storage
+package import TableSchema
+package import Telemetry
+
+/// How the engine of one data directory is run.
+package struct EngineConfiguration: Sendable {
+    package var dataDirectory: String
+    package var durability = Durability.fsync
+    package var flush = FlushLimits()
+    /// The longest request body after decompression.
+    package var bodyLimit = 64 << 20
+
+    package init(dataDirectory: String) { self.dataDirectory = dataDirectory }
+}
+
+/// Why the engine does not start.
+package struct EngineError: Error, CustomStringConvertible {
+    package let description: String
+}
+
+/// The store of one data directory, open: tables, log and flush worker, and the way of a request into them.
+package final class Engine: Sendable {
+    package let tables: TableCatalog
+    package let spans: BufferedTable<SpanBuilder>
+    package let logs: BufferedTable<LogBuilder>
+    package let metrics: BufferedTable<MetricBuilder>
+    package let spanTable: SpanTable
+    package let logTable: LogTable
+    package let metricTable: MetricTable
+    private let store: Store
+    private let log: WriteAheadLog
+    private let worker: FlushWorker
+    private let flushThread: WorkerThread
+    private let bodyLimit: Int
+
+    /// Opens the directory, replays the log, and starts to flush.
+    package init(
+        _ configuration: EngineConfiguration, fileSystem: any FileSystem, report: Log
+    ) throws(EngineError) {
+        bodyLimit = configuration.bodyLimit
+        do {
+            tables = try TableCatalog.parse(files: Schema.files, lock: Schema.lock)
+            spanTable = try SpanTable(Self.table("otel_traces", tables))
+            logTable = try LogTable(Self.table("otel_logs", tables))
+            metricTable = try MetricTable(Self.table("otel_metrics", tables))
+            store = try Store(
+                directory: configuration.dataDirectory, tables: tables, fileSystem: fileSystem)
+            log = WriteAheadLog(
+                directory: configuration.dataDirectory + "/wal", fileSystem: fileSystem,
+                durability: configuration.durability, flushed: store.flushedPositions.values.max() ?? 0)
+            let (spanTable, logTable, metricTable) = (spanTable, logTable, metricTable)
+            spans = BufferedTable(
+                spanTable.definition, store: store, log: log, limits: configuration.flush,
+                makeBuilder: { SpanBuilder(spanTable) })
+            logs = BufferedTable(
+                logTable.definition, store: store, log: log, limits: configuration.flush,
+                makeBuilder: { LogBuilder(logTable) })
+            metrics = BufferedTable(
+                metricTable.definition, store: store, log: log, limits: configuration.flush,
+                makeBuilder: { MetricBuilder(metricTable) })
+            worker = FlushWorker(tables: [spans, logs, metrics], log: log) { error in
+                report.error("a flush failed; it will be tried again", ["error": .string("\(error)")])
+            }
+            flushThread = worker.start()
+            try log.start(
+                report: { segment, scan in Self.report(segment, scan, report) },
+                replay: { record in replay(record, report) })
+        } catch {
+            throw EngineError(description: "\(error)")
+        }
+    }
+
+    private static func table(
+        _ name: String, _ tables: TableCatalog
+    ) throws(EngineError) -> TableDefinition {
+        guard let table = tables.table(named: name) else {
+            throw EngineError(description: "Schema/ does not declare the table \(name)")
+        }
+        return table
+    }
+
+    private static func report(_ segment: String, _ scan: SegmentScan, _ report: Log) {
+        if scan.tornBytes > 0 {
+            report.info(
+                "the log ends in a record that was not written whole",
+                ["segment": .string(segment), "bytes": .int(Int(scan.tornBytes))])
+        }
+        if scan.skippedRecords > 0 {
+            report.error(
+                "the log is damaged; records were skipped",
+                [
+                    "segment": .string(segment), "places": .int(scan.skippedRecords),
+                    "bytes": .int(Int(scan.skippedBytes)),
+                ])
+        }
+    }
+
+    private func replay(_ record: ReplayedRequest, _ report: Log) {
+        while true {
+            do {
+                if try replay(record, try decoded(record.request)) { worker.wake() }
+                return
+            } catch IngestError.overloaded {
+                // Flushing is slow: nothing else waits for it at start.
+                continue
+            } catch {
+                // It was never acknowledged: a body that cannot be decoded is answered with 400.
+                report.warning("a logged request cannot be decoded", ["error": .string("\(error)")])
+                return
+            }
+        }
+    }
+
+    private func replay(_ record: ReplayedRequest, _ protobuf: [UInt8]) throws -> Bool {
+        switch record.request.signal {
+        case .traces:
+            try spans.replay(record) { builder in
+                try protobuf.withUnsafeBytes { try TraceDecoder.decode($0, into: &builder) }.accepted > 0
+            }
+        case .logs:
+            try logs.replay(record) { builder in
+                try protobuf.withUnsafeBytes {
+                    try LogDecoder.decode($0, received: record.request.received, into: &builder)
+                }.accepted > 0
+            }
+        case .metrics:
+            try metrics.replay(record) { builder in
+                try protobuf.withUnsafeBytes { try MetricDecoder.decode($0, into: &builder) }.accepted > 0
+            }
+        }
+    }
+
+    /// The request's protobuf bytes: decompressed, and transcoded if it is JSON.
+    package func decoded(_ request: LoggedRequest) throws -> [UInt8] {
+        let bytes = try request.body.withUnsafeBytes { body in
+            switch request.coding {
+            case .identity: request.body
+            case .gzip: try Gzip.decompress(body, limit: bodyLimit)
+            case .zstd: try Zstd.decompress(streamed: body, limit: bodyLimit)
+            case .deflate: try Gzip.inflate(body, limit: bodyLimit)
+            }
+        }
+        guard request.format == .json else { return bytes }
+        return switch request.signal {
+        case .traces: try OTLPJSON.transcode(traces: bytes)
+        case .logs: try OTLPJSON.transcode(logs: bytes)
+        case .metrics: try OTLPJSON.transcode(metrics: bytes)
+        }
+    }
+
+    /// Stores a request, whose protobuf bytes are given, and returns once it is durable (invariant 10).
+    package func ingest(_ request: LoggedRequest, protobuf: [UInt8]) throws -> DecodeOutcome {
+        var outcome = DecodeOutcome()
+        let isDue =
+            switch request.signal {
+            case .traces:
+                try spans.ingest(request) { builder in
+                    outcome = try protobuf.withUnsafeBytes { try TraceDecoder.decode($0, into: &builder) }
+                    return outcome.accepted > 0
+                }
+            case .logs:
+                try logs.ingest(request) { builder in
+                    outcome = try protobuf.withUnsafeBytes {
+                        try LogDecoder.decode($0, received: request.received, into: &builder)
+                    }
+                    return outcome.accepted > 0
+                }
+            case .metrics:
+                try metrics.ingest(request) { builder in
+                    outcome = try protobuf.withUnsafeBytes { try MetricDecoder.decode($0, into: &builder) }
+                    return outcome.accepted > 0
+                }
+            }
+        if isDue { worker.wake() }
+        if log.hasFailed { worker.recoverLog() }
+        return outcome
+    }
+
+    package func allParts() -> [PartHandle] { store.allParts.values.flatMap { $0 } }
+
+    /// Flushes every memtable to parts.
+    package func flush() throws { try worker.flushAll() }
+
+    /// Flushes, and ends the engine's threads.
+    package func close() {
+        worker.stop()
+        flushThread.join()
+        log.close()
+    }
+}
