@@ -15,6 +15,11 @@ struct ByteSink: ~Copyable {
 
     mutating func removeAll() { count = 0 }
 
+    mutating func removeLast(_ removed: Int) {
+        precondition(removed <= count)
+        count -= removed
+    }
+
     /// Makes room for `added` more bytes and returns where they go; `advance` then says how many were written.
     @inline(__always)
     mutating func reserve(_ added: Int) -> UnsafeMutableRawPointer {

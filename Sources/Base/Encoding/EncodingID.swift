@@ -15,12 +15,14 @@ package enum EncodingID: UInt8, Sendable, CaseIterable {
     case varints = 5
     /// Integers that share a divisor: the quotients, encoded in turn.
     case scaled = 6
+    /// Values byte by byte, the first byte of all, then the second, each plane compressed alone.
+    case planes = 7
     /// Doubles that are decimals of few digits: the scaled integers, encoded in turn, and exceptions.
     case decimal = 16
-    /// Doubles byte by byte: the first bytes of all values, the second bytes, and so on.
-    case planes = 17
     /// Fixed-width ids: a bitmap of those that are not zero, and these alone.
     case sparse = 24
+    /// Distinct values and references to them.
+    case dictionary = 25
     /// Strings: lengths, encoded in turn, and the bytes of all.
     case strings = 32
     /// Strings that are all of one canonical form (`CanonicalForm`), as binary values.

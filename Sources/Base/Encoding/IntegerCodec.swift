@@ -1,66 +1,107 @@
 /// 64-bit integers: one look at all values, then the encoding that a sample says is smallest.
 ///
-/// All arithmetic is modulo 2^64, so every value and every difference is exact.
+/// All arithmetic is modulo 2^64, so every value and every difference is exact. What each encoding's payload holds:
+///
+/// ```
+/// plain        the values, 8 bytes each
+/// constant     the value, 8 bytes
+/// runs         number of runs, varint | section of run values | section of run lengths
+/// packed       groups (PackedGroups)
+/// deltaPacked  first value, 8 bytes | groups of the differences
+/// varints      mode u8 | reference, 8 bytes | mode 0: value less reference; mode 1: zigzag of the difference, from reference on
+/// planes       reference, 8 bytes | number of planes u8 (1…7) | a section of bytes each: byte k of value less reference
+/// scaled       divisor, varint (2…) | base, 8 bytes | section of (value less base) / divisor
+/// ```
 enum IntegerCodec {
-    /// What one pass over the values shows.
-    struct Traits {
-        var isConstant = true
-        /// Runs of equal values.
-        var runs = 1
-
-        init(_ values: UnsafeBufferPointer<Int64>) {
-            guard let base = values.baseAddress else { return }
-            var changes = 0
-            for i in 1..<max(values.count, 1) {
-                changes &+= base[i] == base[i &- 1] ? 0 : 1
-            }
-            runs = changes + 1
-            isConstant = changes == 0
-        }
+    /// Which encodings may be chosen. Those that hold further integers leave themselves out inside.
+    struct Features: OptionSet {
+        let rawValue: Int
+        static let runs = Features(rawValue: 1)
+        static let scaled = Features(rawValue: 2)
+        static let all: Features = [.runs, .scaled]
     }
 
     /// Appends the payload of `values`.
     static func encode(
-        _ values: UnsafeBufferPointer<Int64>, with compressor: Compressor, into sink: inout ByteSink
+        _ values: UnsafeBufferPointer<Int64>, with compressor: Compressor, _ features: Features = .all,
+        into sink: inout ByteSink
     ) -> Payload {
-        guard let first = values.first else { return Payload(.plain, .never) }
-        let traits = Traits(values)
-        if traits.isConstant {
+        guard let base = values.baseAddress, let first = values.first else { return Payload(.plain, .never) }
+        let traits = IntegerTraits(values)
+        if traits.runs == 1 {
             sink.append(word: UInt64(bitPattern: first))
             return Payload(.constant, .never)
         }
-        PackedGroups.encode(values, into: &sink)
-        return Payload(.packed, .sampled)
+        if features.contains(.scaled), traits.span >= 1 << 12,
+            let divisor = Divisor.shared(by: values, least: traits.least), divisor.value >= 8
+        {
+            return encodeScaled(values, divisor, traits.least, with: compressor, features, into: &sink)
+        }
+        let sample = IntegerSample(base, count: values.count, traits, with: compressor)
+        if features.contains(.runs), traits.runs <= values.count / 8 + 1 {
+            let start = sink.count
+            appendRuns(values, traits.runs, with: compressor, features, to: &sink)
+            if sink.count - start <= sample.byteCount { return Payload(.runs, .never) }
+            sink.removeLast(sink.count - start)
+        }
+        return encode(values, sample.choice, traits, with: compressor, into: &sink)
     }
 
-    /// Decodes `count` values from the payload of an encoding; inner payloads take at most `limit` bytes.
-    static func decode<Value: Unpackable>(
-        _ payload: UnsafeRawBufferPointer, _ encoding: EncodingID, count: Int, limit: Int,
-        into target: UnsafeMutablePointer<Value>
-    ) throws(EncodingError) {
-        var source = ByteSource(payload)
-        switch encoding {
-        case .plain:
-            try decodePlain(&source, count: count, into: target)
-        case .constant:
-            target.update(repeating: Value(truncatingIfNeeded: try source.word()), count: count)
+    private static func encode(
+        _ values: UnsafeBufferPointer<Int64>, _ choice: IntegerSample.Choice, _ traits: IntegerTraits,
+        with compressor: Compressor, into sink: inout ByteSink
+    ) -> Payload {
+        switch choice {
         case .packed:
-            try PackedGroups.decode(&source, count: count, into: target)
-        default:
-            throw .wrongType(encoding)
+            PackedGroups.encode(values, into: &sink)
+            return Payload(.packed, .never)
+        case .deltaPacked:
+            let differences = Scratch<Int64>(values.count - 1)
+            for i in 0..<(values.count - 1) { differences.base[i] = values[i + 1] &- values[i] }
+            sink.append(word: UInt64(bitPattern: values[0]))
+            PackedGroups.encode(differences.elements, into: &sink)
+            return Payload(.deltaPacked, .never)
+        case .varintDifferences:
+            Varints.appendDifferences(values, to: &sink)
+            return Payload(.varints, .full)
+        case .planes:
+            Planes.append(values, reference: traits.least, count: Planes.count(traits.span), with: compressor, to: &sink)
+            return Payload(.planes, .never)
         }
-        try source.end()
     }
 
-    private static func decodePlain<Value: Unpackable>(
-        _ source: inout ByteSource, count: Int, into target: UnsafeMutablePointer<Value>
-    ) throws(EncodingError) {
-        guard count <= Int.max / 8 else { throw .corrupt }
-        let bytes = try source.take(count * 8)
-        for i in 0..<count {
-            let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: i &* 8, as: UInt64.self))
-            target[i] = Value(truncatingIfNeeded: word)
+    private static func appendRuns(
+        _ values: UnsafeBufferPointer<Int64>, _ runs: Int, with compressor: Compressor, _ features: Features,
+        to sink: inout ByteSink
+    ) {
+        let runValues = Scratch<Int64>(runs)
+        let lengths = Scratch<Int64>(runs)
+        var run = 0
+        var start = 0
+        for i in 1...values.count where i == values.count || values[i] != values[i - 1] {
+            runValues.base[run] = values[start]
+            lengths.base[run] = Int64(i - start)
+            run += 1
+            start = i
         }
+        let inner = features.subtracting(.runs)
+        sink.append(varint: runs)
+        Section.append(integers: runValues.elements, with: compressor, inner, to: &sink)
+        Section.append(integers: lengths.elements, with: compressor, [], to: &sink)
+    }
+
+    private static func encodeScaled(
+        _ values: UnsafeBufferPointer<Int64>, _ divisor: Divisor, _ least: Int64, with compressor: Compressor,
+        _ features: Features, into sink: inout ByteSink
+    ) -> Payload {
+        let quotients = Scratch<Int64>(values.count)
+        for i in 0..<values.count {
+            quotients.base[i] = Int64(bitPattern: divisor.quotient(UInt64(bitPattern: values[i] &- least)))
+        }
+        sink.append(varint: divisor.value)
+        sink.append(word: UInt64(bitPattern: least))
+        Section.append(integers: quotients.elements, with: compressor, features.subtracting(.scaled), to: &sink)
+        return Payload(.scaled, .never)
     }
 }
 
@@ -73,4 +114,33 @@ struct Payload {
         self.encoding = encoding
         self.effort = effort
     }
+}
+
+/// What one pass over integers shows.
+struct IntegerTraits {
+    private(set) var least: Int64 = 0
+    private(set) var greatest: Int64 = 0
+    /// Runs of equal values: 1 if all are equal.
+    private(set) var runs = 1
+
+    init(_ values: UnsafeBufferPointer<Int64>) {
+        guard let base = values.baseAddress, let first = values.first else { return }
+        var least = first
+        var greatest = first
+        var last = first
+        var changes = 0
+        for i in 1..<max(values.count, 1) {
+            let value = base[i]
+            least = value < least ? value : least
+            greatest = value > greatest ? value : greatest
+            changes &+= value == last ? 0 : 1
+            last = value
+        }
+        self.least = least
+        self.greatest = greatest
+        runs = changes + 1
+    }
+
+    /// The distance from the least to the greatest.
+    var span: UInt64 { UInt64(bitPattern: greatest &- least) }
 }

@@ -69,20 +69,28 @@ enum PackedGroups {
         }
     }
 
+    /// About how many bytes `encode` would append.
+    static func byteCount(_ values: UnsafeBufferPointer<Int64>) -> Int {
+        guard let base = values.baseAddress else { return 0 }
+        let offsets = Scratch<UInt64>(BitPacking.groupSize)
+        var byteCount = 0
+        for start in stride(from: 0, to: values.count, by: BitPacking.groupSize) {
+            let count = min(BitPacking.groupSize, values.count - start)
+            byteCount += 4 + plan(base + start, count: count, offsets: offsets.base).byteCount
+        }
+        return byteCount
+    }
+
     /// Appends `values` in groups.
     static func encode(_ values: UnsafeBufferPointer<Int64>, into sink: inout ByteSink) {
         guard let base = values.baseAddress else { return }
-        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: BitPacking.groupSize) { memory in
-            guard let offsets = memory.baseAddress else { return }
-            var last: Int64 = 0
-            var start = 0
-            while start < values.count {
-                let count = min(BitPacking.groupSize, values.count - start)
-                let plan = plan(base + start, count: count, offsets: offsets)
-                append(plan, offsets: offsets, count: count, after: last, to: &sink)
-                last = plan.reference
-                start += count
-            }
+        let offsets = Scratch<UInt64>(BitPacking.groupSize)
+        var last: Int64 = 0
+        for start in stride(from: 0, to: values.count, by: BitPacking.groupSize) {
+            let count = min(BitPacking.groupSize, values.count - start)
+            let plan = plan(base + start, count: count, offsets: offsets.base)
+            append(plan, offsets: offsets.base, count: count, after: last, to: &sink)
+            last = plan.reference
         }
     }
 

@@ -8,6 +8,7 @@ package struct PageDecoder: ~Copyable {
     package static let defaultByteLimit = 64 << 20
 
     private let byteLimit: Int
+    private var bounds: Bounds { Bounds(bytes: byteLimit) }
     /// Decompressed payloads, one at a time.
     private var scratch = ByteSink(capacity: 0)
 
@@ -21,7 +22,7 @@ package struct PageDecoder: ~Copyable {
     ) throws(EncodingError) {
         if encoding == .plain { return try decodePlain(bytes, compression, count, 8, rawLength, target) }
         let payload = try payload(bytes, compression, rawLength)
-        try IntegerCodec.decode(payload, encoding, count: count, limit: byteLimit, into: target)
+        try IntegerCodec.decode(payload, encoding, count: count, bounds, into: target)
     }
 
     package mutating func decodeFloats(
@@ -30,7 +31,7 @@ package struct PageDecoder: ~Copyable {
     ) throws(EncodingError) {
         if encoding == .plain { return try decodePlain(bytes, compression, count, 8, rawLength, target) }
         let payload = try payload(bytes, compression, rawLength)
-        try FloatCodec.decode(payload, encoding, count: count, limit: byteLimit, into: target)
+        try FloatCodec.decode(payload, encoding, count: count, bounds, into: target)
     }
 
     package mutating func decodeCodes(
@@ -38,7 +39,7 @@ package struct PageDecoder: ~Copyable {
         into target: UnsafeMutablePointer<UInt32>
     ) throws(EncodingError) {
         let payload = try payload(bytes, compression, rawLength)
-        try IntegerCodec.decode(payload, encoding, count: count, limit: byteLimit, into: target)
+        try IntegerCodec.decode(payload, encoding, count: count, bounds, into: target)
     }
 
     /// Decodes `count` values of `width` bytes each; `target` has room for `count * width` bytes.
@@ -48,7 +49,7 @@ package struct PageDecoder: ~Copyable {
     ) throws(EncodingError) {
         if encoding == .plain { return try decodePlain(bytes, compression, count, width, rawLength, target) }
         let payload = try payload(bytes, compression, rawLength)
-        try FixedCodec.decode(payload, encoding, count: count, width: width, limit: byteLimit, into: target)
+        try FixedCodec.decode(payload, encoding, count: count, width: width, bounds, into: target)
     }
 
     /// Decodes `count` strings: the length of each into `lengths`, and returns the bytes of all.
@@ -57,7 +58,7 @@ package struct PageDecoder: ~Copyable {
         lengths: UnsafeMutablePointer<UInt32>
     ) throws(EncodingError) -> Buffer<UInt8> {
         let payload = try payload(bytes, compression, rawLength)
-        return try StringCodec.decode(payload, encoding, count: count, limit: byteLimit, lengths: lengths)
+        return try StringCodec.decode(payload, encoding, count: count, bounds, lengths: lengths)
     }
 
     /// Decodes `count` rows of integers: the length of each into `lengths`, and returns the values of all.
@@ -66,7 +67,7 @@ package struct PageDecoder: ~Copyable {
         lengths: UnsafeMutablePointer<UInt32>
     ) throws(EncodingError) -> Buffer<Int64> {
         let payload = try payload(bytes, compression, rawLength)
-        return try RowCodec.decodeIntegers(payload, encoding, count: count, limit: byteLimit, lengths: lengths)
+        return try RowCodec.decodeIntegers(payload, encoding, count: count, bounds, lengths: lengths)
     }
 
     /// Decodes `count` rows of doubles: the length of each into `lengths`, and returns the values of all.
@@ -75,7 +76,7 @@ package struct PageDecoder: ~Copyable {
         lengths: UnsafeMutablePointer<UInt32>
     ) throws(EncodingError) -> Buffer<Double> {
         let payload = try payload(bytes, compression, rawLength)
-        return try RowCodec.decodeFloats(payload, encoding, count: count, limit: byteLimit, lengths: lengths)
+        return try RowCodec.decodeFloats(payload, encoding, count: count, bounds, lengths: lengths)
     }
 
     /// Decodes bytes that `encode(raw:)` took; there are `rawLength` of them.

@@ -5,10 +5,11 @@
 /// ```
 enum Section {
     static func append(
-        integers values: UnsafeBufferPointer<Int64>, with compressor: Compressor, to sink: inout ByteSink
+        integers values: UnsafeBufferPointer<Int64>, with compressor: Compressor,
+        _ features: IntegerCodec.Features = .all, to sink: inout ByteSink
     ) {
         var payload = ByteSink(capacity: values.count + 64)
-        let chosen = IntegerCodec.encode(values, with: compressor, into: &payload)
+        let chosen = IntegerCodec.encode(values, with: compressor, features, into: &payload)
         append(chosen, payload.bytes, with: compressor, to: &sink)
     }
 
@@ -28,12 +29,20 @@ enum Section {
     }
 
     static func append(
+        fixed bytes: UnsafeRawBufferPointer, width: Int, with compressor: Compressor, to sink: inout ByteSink
+    ) {
+        var payload = ByteSink(capacity: bytes.count + 64)
+        let chosen = FixedCodec.encode(bytes, width: width, with: compressor, into: &payload)
+        append(chosen, payload.bytes, with: compressor, to: &sink)
+    }
+
+    static func append(
         bytes: UnsafeRawBufferPointer, effort: Compressor.Effort, with compressor: Compressor, to sink: inout ByteSink
     ) {
         append(Payload(.plain, effort), bytes, with: compressor, to: &sink)
     }
 
-    private static func append(
+    static func append(
         _ chosen: Payload, _ payload: UnsafeRawBufferPointer, with compressor: Compressor, to sink: inout ByteSink
     ) {
         var stored = ByteSink(capacity: 0)
@@ -48,44 +57,43 @@ enum Section {
     static func widened<R>(
         _ values: UnsafeBufferPointer<UInt32>, _ body: (UnsafeBufferPointer<Int64>) -> R
     ) -> R {
-        let wide = UnsafeMutablePointer<Int64>.allocate(capacity: max(values.count, 1))
-        defer { wide.deallocate() }
+        let wide = Scratch<Int64>(values.count)
         if let base = values.baseAddress {
-            for i in 0..<values.count { wide[i] = Int64(base[i]) }
+            for i in 0..<values.count { wide.base[i] = Int64(base[i]) }
         }
-        return body(UnsafeBufferPointer(start: wide, count: values.count))
+        return body(wide.elements)
     }
+}
 
-    // MARK: Reading
-
+extension Section {
     /// Decodes a section of `count` integers.
     static func decode<Value: Unpackable>(
-        _ source: inout ByteSource, count: Int, limit: Int, into target: UnsafeMutablePointer<Value>
+        _ source: inout ByteSource, count: Int, _ bounds: Bounds, into target: UnsafeMutablePointer<Value>
     ) throws(EncodingError) {
-        try withPayload(&source, limit: limit) { payload, encoding throws(EncodingError) in
-            try IntegerCodec.decode(payload, encoding, count: count, limit: limit, into: target)
+        let inner = try bounds.inner()
+        try withPayload(&source, bounds) { payload, encoding throws(EncodingError) in
+            try IntegerCodec.decode(payload, encoding, count: count, inner, into: target)
         }
     }
 
     /// Decodes a section of `count` doubles.
     static func decode(
-        _ source: inout ByteSource, count: Int, limit: Int, into target: UnsafeMutablePointer<Double>
+        _ source: inout ByteSource, count: Int, _ bounds: Bounds, into target: UnsafeMutablePointer<Double>
     ) throws(EncodingError) {
-        try withPayload(&source, limit: limit) { payload, encoding throws(EncodingError) in
-            try FloatCodec.decode(payload, encoding, count: count, limit: limit, into: target)
+        let inner = try bounds.inner()
+        try withPayload(&source, bounds) { payload, encoding throws(EncodingError) in
+            try FloatCodec.decode(payload, encoding, count: count, inner, into: target)
         }
     }
 
-    private static func withPayload(
-        _ source: inout ByteSource, limit: Int,
-        _ body: (UnsafeRawBufferPointer, EncodingID) throws(EncodingError) -> Void
+    /// Decodes a section of `count` values of `width` bytes.
+    static func decode(
+        _ source: inout ByteSource, count: Int, width: Int, _ bounds: Bounds, into target: UnsafeMutableRawPointer
     ) throws(EncodingError) {
-        let header = try Header(&source, limit: limit)
-        let stored = try source.take(header.storedLength)
-        if header.compression == .none { return try body(stored, header.encoding) }
-        let raw = ByteBlock(count: header.rawLength)
-        try Compressor.decompress(stored, header.compression, into: raw.bytes)
-        try body(UnsafeRawBufferPointer(raw.bytes), header.encoding)
+        let inner = try bounds.inner()
+        try withPayload(&source, bounds) { payload, encoding throws(EncodingError) in
+            try FixedCodec.decode(payload, encoding, count: count, width: width, inner, into: target)
+        }
     }
 
     /// Decodes a section of exactly `target.count` bytes.
@@ -93,6 +101,19 @@ enum Section {
         let header = try Header(&source, limit: target.count)
         guard header.encoding == .plain, header.rawLength == target.count else { throw .corrupt }
         try Compressor.decompress(try source.take(header.storedLength), header.compression, into: target)
+    }
+
+    /// Calls `body` with the payload of a section, whatever its encoding.
+    static func withPayload(
+        _ source: inout ByteSource, _ bounds: Bounds,
+        _ body: (UnsafeRawBufferPointer, EncodingID) throws(EncodingError) -> Void
+    ) throws(EncodingError) {
+        let header = try Header(&source, limit: bounds.bytes)
+        let stored = try source.take(header.storedLength)
+        if header.compression == .none { return try body(stored, header.encoding) }
+        let raw = Scratch<UInt8>(header.rawLength)
+        try Compressor.decompress(stored, header.compression, into: raw.bytes)
+        try body(UnsafeRawBufferPointer(raw.bytes), header.encoding)
     }
 
     private struct Header {
@@ -108,15 +129,4 @@ enum Section {
             storedLength = compression == .none ? rawLength : try source.count(atMost: limit)
         }
     }
-}
-
-/// Memory for decompressed bytes, freed at the end of its scope.
-struct ByteBlock: ~Copyable {
-    let bytes: UnsafeMutableRawBufferPointer
-
-    init(count: Int) {
-        bytes = UnsafeMutableRawBufferPointer(start: .allocate(byteCount: max(count, 1), alignment: 16), count: count)
-    }
-
-    deinit { bytes.deallocate() }
 }
