@@ -161,5 +161,6 @@ let package = Package(
         tests("Query", "TraceSearch", imports: ["Core", "QueryModel", "TraceSearch", "TraceFixtures"]),
         tests("Base", "Core", imports: ["Core"]),
         tests("Signals", "OTLP", imports: ["Core", "OTLP"]),
+        tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
     ]
 )

@@ -5,15 +5,30 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-static void discard_log(void *context, const char *format, va_list arguments) {
+static void report(void *context, const char *format, va_list arguments) {
+    const struct varve_http_callbacks *callbacks = context;
+    char message[300];
+    vsnprintf(message, sizeof message, format, arguments);
+    callbacks->report(callbacks->context, message);
+}
+
+static void *begin(void *context, const char *target, struct MHD_Connection *connection) {
+    const struct varve_http_callbacks *callbacks = context;
+    return callbacks->begin(callbacks->context, target, connection);
+}
+
+// Paths are decoded by their reader, segment by segment.
+static size_t leave_escaped(void *context, struct MHD_Connection *connection, char *text) {
     (void)context;
-    (void)format;
-    (void)arguments;
+    (void)connection;
+    return strlen(text);
 }
 
 static int listen_on(const char *address, uint16_t *port, unsigned int backlog) {
@@ -52,17 +67,20 @@ static int listen_on(const char *address, uint16_t *port, unsigned int backlog) 
 }
 
 struct MHD_Daemon *varve_http_start(
-    const char *address, uint16_t *port, const struct varve_http_options *options, MHD_AccessHandlerCallback handle,
-    MHD_RequestCompletedCallback completed, void *context) {
+    const char *address, uint16_t *port, const struct varve_http_options *options,
+    const struct varve_http_callbacks *callbacks) {
     int fd = listen_on(address, port, options->backlog);
     if (fd < 0) return NULL;
     unsigned int flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC |
                          MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG;
     struct MHD_Daemon *daemon = MHD_start_daemon(
-        flags, *port, NULL, NULL, handle, context,
-        MHD_OPTION_EXTERNAL_LOGGER, discard_log, NULL,
+        flags, *port, NULL, NULL, callbacks->handle, callbacks->context,
+        MHD_OPTION_EXTERNAL_LOGGER, report, callbacks,
         MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd,
-        MHD_OPTION_NOTIFY_COMPLETED, completed, context,
+        MHD_OPTION_URI_LOG_CALLBACK, begin, callbacks,
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, callbacks->completed, callbacks->context,
+        MHD_OPTION_NOTIFY_CONNECTION, callbacks->connection, callbacks->context,
         MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
         MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_seconds,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, options->connection_memory,
@@ -76,6 +94,17 @@ struct MHD_Daemon *varve_http_start(
     }
     return daemon;
 }
+
+void varve_http_quiesce(struct MHD_Daemon *daemon) {
+    MHD_socket fd = MHD_quiesce_daemon(daemon);
+    if (fd != MHD_INVALID_SOCKET) close(fd);
+}
+
+void varve_http_set_timeout(struct MHD_Connection *connection, unsigned int seconds) {
+    MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, seconds);
+}
+
+void varve_socket_shut_down(int socket) { shutdown(socket, SHUT_RDWR); }
 
 int varve_http_socket(struct MHD_Connection *connection) {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -122,3 +151,9 @@ int varve_socket_write(int socket, const void *bytes, size_t count, int timeout_
     }
     return 1;
 }
+
+void varve_http_close_upgrade(struct MHD_UpgradeResponseHandle *handle) {
+    MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+}
+
+size_t varve_string_length(const char *text) { return strlen(text); }

@@ -21,6 +21,8 @@ package struct HTTPRequest: Sendable {
     package var headers: [(name: String, value: String)]
     /// As it was received: compressed if there is a `Content-Encoding`. See `decodedBody(limit:)`.
     package var body: [UInt8]
+    /// Counts the body, and what it is decoded to, among the server's.
+    var memory: BodyMemory?
 
     package init(
         method: HTTPMethod, path: String, segments: [String],

@@ -13,11 +13,29 @@ struct varve_http_options {
     unsigned int backlog;
 };
 
+// What the server calls, each with `context` first. `begin` receives the request's target as it was sent, once its first line is
+// there, and returns the request's own context.
+struct varve_http_callbacks {
+    void *context;
+    void *(*begin)(void *context, const char *target, struct MHD_Connection *connection);
+    MHD_AccessHandlerCallback handle;
+    MHD_RequestCompletedCallback completed;
+    MHD_NotifyConnectionCallback connection;
+    void (*report)(void *context, const char *message);
+};
+
 // Listens on `address` (a textual IPv4 or IPv6 address) and serves each connection by a thread of its own.
 // Null on failure, with errno set; otherwise `*port` is the port that was bound, which matters for port 0.
+// `callbacks` must live as long as the daemon.
 struct MHD_Daemon *varve_http_start(
-    const char *address, uint16_t *port, const struct varve_http_options *options, MHD_AccessHandlerCallback handle,
-    MHD_RequestCompletedCallback completed, void *context);
+    const char *address, uint16_t *port, const struct varve_http_options *options,
+    const struct varve_http_callbacks *callbacks);
+
+// Stops accepting; what is open goes on.
+void varve_http_quiesce(struct MHD_Daemon *daemon);
+
+// Sets how long the connection may be idle; zero is for ever. Leaving zero starts the time anew.
+void varve_http_set_timeout(struct MHD_Connection *connection, unsigned int seconds);
 
 // The connection's socket, or -1.
 int varve_http_socket(struct MHD_Connection *connection);
@@ -26,7 +44,15 @@ int varve_http_socket(struct MHD_Connection *connection);
 int varve_socket_is_closed(int socket);
 void varve_sleep_milliseconds(int milliseconds);
 
+// Ends both directions; the descriptor stays open.
+void varve_socket_shut_down(int socket);
+
 // Bytes read; 0 if the connection is closed or broken; -1 if nothing arrived in time.
 ptrdiff_t varve_socket_read(int socket, void *buffer, size_t capacity, int timeout_milliseconds);
 // Nonzero if everything was sent; each wait for room takes at most `timeout_milliseconds`.
 int varve_socket_write(int socket, const void *bytes, size_t count, int timeout_milliseconds);
+
+// Ends a connection that was taken over.
+void varve_http_close_upgrade(struct MHD_UpgradeResponseHandle *handle);
+
+size_t varve_string_length(const char *text);

@@ -1,0 +1,32 @@
+/// Where a server listens, and what it grants each connection.
+package struct HTTPServerConfiguration: Sendable {
+    /// A textual IPv4 or IPv6 address; `0.0.0.0` and `::` are all of the machine's.
+    package var host: String
+    /// Zero takes a free one.
+    package var port: UInt16
+    package var connectionLimit = 1024
+    /// How long a connection may be silent between requests, or within one.
+    package var idleTimeoutSeconds = 75
+    /// How long a request may take to arrive, and its reply to be taken, however steadily the bytes drip.
+    package var transferTimeoutSeconds = 300
+    /// Bytes of all bodies that are being received and handled at a time; beyond it, requests are asked to come again.
+    package var bodyMemory = 1 << 30
+    /// Holds a request's first line and headers.
+    package var connectionMemory = 512 << 10
+    package var threadStack = 1 << 20
+
+    package init(host: String = "127.0.0.1", port: UInt16 = 0) {
+        self.host = host
+        self.port = port
+    }
+}
+
+package enum HTTPServerError: Error, Hashable, Sendable, CustomStringConvertible {
+    case cannotListen(host: String, port: UInt16, reason: String)
+
+    package var description: String {
+        switch self {
+        case .cannotListen(let host, let port, let reason): "cannot listen on \(host):\(port): \(reason)"
+        }
+    }
+}
