@@ -153,7 +153,9 @@ let package = Package(
         tests("Base", "JSON", imports: ["JSON"]),
         tests("Base", "Files", imports: ["Files"]),
         tests("Base", "TableSchema", imports: ["TableSchema", "Schema"]),
-        tests("Serve", "API", imports: ["API", "HTTP", "Core"]),
+        tests(
+            "Serve", "API",
+            imports: ["API", "Core", "HTTP", "JSON", "OTLP", "QueryModel", "TraceFixtures", "TraceSearch"]),
         tests("Query", "QueryModel", imports: ["Core", "QueryModel"]),
         .target(
             name: "TraceFixtures", dependencies: ["Core", "QueryModel"], path: "Tests/Support/TraceFixtures",

@@ -24,7 +24,11 @@ extension AttributeValue {
         case .string(let text): Self.appendQuoted(text, to: &json)
         case .bool, .int: json += text
         case .double(let double):
-            if double.isFinite { json += double.shortestText } else { Self.appendQuoted(double.shortestText, to: &json) }
+            if double.isFinite {
+                json += double.shortestText
+            } else {
+                Self.appendQuoted(double.shortestText, to: &json)
+            }
         case .bytes(let bytes): Self.appendQuoted(Base64.encode(bytes), to: &json)
         case .array(let elements):
             json += "["

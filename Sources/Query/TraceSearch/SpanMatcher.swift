@@ -1,5 +1,5 @@
-package import QueryModel
 import Core
+package import QueryModel
 
 /// Whether one span satisfies all conditions of a query at once (rules J-8 and J-9).
 package struct SpanMatcher: Sendable {

@@ -24,11 +24,12 @@ struct ServiceDependenciesTests {
             .make(trace: 2, span: 3, service: "back", start: 7),
             .make(trace: 2, span: 4, parent: 3, service: "front", start: 8),
         ])
-        #expect(found == [
-            ServiceDependency(parent: "back", child: "OTLPResourceNoServiceName", callCount: 1),
-            ServiceDependency(parent: "back", child: "front", callCount: 1),
-            ServiceDependency(parent: "front", child: "back", callCount: 2),
-        ])
+        #expect(
+            found == [
+                ServiceDependency(parent: "back", child: "OTLPResourceNoServiceName", callCount: 1),
+                ServiceDependency(parent: "back", child: "front", callCount: 1),
+                ServiceDependency(parent: "front", child: "back", callCount: 2),
+            ])
     }
 
     @Test func `J-30 only spans of the range are counted, and no data is an empty graph`() throws {

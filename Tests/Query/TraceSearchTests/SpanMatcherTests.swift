@@ -21,9 +21,11 @@ struct SpanMatcherTests {
                 Attribute(key: "tiny", value: .double(1e-7)),
                 Attribute(key: "raw", value: .bytes([0xFF, 0x00])),
                 Attribute(key: "list", value: .array([.int(1), .string("a\"b"), .empty])),
-                Attribute(key: "map", value: .map([
-                    Attribute(key: "z", value: .bool(false)), Attribute(key: "a", value: .double(0.5)),
-                ])),
+                Attribute(
+                    key: "map",
+                    value: .map([
+                        Attribute(key: "z", value: .bool(false)), Attribute(key: "a", value: .double(0.5)),
+                    ])),
                 Attribute(key: "nothing", value: .empty),
                 Attribute(key: "nan", value: .double(.nan)),
             ],
@@ -55,10 +57,12 @@ struct SpanMatcherTests {
     }
 
     @Test(arguments: [
-        ("http.status_code", "50"), ("http.status_code", "500.0"), ("cached", "True"), ("ratio", "3.5"), ("raw", "ff00"),
+        ("http.status_code", "50"), ("http.status_code", "500.0"), ("cached", "True"), ("ratio", "3.5"),
+        ("raw", "ff00"),
         ("absent", ""), ("absent", "x"), ("resource.scoped", "yes"), ("resource.http.status_code", "500"),
         ("scope.host.name", "h1"), ("error", "true"), ("error", "x"), ("span.kind", "server"), ("span.status", "ok"),
-        ("otel.status_code", "UNSET"), ("otel.status_code", ""), ("otel.status_description", ""), ("event", "exception"),
+        ("otel.status_code", "UNSET"), ("otel.status_code", ""), ("otel.status_description", ""),
+        ("event", "exception"),
         ("ratio", "0x3"),
     ])
     func `J-9 a tag that the span has not does not match`(key: String, value: String) {

@@ -39,6 +39,15 @@ struct TraceSearchTests {
         #expect(found.map(\.id.low) == [2])
     }
 
+    @Test func `of traces that begin together those with the least ids are answered (J-10)`() throws {
+        let spans = [5, 2, 9, 1].map { TraceSpan.make(trace: $0, span: 1, start: 7) }
+        for limit in 1...4 {
+            let found = try TraceSearch(source: MemoryTraceSource(spans, batchSize: 1))
+                .search(TraceQuery(range: .everything, limit: limit), context: context)
+            #expect(found.map(\.id.low) == Array([1, 2, 5, 9].prefix(limit)))
+        }
+    }
+
     @Test func `an answer holds complete traces, also what lies outside the range (J-8, J-24)`() throws {
         let spans = [
             TraceSpan.make(trace: 1, span: 1, service: "front", start: 0),

@@ -78,7 +78,10 @@ struct JSONTranscoderTests {
 
     @Test func `distributions write packed numbers, and sums say their kind`() throws {
         #expect(
-            try transcode(metric: #"{"name":"n","description":"d","unit":"u","metadata":[{"key":"k"}],"sum":{"dataPoints":[],"aggregationTemporality":"AGGREGATION_TEMPORALITY_DELTA","isMonotonic":true}}"#)
+            try transcode(
+                metric:
+                    #"{"name":"n","description":"d","unit":"u","metadata":[{"key":"k"}],"sum":{"dataPoints":[],"aggregationTemporality":"AGGREGATION_TEMPORALITY_DELTA","isMonotonic":true}}"#
+            )
                 == bytes(1, "n") + bytes(2, "d") + bytes(3, "u") + bytes(12, bytes(1, "k"))
                 + bytes(7, varint(2, 1) + varint(3, 1)))
         let histogram = #"""
@@ -107,7 +110,8 @@ struct JSONTranscoderTests {
     }
 
     @Test func `snake_case names say the same as lowerCamelCase ones (O-21)`() throws {
-        let camel = #"{"resourceSpans":[{"scopeSpans":[{"spans":[{"startTimeUnixNano":5,"traceId":"0a"}]}],"schemaUrl":"u"}]}"#
+        let camel =
+            #"{"resourceSpans":[{"scopeSpans":[{"spans":[{"startTimeUnixNano":5,"traceId":"0a"}]}],"schemaUrl":"u"}]}"#
         let snake =
             #"{"resource_spans":[{"scope_spans":[{"spans":[{"start_time_unix_nano":5,"trace_id":"0A"}]}],"schema_url":"u"}]}"#
         #expect(try transcode(traces: snake) == transcode(traces: camel))
@@ -117,30 +121,55 @@ struct JSONTranscoderTests {
         ("[]", "", "expected an object, found an array"),
         (#"{"resourceSpans":{}}"#, "resourceSpans", "expected an array, found an object"),
         (#"{"resourceSpans":[1]}"#, "resourceSpans[0]", "expected an object, found a number"),
-        (#"{"resourceSpans":[{},{"scopeSpans":[{"spans":[{"traceId":"xy"}]}]}]}"#,
-            "resourceSpans[1].scopeSpans[0].spans[0].traceId", "is not hexadecimal"),
-        (span(#""spanId":"123""#), "resourceSpans[0].scopeSpans[0].spans[0].spanId", "has an odd number of hexadecimal digits"),
+        (
+            #"{"resourceSpans":[{},{"scopeSpans":[{"spans":[{"traceId":"xy"}]}]}]}"#,
+            "resourceSpans[1].scopeSpans[0].spans[0].traceId", "is not hexadecimal"
+        ),
+        (
+            span(#""spanId":"123""#), "resourceSpans[0].scopeSpans[0].spans[0].spanId",
+            "has an odd number of hexadecimal digits"
+        ),
         (span(#""name":5"#), "resourceSpans[0].scopeSpans[0].spans[0].name", "expected a string, found a number"),
-        (span(#""startTimeUnixNano":-1"#), "resourceSpans[0].scopeSpans[0].spans[0].startTimeUnixNano",
-            "is not an unsigned 64-bit integer"),
-        (span(#""startTimeUnixNano":1.5"#), "resourceSpans[0].scopeSpans[0].spans[0].startTimeUnixNano",
-            "is not an unsigned 64-bit integer"),
-        (span(#""droppedAttributesCount":4294967296"#), "resourceSpans[0].scopeSpans[0].spans[0].droppedAttributesCount",
-            "is not an unsigned 32-bit integer"),
+        (
+            span(#""startTimeUnixNano":-1"#), "resourceSpans[0].scopeSpans[0].spans[0].startTimeUnixNano",
+            "is not an unsigned 64-bit integer"
+        ),
+        (
+            span(#""startTimeUnixNano":1.5"#), "resourceSpans[0].scopeSpans[0].spans[0].startTimeUnixNano",
+            "is not an unsigned 64-bit integer"
+        ),
+        (
+            span(#""droppedAttributesCount":4294967296"#),
+            "resourceSpans[0].scopeSpans[0].spans[0].droppedAttributesCount",
+            "is not an unsigned 32-bit integer"
+        ),
         (span(#""kind":"SERVER""#), "resourceSpans[0].scopeSpans[0].spans[0].kind", "is not a known name"),
-        (span(#""kind":99999999999"#), "resourceSpans[0].scopeSpans[0].spans[0].kind", "is not a signed 32-bit integer"),
-        (span(#""attributes":[{"key":"k","value":{"intValue":"x"}}]"#),
-            "resourceSpans[0].scopeSpans[0].spans[0].attributes[0].value.intValue", "is not a signed 64-bit integer"),
-        (span(#""attributes":[{"key":"k","value":{"doubleValue":"inf"}}]"#),
-            "resourceSpans[0].scopeSpans[0].spans[0].attributes[0].value.doubleValue", "is not a number"),
-        (span(#""attributes":[{"key":"k","value":{"bytesValue":"?"}}]"#),
-            "resourceSpans[0].scopeSpans[0].spans[0].attributes[0].value.bytesValue", "is not base64"),
-        (span(#""attributes":[{"key":"k","value":{"boolValue":"true"}}]"#),
+        (
+            span(#""kind":99999999999"#), "resourceSpans[0].scopeSpans[0].spans[0].kind",
+            "is not a signed 32-bit integer"
+        ),
+        (
+            span(#""attributes":[{"key":"k","value":{"intValue":"x"}}]"#),
+            "resourceSpans[0].scopeSpans[0].spans[0].attributes[0].value.intValue", "is not a signed 64-bit integer"
+        ),
+        (
+            span(#""attributes":[{"key":"k","value":{"doubleValue":"inf"}}]"#),
+            "resourceSpans[0].scopeSpans[0].spans[0].attributes[0].value.doubleValue", "is not a number"
+        ),
+        (
+            span(#""attributes":[{"key":"k","value":{"bytesValue":"?"}}]"#),
+            "resourceSpans[0].scopeSpans[0].spans[0].attributes[0].value.bytesValue", "is not base64"
+        ),
+        (
+            span(#""attributes":[{"key":"k","value":{"boolValue":"true"}}]"#),
             "resourceSpans[0].scopeSpans[0].spans[0].attributes[0].value.boolValue",
-            "expected true or false, found a string"),
-        (span(#""attributes":[{"key":"k","value":{"intValue":1,"stringValue":""}}]"#),
+            "expected true or false, found a string"
+        ),
+        (
+            span(#""attributes":[{"key":"k","value":{"intValue":1,"stringValue":""}}]"#),
             "resourceSpans[0].scopeSpans[0].spans[0].attributes[0].value.stringValue",
-            "excludes another field of the same object"),
+            "excludes another field of the same object"
+        ),
     ])
     func `a wrong value is an error that names its place`(json: String, path: String, reason: String) {
         #expect(throws: OTLPJSONError(path: path, reason: reason)) { try transcode(traces: json) }

@@ -1,0 +1,204 @@
+package import Core
+import HTTP
+import JSON
+import QueryModel
+package import TraceSearch
+
+/// Jaeger's legacy query API, `/api/…` (rules J-1 to J-33, J-50, J-51).
+///
+/// The hints `start` and `end` of a single trace and `raw` need nothing: a trace is always looked for everywhere, and shown as
+/// it was sent.
+package struct JaegerAPI: Sendable {
+    private let search: TraceSearch
+    private let dependencies: any DependencySource
+    private let now: @Sendable () -> Timestamp
+
+    /// - Parameter dependencies: where the dependency graph comes from; nil counts it from the spans.
+    package init(
+        search: TraceSearch, dependencies: (any DependencySource)? = nil, now: @escaping @Sendable () -> Timestamp
+    ) {
+        self.search = search
+        self.dependencies = dependencies ?? search
+        self.now = now
+    }
+
+    /// Errors of paths that are unknown have the same envelope.
+    static let dialect = Dialect("jaeger") { status, message in
+        RequestFailure(status: status, message).legacyResponse
+    }
+
+    /// A file of OTLP/JSON may be larger than a form.
+    private static let uploadLimit = 64 << 20
+
+    package var routes: Routes {
+        var routes = Routes(Self.dialect, roots: ["/api"])
+        add("/api/services", to: &routes, services)
+        add("/api/services/{service*}/operations", to: &routes, operationNames)
+        add("/api/operations", to: &routes, operations)
+        add("/api/traces", to: &routes, traces)
+        add("/api/traces/{id}", to: &routes, trace)
+        add("/api/dependencies", to: &routes, dependencyGraph)
+        routes.add([.post], "/api/transform", bodyLimit: Self.uploadLimit, answering(transform))
+        routes.add([.post], "/api/archive/{id}", answering(Self.unsupported("archiving of traces")))
+        for name in ["latencies", "calls", "errors", "minstep"] {
+            add("/api/metrics/\(name)", to: &routes, Self.unsupported("computing metrics from spans"))
+        }
+        return routes
+    }
+
+    private typealias Answer = @Sendable (APIRequest) throws(RequestFailure) -> HTTPResponse
+
+    private func add(_ path: String, to routes: inout Routes, _ answer: @escaping Answer) {
+        routes.add([.get], path, answering(answer))
+    }
+
+    private func answering(_ answer: @escaping Answer) -> APIHandler {
+        { request in
+            do throws(RequestFailure) {
+                let response = try answer(request)
+                guard request.http.parameter("prettyPrint") == "true" else { return response }
+                return .json(JSONIndenter.indented(response.body), status: response.status)
+            } catch {
+                return error.legacyResponse
+            }
+        }
+    }
+
+    /// Clients take 501 for "not configured" (J-33, J-50).
+    private static func unsupported(_ what: String) -> Answer {
+        { _ throws(RequestFailure) in throw RequestFailure(status: 501, "\(what) is not supported") }
+    }
+
+    // MARK: Services and operations
+
+    private func services(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        strings(try asking { () throws(QueryError) in try search.services(context: request.context) })
+    }
+
+    private func operationNames(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        let service = request.pathParameters["service"] ?? ""
+        let operations = try asking { () throws(QueryError) in
+            try search.operations(of: service, context: request.context)
+        }
+        var names: [String] = []
+        for operation in operations where operation.name != names.last { names.append(operation.name) }
+        return strings(names)
+    }
+
+    private func operations(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        let parameters = JaegerParameters(http: request.http)
+        let service = try parameters.service()
+        let kind = try parameters.spanKind()
+        let operations = try asking { () throws(QueryError) in
+            try search.operations(of: service, context: request.context)
+        }.filter { kind == nil || $0.kind == kind }
+        return JaegerEnvelope.response(total: operations.count) { json in
+            json.beginArray()
+            for operation in operations {
+                json.beginObject()
+                json.key("name")
+                json.string(operation.name)
+                json.key("spanKind")
+                json.string(SpanKindName.name(of: operation.kind))
+                json.endObject()
+            }
+            json.endArray()
+        }
+    }
+
+    // MARK: Traces
+
+    private func traces(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        let ids = request.http.parameters(named: "traceID")
+        if !ids.isEmpty { return try traces(ids, request) }
+        let query = try JaegerParameters(http: request.http).searchQuery(now: now())
+        let found = try asking { () throws(QueryError) in try search.search(query, context: request.context) }
+        return Self.response(found)
+    }
+
+    /// The traces of a list; those that are not stored are errors beside the data (J-12).
+    private func traces(_ texts: [String], _ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        var ids: [TraceID] = []
+        for text in texts { ids.append(try JaegerParameters.traceID(text, parameter: "traceID")) }
+        if ids.count > JaegerParameters.largestLimit {
+            throw .badRequest("more than \(JaegerParameters.largestLimit) trace ids")
+        }
+        let found = try asking { () throws(QueryError) in try search.traces(ids, context: request.context) }
+        var missing = Set(ids).subtracting(found.map(\.id))
+        let inOrder = ids.filter { missing.remove($0) != nil }
+        return Self.response(found, missing: inOrder)
+    }
+
+    private func trace(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        let id = try JaegerParameters.traceID(request.pathParameters["id"] ?? "", parameter: "traceID")
+        let found = try asking { () throws(QueryError) in try search.trace(id, context: request.context) }
+        guard let found else { throw RequestFailure(status: 404, "trace not found") }
+        return Self.response([found])
+    }
+
+    /// An uploaded file of OTLP/JSON as Jaeger shows it (J-51).
+    private func transform(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        do {
+            return Self.response(try OTLPTraceReader.traces(in: request.http.body))
+        } catch {
+            throw .badRequest("cannot unmarshal OTLP: \(error)")
+        }
+    }
+
+    private static func response(_ traces: [Trace], missing: [TraceID] = []) -> HTTPResponse {
+        var writer = JaegerTraceWriter()
+        writer.json.beginObject()
+        writer.json.key("data")
+        writer.json.beginArray()
+        for trace in traces { writer.trace(trace) }
+        writer.json.endArray()
+        let errors: ((inout JSONWriter) -> Void)? =
+            missing.isEmpty
+            ? nil
+            : { json in
+                for id in missing {
+                    json.beginObject()
+                    json.key("msg")
+                    json.string("trace not found")
+                    json.key("traceID")
+                    json.string(JaegerTraceWriter.text(id))
+                    json.endObject()
+                }
+            }
+        JaegerEnvelope.finish(&writer.json, total: traces.count, errors: errors)
+        return .json(writer.json.bytes)
+    }
+
+    // MARK: Dependencies
+
+    private func dependencyGraph(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        let parameters = JaegerParameters(http: request.http)
+        let range = try parameters.dependencyRange(now: now())
+        let service = parameters.text("service")
+        let calls = try asking { () throws(QueryError) in
+            try dependencies.dependencies(in: range, context: request.context)
+        }.filter { service == nil || $0.parent == service || $0.child == service }
+        return JaegerEnvelope.response(total: calls.count) { json in
+            json.beginArray()
+            for call in calls {
+                json.beginObject()
+                json.key("parent")
+                json.string(call.parent)
+                json.key("child")
+                json.string(call.child)
+                json.key("callCount")
+                json.int(call.callCount)
+                json.endObject()
+            }
+            json.endArray()
+        }
+    }
+
+    private func strings(_ texts: [String]) -> HTTPResponse {
+        JaegerEnvelope.response(total: texts.count) { json in
+            json.beginArray()
+            for text in texts { json.string(text) }
+            json.endArray()
+        }
+    }
+}

@@ -1,0 +1,173 @@
+import Core
+import HTTP
+import JSON
+import QueryModel
+package import TraceSearch
+
+/// Jaeger's v3 query API over HTTP, `/api/v3/…` (rules J-40 to J-44).
+package struct JaegerV3API: Sendable {
+    private let search: TraceSearch
+
+    package init(search: TraceSearch) { self.search = search }
+
+    static let dialect = Dialect("jaeger v3") { status, message in RequestFailure(status: status, message).v3Response }
+
+    package var routes: Routes {
+        var routes = Routes(Self.dialect, roots: ["/api/v3"])
+        add("/api/v3/services", to: &routes, services)
+        add("/api/v3/operations", to: &routes, operations)
+        add("/api/v3/traces", to: &routes, traces)
+        add("/api/v3/traces/{id}", to: &routes, trace)
+        add("/api/v3/trace-summaries", to: &routes, summaries)
+        return routes
+    }
+
+    private func add(
+        _ path: String, to routes: inout Routes,
+        _ answer: @escaping @Sendable (APIRequest) throws(RequestFailure) -> HTTPResponse
+    ) {
+        routes.add([.get], path) { request in
+            do throws(RequestFailure) { return try answer(request) } catch { return error.v3Response }
+        }
+    }
+
+    private func services(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        let services = try asking { () throws(QueryError) in try search.services(context: request.context) }
+        var json = JSONWriter()
+        json.beginObject()
+        json.key("services")
+        json.beginArray()
+        for service in services { json.string(service) }
+        json.endArray()
+        json.endObject()
+        return .json(json.bytes)
+    }
+
+    private func operations(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        let parameters = JaegerV3Parameters(http: request.http)
+        guard let service = parameters.text("service") else {
+            throw .malformed("service", "parameter is required")
+        }
+        let kind = try parameters.spanKind()
+        let operations = try asking { () throws(QueryError) in
+            try search.operations(of: service, context: request.context)
+        }.filter { kind == nil || $0.kind == kind }
+        var json = JSONWriter()
+        json.beginObject()
+        json.key("operations")
+        json.beginArray()
+        for operation in operations {
+            json.beginObject()
+            json.key("name")
+            json.string(operation.name)
+            json.key("spanKind")
+            let name = SpanKindName.name(of: operation.kind)
+            json.string(name.isEmpty ? "internal" : name)
+            json.endObject()
+        }
+        json.endArray()
+        json.endObject()
+        return .json(json.bytes)
+    }
+
+    private func trace(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        let text = request.pathParameters["id"] ?? ""
+        guard let id = JaegerParameters.traceID(text) else {
+            throw .malformed("trace_id", "\"\(text)\" is not a trace id")
+        }
+        let found = try asking { () throws(QueryError) in try search.trace(id, context: request.context) }
+        guard let found else { throw RequestFailure(status: 404, "No traces found") }
+        return Self.response([found])
+    }
+
+    private func traces(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        let query = try JaegerV3Parameters(http: request.http).searchQuery()
+        return Self.response(
+            try asking { () throws(QueryError) in try search.search(query, context: request.context) })
+    }
+
+    private static func response(_ traces: [Trace]) -> HTTPResponse {
+        var writer = OTLPJSONWriter()
+        writer.json.beginObject()
+        writer.json.key("result")
+        writer.json.beginObject()
+        writer.json.key("resourceSpans")
+        writer.resourceSpans(traces.flatMap(\.spans))
+        writer.json.endObject()
+        writer.json.endObject()
+        return .json(writer.json.bytes)
+    }
+
+    private func summaries(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        let query = try JaegerV3Parameters(http: request.http).searchQuery()
+        let found = try asking { () throws(QueryError) in try search.search(query, context: request.context) }
+        var json = JSONWriter()
+        json.beginObject()
+        json.key("summaries")
+        json.beginArray()
+        for trace in found { TraceSummary(trace).write(to: &json) }
+        json.endArray()
+        json.endObject()
+        return .json(json.bytes)
+    }
+}
+
+/// What a result list shows of a trace (J-44).
+private struct TraceSummary {
+    struct Service {
+        var spanCount = 0
+        var errorSpanCount = 0
+    }
+
+    let trace: Trace
+    let orphanSpanCount: Int
+    let services: [String: Service]
+
+    init(_ trace: Trace) {
+        self.trace = trace
+        let ids = Set(trace.spans.map(\.spanID))
+        orphanSpanCount = trace.spans.count { !$0.parentSpanID.isZero && !ids.contains($0.parentSpanID) }
+        var services: [String: Service] = [:]
+        for span in trace.spans {
+            services[span.serviceName, default: Service()].spanCount += 1
+            if span.statusCode == 2 { services[span.serviceName, default: Service()].errorSpanCount += 1 }
+        }
+        self.services = services
+    }
+
+    func write(to json: inout JSONWriter) {
+        let root = trace.root
+        json.beginObject()
+        json.key("traceId")
+        json.string(trace.id.hex)
+        json.key("rootServiceName")
+        json.string(root.serviceName)
+        json.key("rootOperationName")
+        json.string(root.name)
+        json.key("minStartTimeUnixNano")
+        json.quoted(max(0, trace.start.nanoseconds))
+        json.key("maxEndTimeUnixNano")
+        json.quoted(max(0, trace.end.nanoseconds))
+        counts(trace.spans.count, services.values.reduce(0) { $0 + $1.errorSpanCount }, &json)
+        json.key("orphanSpanCount")
+        json.int(orphanSpanCount)
+        json.key("services")
+        json.beginArray()
+        for (name, service) in services.sorted(by: { $0.key < $1.key }) {
+            json.beginObject()
+            json.key("name")
+            json.string(name)
+            counts(service.spanCount, service.errorSpanCount, &json)
+            json.endObject()
+        }
+        json.endArray()
+        json.endObject()
+    }
+
+    private func counts(_ spans: Int, _ errors: Int, _ json: inout JSONWriter) {
+        json.key("spanCount")
+        json.int(spans)
+        json.key("errorSpanCount")
+        json.int(errors)
+    }
+}

@@ -1,0 +1,114 @@
+import Core
+import HTTP
+import JSON
+package import QueryModel
+package import TraceSearch
+
+/// Varve's own read API: what was sent, found by plain parameters and shown as OTLP/JSON.
+///
+///     GET /api/v1/traces?service=shop&operation=GET /&tags={"error":"true"}&minDuration=100ms&start=…&end=…&limit=20
+///     GET /api/v1/traces/{id}
+///     GET /api/v1/logs?service=shop&severity=WARN&contains=timeout&trace_id=…
+///     GET /api/v1/metrics?name=http.server.duration&service=shop
+///
+/// Answers are a `TracesData`, `LogsData` or `MetricsData`: `{"resourceSpans":[…]}` and so on, so that they can be sent to any
+/// OTLP receiver again. Inside one scope the newest come first. The same paths below `/varve` are the stable ones (U-4).
+package struct RecordAPI: Sendable {
+    private let search: TraceSearch
+    private let records: any RecordSource
+
+    package init(search: TraceSearch, records: any RecordSource) {
+        self.search = search
+        self.records = records
+    }
+
+    static let dialect = Dialect("rest") { status, message in RequestFailure(status: status, message).restResponse }
+
+    package var routes: Routes {
+        var routes = Routes(Self.dialect, roots: ["/api/v1/traces", "/api/v1/logs", "/api/v1/metrics"])
+        add("/api/v1/traces", to: &routes, traces)
+        add("/api/v1/traces/{id}", to: &routes, trace)
+        add("/api/v1/logs", to: &routes, logs)
+        add("/api/v1/metrics", to: &routes, metrics)
+        return routes
+    }
+
+    private func add(
+        _ path: String, to routes: inout Routes,
+        _ answer: @escaping @Sendable (APIRequest) throws(RequestFailure) -> HTTPResponse
+    ) {
+        routes.add([.get], path) { request in
+            do throws(RequestFailure) { return try answer(request) } catch { return error.restResponse }
+        }
+    }
+
+    private func traces(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        let query = try RecordParameters(http: request.http).traceQuery()
+        let found = try asking { () throws(QueryError) in try search.search(query, context: request.context) }
+        return Self.response("resourceSpans") { $0.resourceSpans(found.flatMap(\.spans)) }
+    }
+
+    private func trace(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        let text = request.pathParameters["id"] ?? ""
+        guard let id = TraceID(hex: text) else {
+            throw .badRequest("\"\(text)\" is not a trace id of 1 to 32 hexadecimal digits")
+        }
+        let found = try asking { () throws(QueryError) in try search.trace(id, context: request.context) }
+        guard let found else { throw RequestFailure(status: 404, "trace \(id.hex) not found") }
+        return Self.response("resourceSpans") { $0.resourceSpans(found.spans) }
+    }
+
+    private func logs(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        let parameters = RecordParameters(http: request.http)
+        let traceID = try parameters.traceID()
+        let severity = try parameters.severity()
+        let range = try parameters.range()
+        let limit = try parameters.limit()
+        let found = try asking { () throws(QueryError) in
+            try records.logRecords(
+                service: parameters.text("service"), traceID: traceID, minimumSeverity: severity,
+                contains: parameters.text("contains"), in: range, limit: limit, context: request.context)
+        }
+        return Self.response("resourceLogs") { $0.resourceLogs(found) }
+    }
+
+    private func metrics(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        let parameters = RecordParameters(http: request.http)
+        let range = try parameters.range()
+        let limit = try parameters.limit()
+        let found = try asking { () throws(QueryError) in
+            try records.metricPoints(
+                name: parameters.text("name"), service: parameters.text("service"), in: range, limit: limit,
+                context: request.context)
+        }
+        return Self.response("resourceMetrics") { $0.resourceMetrics(found) }
+    }
+
+    private static func response(
+        _ key: StaticString, _ write: (inout OTLPJSONWriter) -> Void
+    ) -> HTTPResponse {
+        var writer = OTLPJSONWriter()
+        writer.json.beginObject()
+        writer.json.key(key)
+        write(&writer)
+        writer.json.endObject()
+        return .json(writer.json.bytes)
+    }
+}
+
+extension RequestFailure {
+    /// `{"error":{"code":400,"message":"…"}}`
+    var restResponse: HTTPResponse {
+        var json = JSONWriter()
+        json.beginObject()
+        json.key("error")
+        json.beginObject()
+        json.key("code")
+        json.int(status)
+        json.key("message")
+        json.string(message)
+        json.endObject()
+        json.endObject()
+        return .json(json.bytes, status: status)
+    }
+}

@@ -1,0 +1,120 @@
+import Core
+import HTTP
+import QueryModel
+
+/// The parameters of the plain read API as values. An empty parameter is an absent one.
+struct RecordParameters {
+    let http: HTTPRequest
+
+    static let defaultLimit = 100
+    static let largestLimit = 10_000
+
+    func text(_ name: String) -> String? {
+        guard let text = http.parameter(name), !text.isEmpty else { return nil }
+        return text
+    }
+
+    func traceQuery() throws(RequestFailure) -> TraceQuery {
+        let minimum = try duration("minDuration")
+        let maximum = try duration("maxDuration")
+        if let minimum, let maximum, maximum < minimum {
+            throw .badRequest("maxDuration must not be below minDuration")
+        }
+        return TraceQuery(
+            service: text("service"), operation: text("operation"), tags: try tags(), minDuration: minimum,
+            maxDuration: maximum, range: try range(), limit: try limit())
+    }
+
+    /// From `start` to `end`, both inside; each may be left open.
+    func range() throws(RequestFailure) -> TimeRange {
+        let start = try time("start") ?? .min
+        let end = try time("end") ?? .max
+        guard start <= end else { throw .badRequest("start must not be after end") }
+        return TimeRange(start: start, end: end.advanced(by: 1))
+    }
+
+    /// RFC 3339, or a number since the epoch, whose size tells its unit: below 10¹¹ seconds, below 10¹⁴ milliseconds, below
+    /// 10¹⁷ microseconds, else nanoseconds. With a decimal point it is seconds.
+    private func time(_ name: String) throws(RequestFailure) -> Timestamp? {
+        guard let text = text(name) else { return nil }
+        if let number = DecimalText.clampedInteger(text) {
+            let nanosecondsPerUnit: Int64 =
+                switch number.magnitude {
+                case ..<100_000_000_000: 1_000_000_000
+                case ..<100_000_000_000_000: 1_000_000
+                case ..<100_000_000_000_000_000: 1_000
+                default: 1
+                }
+            let (nanoseconds, overflow) = number.multipliedReportingOverflow(by: nanosecondsPerUnit)
+            return overflow ? (number < 0 ? .min : .max) : Timestamp(nanoseconds: nanoseconds)
+        }
+        if let seconds = DecimalText.double(text) {
+            // Both bounds are exact doubles within 64 bits.
+            let nanoseconds = max(-9.2e18, min(9.2e18, seconds * 1e9))
+            return Timestamp(nanoseconds: Int64(nanoseconds))
+        }
+        // A plus sign that was not encoded arrives as a space.
+        if let time = TimeText.rfc3339(text.replacing(" ", with: "+")) { return time }
+        throw .badRequest("\(name): \"\(text)\" is neither a time of RFC 3339 nor a number since 1970")
+    }
+
+    func limit() throws(RequestFailure) -> Int {
+        guard let text = text("limit") else { return Self.defaultLimit }
+        guard let limit = DecimalText.clampedInteger(text), limit > 0 else {
+            throw .badRequest("limit: \"\(text)\" is not a positive number")
+        }
+        return Int(min(limit, Int64(Self.largestLimit)))
+    }
+
+    private func duration(_ name: String) throws(RequestFailure) -> Int64? {
+        guard let text = text(name) else { return nil }
+        guard let duration = DurationText.go(text), duration >= 0 else {
+            throw .badRequest("\(name): \"\(text)\" is not a duration such as 1.5s or 100ms")
+        }
+        return duration == 0 ? nil : duration
+    }
+
+    /// `tags={"key":"value"}`, and any number of `tag=key:value`.
+    private func tags() throws(RequestFailure) -> [(key: String, value: String)] {
+        var tags: [(key: String, value: String)] = []
+        for tag in http.parameters(named: "tag") {
+            guard let colon = tag.firstIndex(of: ":") else { throw .badRequest("tag: \"\(tag)\" is not key:value") }
+            tags.append((String(tag[..<colon]), String(tag[tag.index(after: colon)...])))
+        }
+        if let text = text("tags") {
+            do throws(RequestFailure) {
+                tags += try TagObject.parse(text)
+            } catch {
+                throw .badRequest("tags: \(error.message)")
+            }
+        }
+        return tags
+    }
+
+    func traceID() throws(RequestFailure) -> TraceID? {
+        guard let text = text("trace_id") else { return nil }
+        guard let id = TraceID(hex: text) else {
+            throw .badRequest("trace_id: \"\(text)\" is not 1 to 32 hexadecimal digits")
+        }
+        return id
+    }
+
+    /// The least severity: OTLP's number, 1 to 24, or a level's name, which is its least number.
+    func severity() throws(RequestFailure) -> Int32? {
+        guard let text = text("severity") else { return nil }
+        if let number = Int32(text), (0...24).contains(number) { return number == 0 ? nil : number }
+        let levels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
+        var name = text.uppercased()
+        if name == "WARNING" { name = "WARN" }
+        var step: Int32 = 0
+        if let digit = name.last, let value = "234".firstIndex(of: digit) {
+            step = Int32("234".distance(from: "234".startIndex, to: value)) + 1
+            name.removeLast()
+        }
+        guard let level = levels.firstIndex(of: name) else {
+            throw .badRequest(
+                "severity: \"\(text)\" is neither a number from 1 to 24 nor TRACE, DEBUG, INFO, WARN, ERROR, FATAL")
+        }
+        return Int32(level) * 4 + 1 + step
+    }
+}
