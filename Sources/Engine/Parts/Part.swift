@@ -311,6 +311,14 @@ package final class Part: Sendable {
         return footer.shapes[number].lanes.map(\.key)
     }
 
+    /// The distinct keys of the attributes in a field of a nested column.
+    package func attributeKeys(_ ordinal: Int, field: Int) -> [[UInt8]] {
+        guard case .nested(let fields) = table.columns[ordinal].type,
+            let number = shapesOfColumn[fields[field].id.number]
+        else { return [] }
+        return footer.shapes[number].lanes.map(\.key)
+    }
+
     // MARK: Pages
 
     private func dictionary(_ number: Int, column: UInt16) throws(PartError) -> StringDictionary {

@@ -2,35 +2,45 @@ internal import TableSchema
 internal import Columns
 internal import Core
 
-extension RowFilter {
-    /// The column that the filter reads.
-    var column: Int {
-        switch self {
-        case .integers(let column, _), .strings(let column, _), .ids(let column, _),
-            .attribute(let column, _, _):
-            column
-        }
-    }
-}
-
 /// Applies filters to the rows of one batch.
 enum RowFilters {
     /// - Parameter accepted: by entry of the column's dictionary, if that is known already.
     static func keep(
         _ rows: inout [UInt32], _ batch: ColumnBatch, _ filter: RowFilter, accepted: [Bool]?
     ) {
-        switch (filter, batch.columns[filter.column]) {
-        case (.integers(_, let range), .integers(let values)?):
+        switch filter {
+        case .integers(let column, let range):
+            guard case .integers(let values)? = batch.columns[column] else { return mismatch() }
             rows.removeAll { !range.contains(values.base[Int($0)]) }
-        case (.strings(_, let accepts), .strings(let values)?):
+        case .strings(let column, let accepts):
+            guard case .strings(let values)? = batch.columns[column] else { return mismatch() }
             keep(&rows, values, accepts, accepted)
-        case (.ids(_, let ids), .fixed(let values)?) where values.width == 16:
+        case .ids(let column, let ids):
+            guard case .fixed(let values)? = batch.columns[column] else { return mismatch() }
             keep(&rows, values, ids)
-        case (.attribute(_, let key, let accepts), .attributes(let column)?):
-            keep(&rows, lanes: lanes(of: column, key), accepts)
-        default: preconditionFailure("a filter fits the type of its column")
+        case .attribute(let column, let key, let accepts):
+            guard case .attributes(let values)? = batch.columns[column] else { return mismatch() }
+            keep(&rows, lanes: lanes(of: values, key), accepts)
+        case .nestedAttribute(let column, let field, let key, let accepts):
+            guard case .nested(let nested)? = batch.columns[column],
+                case .attributes(let values) = nested.fields[field]
+            else { return mismatch() }
+            var inner = Array(0..<UInt32(values.count))
+            keep(&inner, lanes: lanes(of: values, key), accepts)
+            let found = Set(inner)
+            rows.removeAll { row in !nested.range(Int(row)).contains { found.contains(UInt32($0)) } }
+        case .anyOf(let filters):
+            var kept: Set<UInt32> = []
+            for filter in filters {
+                var some = rows
+                keep(&some, batch, filter, accepted: nil)
+                kept.formUnion(some)
+            }
+            rows.removeAll { !kept.contains($0) }
         }
     }
+
+    private static func mismatch() { preconditionFailure("a filter fits the type of its column") }
 
     private static func keep(
         _ rows: inout [UInt32], _ values: StringColumn, _ accepts: (UnsafeRawBufferPointer) -> Bool,

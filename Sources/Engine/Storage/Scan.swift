@@ -14,6 +14,10 @@ package enum RowFilter: Sendable {
     case ids(Int, Set<TraceID>)
     /// The attributes have a value of the key that is accepted. For the overflow the whole run of attributes is handed over.
     case attribute(Int, key: [UInt8], @Sendable (AttributeType, LaneValue) -> Bool)
+    /// As `attribute`, of the attributes in a field of one of the nested rows.
+    case nestedAttribute(Int, field: Int, key: [UInt8], @Sendable (AttributeType, LaneValue) -> Bool)
+    /// At least one of these holds.
+    indirect case anyOf([RowFilter])
 }
 
 /// One value of an attribute lane.
@@ -192,37 +196,54 @@ package struct Scan {
     /// The blocks that zone maps, bloom filters and dictionaries leave over.
     private mutating func candidates(_ part: Part, number: Int) throws(PartError) -> [Int] {
         var blocks = Array(0..<part.blockCount)
-        for (index, filter) in request.filters.enumerated() {
-            guard !blocks.isEmpty else { break }
-            switch filter {
-            case .integers(let column, let range):
-                blocks.removeAll { block in
-                    part.zone(column, block: block).map { !$0.overlaps(range) } ?? false
-                }
-            case .strings(let column, let accepts):
-                guard let dictionary = try part.dictionary(column) else { continue }
-                let codes = (0..<dictionary.count).map { accepts(dictionary.bytes($0)) }
-                guard codes.contains(true) else { return [] }
-                accepted[number, default: [:]][index] = codes
-                guard dictionary.isSorted else { continue }
-                blocks.removeAll { block in
-                    guard let zone = part.zone(column, block: block) else { return false }
-                    let range = Int(zone.lowerBound)...Int(zone.upperBound)
-                    return range.upperBound < codes.count && !codes[range].contains(true)
-                }
-            case .ids(let column, let ids):
-                var possible: Set<Int> = []
-                for id in ids {
-                    possible.formUnion(
-                        try part.blocks(mayContaining: BloomKeys.hash(id), column: column))
-                }
-                blocks.removeAll { !possible.contains($0) }
-            case .attribute(let column, let key, _):
-                let keys = part.attributeKeys(column)
-                if !keys.contains(key), !keys.contains([]) { return [] }
-            }
+        for (index, filter) in request.filters.enumerated() where !blocks.isEmpty {
+            var codes: [Bool]?
+            blocks = try Self.candidates(filter, part, among: blocks, codes: &codes)
+            if let codes { accepted[number, default: [:]][index] = codes }
         }
         return blocks
+    }
+
+    /// - Parameter codes: set to the accepted entries of a dictionary that was asked.
+    private static func candidates(
+        _ filter: RowFilter, _ part: Part, among blocks: [Int], codes known: inout [Bool]?
+    ) throws(PartError) -> [Int] {
+        switch filter {
+        case .integers(let column, let range):
+            return blocks.filter { block in
+                part.zone(column, block: block).map { $0.overlaps(range) } ?? true
+            }
+        case .strings(let column, let accepts):
+            guard let dictionary = try part.dictionary(column) else { return blocks }
+            let codes = (0..<dictionary.count).map { accepts(dictionary.bytes($0)) }
+            guard codes.contains(true) else { return [] }
+            known = codes
+            guard dictionary.isSorted else { return blocks }
+            return blocks.filter { block in
+                guard let zone = part.zone(column, block: block) else { return true }
+                let range = Int(zone.lowerBound)...Int(zone.upperBound)
+                return range.upperBound >= codes.count || codes[range].contains(true)
+            }
+        case .ids(let column, let ids):
+            var possible: Set<Int> = []
+            for id in ids {
+                possible.formUnion(try part.blocks(mayContaining: BloomKeys.hash(id), column: column))
+            }
+            return blocks.filter { possible.contains($0) }
+        case .attribute(let column, let key, _):
+            let keys = part.attributeKeys(column)
+            return keys.contains(key) || keys.contains([]) ? blocks : []
+        case .nestedAttribute(let column, let field, let key, _):
+            let keys = part.attributeKeys(column, field: field)
+            return keys.contains(key) || keys.contains([]) ? blocks : []
+        case .anyOf(let filters):
+            var possible: Set<Int> = []
+            for filter in filters {
+                var codes: [Bool]?
+                possible.formUnion(try candidates(filter, part, among: blocks, codes: &codes))
+            }
+            return blocks.filter { possible.contains($0) }
+        }
     }
 
     // MARK: Reading
@@ -266,20 +287,42 @@ package struct Scan {
         }
         for (index, filter) in request.filters.enumerated() {
             guard !rows.isEmpty else { return nil }
-            if case .attribute(let column, let key, let accepts) = filter {
-                let lanes = try part.readLanes(
-                    column, key: key, block: block, statistics: context.statistics)
-                RowFilters.keep(&rows, lanes: lanes, accepts)
-            } else {
-                try load(filter.column, part, block, &batch)
-                RowFilters.keep(&rows, batch, filter, accepted: accepted[number]?[index])
-            }
+            try apply(filter, to: &rows, part, block, &batch, accepted: accepted[number]?[index])
         }
         guard !rows.isEmpty else { return nil }
         for column in request.columns { try load(column, part, block, &batch) }
         return ScanBlock(
             batch: batch, rows: rows, bound: bound, source: handles[number].record.id.number,
             firstRow: part.firstRow(ofBlock: block))
+    }
+
+    private func apply(
+        _ filter: RowFilter, to rows: inout [UInt32], _ part: Part, _ block: Int,
+        _ batch: inout ColumnBatch, accepted: [Bool]?
+    ) throws(PartError) {
+        switch filter {
+        case .attribute(let column, let key, let accepts):
+            let lanes = try part.readLanes(column, key: key, block: block, statistics: context.statistics)
+            RowFilters.keep(&rows, lanes: lanes, accepts)
+        case .nestedAttribute(let column, let field, let key, _):
+            let keys = part.attributeKeys(column, field: field)
+            guard keys.contains(key) || keys.contains([]) else { return rows.removeAll() }
+            try load(column, part, block, &batch)
+            RowFilters.keep(&rows, batch, filter, accepted: nil)
+        case .anyOf(let filters):
+            var kept: Set<UInt32> = []
+            var rest = rows
+            for filter in filters where !rest.isEmpty {
+                var some = rest
+                try apply(filter, to: &some, part, block, &batch, accepted: nil)
+                kept.formUnion(some)
+                rest.removeAll { kept.contains($0) }
+            }
+            rows.removeAll { !kept.contains($0) }
+        case .integers(let column, _), .strings(let column, _), .ids(let column, _):
+            try load(column, part, block, &batch)
+            RowFilters.keep(&rows, batch, filter, accepted: accepted)
+        }
     }
 
     private func load(

@@ -1,0 +1,181 @@
+internal import Columns
+package import Core
+package import Ingest
+package import QueryModel
+internal import Parts
+internal import Storage
+internal import TableSchema
+package import Telemetry
+
+/// Traces, read from `otel_traces`.
+package struct TraceReader: TraceSource {
+    private let table: SpanTable
+    private let spans: BufferedTable<SpanBuilder>
+
+    package init(table: SpanTable, spans: BufferedTable<SpanBuilder>) {
+        self.table = table
+        self.spans = spans
+    }
+
+    private var allColumns: [Int] { Array(table.definition.columns.indices) }
+
+    package func spans(
+        of traces: [TraceID], context: QueryContext
+    ) throws(QueryError) -> [[TraceSpan]] {
+        let request = ScanRequest(
+            range: .everything, columns: allColumns,
+            filters: [.ids(table.traceID.ordinal, Set(traces))])
+        var found: [TraceID: [TraceSpan]] = [:]
+        let identities = SpanIdentities()
+        try run(request, context) { block throws(QueryError) in
+            for span in try materialize(block, identities, context) {
+                found[span.traceID, default: []].append(span)
+            }
+            return true
+        }
+        return traces.map { found[$0] ?? [] }
+    }
+
+    package func scan(
+        _ query: TraceQuery, context: QueryContext,
+        visit: ([TraceSpan]) throws(QueryError) -> Bool
+    ) throws(QueryError) {
+        let request = ScanRequest(
+            range: query.range, columns: allColumns, filters: SpanFilters.make(query, table),
+            order: .newestFirst)
+        let identities = SpanIdentities()
+        var pending = PendingSpans()
+        var goesOn = true
+        try run(request, context) { block throws(QueryError) in
+            pending.add(block, table)
+            let ready = pending.take(beyond: block.bound)
+            if !ready.isEmpty { goesOn = try visit(materialize(ready, identities, context)) }
+            return goesOn
+        }
+        guard goesOn else { return }
+        let rest = pending.take(beyond: nil)
+        if !rest.isEmpty { _ = try visit(materialize(rest, identities, context)) }
+    }
+
+    package func services(context: QueryContext) throws(QueryError) -> [String] {
+        var names: Set<String> = []
+        let snapshot = spans.snapshot(context.tenant, in: .everything)
+        for batch in snapshot.memory {
+            let column = batch[table.serviceName]
+            for code in Set(column.codes.unsafeElements) { names.insert(column.dictionary.string(Int(code))) }
+        }
+        for handle in snapshot.parts {
+            try interruptible { () throws(QueryInterruption) in try context.check() }
+            try reading(handle) { part in
+                if let dictionary = try part.dictionary(table.serviceName.ordinal) {
+                    for entry in 0..<dictionary.count { names.insert(dictionary.string(entry)) }
+                }
+            }
+        }
+        return names.sorted()
+    }
+
+    package func operations(
+        of service: String, context: QueryContext
+    ) throws(QueryError) -> [(name: String, kind: Int32)] {
+        let wanted = Array(service.utf8)
+        let request = ScanRequest(
+            range: .everything, columns: [table.spanName.ordinal, table.kind.ordinal],
+            filters: [.strings(table.serviceName.ordinal) { $0.elementsEqual(wanted) }])
+        var found: Set<Operation> = []
+        try run(request, context) { block throws(QueryError) in
+            let names = block.batch[table.spanName]
+            let kinds = block.batch[table.kind]
+            var seen: Set<UInt64> = []
+            for row in block.rows {
+                let code = names.codes[Int(row)]
+                let kind = Int32(truncatingIfNeeded: kinds[Int(row)])
+                guard seen.insert(UInt64(code) << 32 | UInt64(UInt32(bitPattern: kind))).inserted else { continue }
+                found.insert(Operation(name: names.dictionary.string(Int(code)), kind: kind))
+            }
+            return true
+        }
+        return found.sorted().map { ($0.name, $0.kind) }
+    }
+
+    private struct Operation: Hashable, Comparable {
+        let name: String
+        let kind: Int32
+
+        static func < (left: Operation, right: Operation) -> Bool {
+            (left.name, left.kind) < (right.name, right.kind)
+        }
+    }
+
+    // MARK: Reading
+
+    private func run(
+        _ request: ScanRequest, _ context: QueryContext,
+        _ body: (ScanBlock) throws(QueryError) -> Bool
+    ) throws(QueryError) {
+        let snapshot = spans.snapshot(context.tenant, in: request.range)
+        var scan = Scan(snapshot, request, context: context)
+        try SourceErrors.mapping { try scan.run(body) }
+    }
+
+    private func interruptible(
+        _ body: () throws(QueryInterruption) -> Void
+    ) throws(QueryError) {
+        do throws(QueryInterruption) { try body() } catch { throw .interrupted(error) }
+    }
+
+    private func reading(
+        _ handle: PartHandle, _ body: (Part) throws -> Void
+    ) throws(QueryError) {
+        try SourceErrors.mapping { try body(handle.part()) }
+    }
+
+    private func materialize(
+        _ block: ScanBlock, _ identities: SpanIdentities, _ context: QueryContext
+    ) throws(QueryError) -> [TraceSpan] {
+        try materialize(block.rows.map { (block.batch, Int($0)) }, identities, context)
+    }
+
+    private func materialize(
+        _ rows: [(batch: ColumnBatch, row: Int)], _ identities: SpanIdentities, _ context: QueryContext
+    ) throws(QueryError) -> [TraceSpan] {
+        try interruptible { () throws(QueryInterruption) in
+            try context.check()
+            // A span with its strings takes about this much.
+            try context.spend(bytes: rows.count * 2048)
+        }
+        let spans = rows.map { SpanRow(table: table, batch: $0.batch, row: $0.row).span(identities) }
+        return spans
+    }
+}
+
+/// Rows that passed, kept until no newer ones can come.
+private struct PendingSpans {
+    private struct Item {
+        let time: Int64
+        let source: UInt64
+        let row: Int
+        let batch: ColumnBatch
+        let batchRow: Int
+    }
+
+    private var items: [Item] = []
+
+    mutating func add(_ block: ScanBlock, _ table: SpanTable) {
+        let times = block.batch[table.startTime]
+        for row in block.rows {
+            items.append(
+                Item(
+                    time: times[Int(row)], source: block.source, row: block.firstRow + Int(row),
+                    batch: block.batch, batchRow: Int(row)))
+        }
+    }
+
+    /// Takes the rows that are newer than everything still to come, newest first.
+    mutating func take(beyond bound: Int64?) -> [(batch: ColumnBatch, row: Int)] {
+        items.sort { ($0.time, $0.source, $0.row) > ($1.time, $1.source, $1.row) }
+        let count = bound.map { bound in items.firstIndex { $0.time <= bound } ?? items.count } ?? items.count
+        defer { items.removeFirst(count) }
+        return items[..<count].map { ($0.batch, $0.batchRow) }
+    }
+}
