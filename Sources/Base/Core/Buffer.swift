@@ -1,10 +1,10 @@
 /// Memory for `capacity` elements that lives as long as somebody refers to it.
-package final class BufferMemory<Element: BitwiseCopyable>: @unchecked Sendable {
-    package let base: UnsafeMutablePointer<Element>
-    package let capacity: Int
+public final class BufferMemory<Element: BitwiseCopyable>: @unchecked Sendable {
+    public let base: UnsafeMutablePointer<Element>
+    public let capacity: Int
 
     @inlinable
-    package init(capacity: Int) {
+    public init(capacity: Int) {
         self.capacity = capacity
         base = .allocate(capacity: max(capacity, 1))
     }
@@ -14,13 +14,13 @@ package final class BufferMemory<Element: BitwiseCopyable>: @unchecked Sendable 
 }
 
 /// An immutable run of elements, shared without copying: a decoded page, or what a growing buffer held when it was looked at.
-package struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
-    package let owner: AnyObject?
-    package let base: UnsafePointer<Element>
-    package let count: Int
+public struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
+    public let owner: AnyObject?
+    public let base: UnsafePointer<Element>
+    public let count: Int
 
     @inlinable
-    package init(owner: AnyObject?, base: UnsafePointer<Element>, count: Int) {
+    public init(owner: AnyObject?, base: UnsafePointer<Element>, count: Int) {
         self.owner = owner
         self.base = base
         self.count = count
@@ -28,7 +28,7 @@ package struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
 
     /// A copy of `elements`.
     @inlinable
-    package init(_ elements: some Collection<Element>) {
+    public init(_ elements: some Collection<Element>) {
         let memory = BufferMemory<Element>(capacity: elements.count)
         var i = 0
         for element in elements {
@@ -39,44 +39,44 @@ package struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
     }
 
     @inlinable
-    package static var empty: Buffer { Buffer([]) }
+    public static var empty: Buffer { Buffer([]) }
 
     @inlinable
-    package var indices: Range<Int> { 0..<count }
+    public var indices: Range<Int> { 0..<count }
 
     @inlinable
-    package subscript(index: Int) -> Element {
+    public subscript(index: Int) -> Element {
         precondition(index >= 0 && index < count, "index out of range")
         return base[index]
     }
 
     /// The elements of `range`, sharing this buffer's memory.
     @inlinable
-    package subscript(range: Range<Int>) -> Buffer {
+    public subscript(range: Range<Int>) -> Buffer {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "range out of bounds")
         return Buffer(owner: owner, base: base + range.lowerBound, count: range.count)
     }
 
     /// For loops over memory; valid while this buffer is alive.
     @inlinable
-    package var unsafeElements: UnsafeBufferPointer<Element> { .init(start: base, count: count) }
+    public var unsafeElements: UnsafeBufferPointer<Element> { .init(start: base, count: count) }
 
     @inlinable
-    package var array: [Element] { Array(unsafeElements) }
+    public var array: [Element] { Array(unsafeElements) }
 }
 
 /// A run of elements that only grows at its end, so that a reader's `snapshot` stays valid while a writer appends.
 ///
 /// One writer at a time; snapshots are taken where the writer is excluded. Growth moves the elements to new memory and leaves
 /// the old to the snapshots that refer to it; `truncate` only takes back elements that no snapshot has seen.
-package struct BufferBuilder<Element: BitwiseCopyable>: ~Copyable {
-    package var memory: BufferMemory<Element>
-    package var base: UnsafeMutablePointer<Element>
-    package var count = 0
+public struct BufferBuilder<Element: BitwiseCopyable>: ~Copyable {
+    public var memory: BufferMemory<Element>
+    public var base: UnsafeMutablePointer<Element>
+    public var count = 0
     @usableFromInline var capacity: Int
 
     @inlinable
-    package init(capacity: Int = 0) {
+    public init(capacity: Int = 0) {
         memory = BufferMemory(capacity: capacity)
         base = memory.base
         self.capacity = capacity
@@ -84,14 +84,14 @@ package struct BufferBuilder<Element: BitwiseCopyable>: ~Copyable {
 
     @inlinable
     @inline(__always)
-    package mutating func append(_ element: Element) {
+    public mutating func append(_ element: Element) {
         if count == capacity { grow(toHold: count + 1) }
         (base + count).initialize(to: element)
         count &+= 1
     }
 
     @inlinable
-    package mutating func append(contentsOf elements: UnsafeBufferPointer<Element>) {
+    public mutating func append(contentsOf elements: UnsafeBufferPointer<Element>) {
         guard let source = elements.baseAddress, !elements.isEmpty else { return }
         if capacity - count < elements.count { grow(toHold: count + elements.count) }
         (base + count).initialize(from: source, count: elements.count)
@@ -99,7 +99,7 @@ package struct BufferBuilder<Element: BitwiseCopyable>: ~Copyable {
     }
 
     @inlinable
-    package mutating func append(repeating element: Element, count added: Int) {
+    public mutating func append(repeating element: Element, count added: Int) {
         if capacity - count < added { grow(toHold: count + added) }
         (base + count).initialize(repeating: element, count: added)
         count += added
@@ -107,7 +107,7 @@ package struct BufferBuilder<Element: BitwiseCopyable>: ~Copyable {
 
     @inlinable
     @inline(never)
-    package mutating func grow(toHold needed: Int) {
+    public mutating func grow(toHold needed: Int) {
         let next = BufferMemory<Element>(capacity: max(needed, capacity + capacity / 2 + 64))
         next.base.initialize(from: base, count: count)
         memory = next
@@ -116,21 +116,21 @@ package struct BufferBuilder<Element: BitwiseCopyable>: ~Copyable {
     }
 
     @inlinable
-    package subscript(index: Int) -> Element {
+    public subscript(index: Int) -> Element {
         precondition(index >= 0 && index < count, "index out of range")
         return base[index]
     }
 
     /// Takes back the elements from `newCount` on, which no snapshot may have seen.
     @inlinable
-    package mutating func truncate(to newCount: Int) {
+    public mutating func truncate(to newCount: Int) {
         precondition(newCount >= 0 && newCount <= count)
         count = newCount
     }
 
     @inlinable
-    package func snapshot() -> Buffer<Element> { Buffer(owner: memory, base: base, count: count) }
+    public func snapshot() -> Buffer<Element> { Buffer(owner: memory, base: base, count: count) }
 
     @inlinable
-    package var byteCount: Int { capacity * MemoryLayout<Element>.stride }
+    public var byteCount: Int { capacity * MemoryLayout<Element>.stride }
 }

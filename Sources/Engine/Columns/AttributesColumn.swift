@@ -1,7 +1,7 @@
 package import Core
 
 /// What the values of a lane are. The raw values are stored in parts (docs/FORMAT.md).
-package enum AttributeType: UInt8, Sendable {
+public enum AttributeType: UInt8, Sendable {
     case empty = 0
     case string = 1
     case bool = 2

@@ -1,50 +1,50 @@
-package import Core
+public import Core
 
 /// Grows a string column: a code per row into entries that are kept once, as long as that pays.
-package struct StringColumnBuilder: ~Copyable {
-    package enum Policy: Sendable {
+public struct StringColumnBuilder: ~Copyable {
+    public enum Policy: Sendable {
         /// Every entry is kept once, however many there are.
         case unique
         /// Once most values turn out to be new, entries are appended without a look.
         case adaptive
     }
 
-    @usableFromInline package var codes: BufferBuilder<UInt32>
-    @usableFromInline package var entries: StringInterner
+    public var codes: BufferBuilder<UInt32>
+    public var entries: StringInterner
     private let policy: Policy
     private var lookups = 0
-    @usableFromInline package var last: UInt32 = 0
+    public var last: UInt32 = 0
 
-    package init(_ policy: Policy) {
+    public init(_ policy: Policy) {
         codes = BufferBuilder()
         entries = StringInterner()
         self.policy = policy
     }
 
-    package var count: Int { codes.count }
+    public var count: Int { codes.count }
 
     /// Appends a row with the given bytes.
     @inlinable
     @inline(__always)
-    package mutating func append(_ start: UnsafePointer<UInt8>, count: Int) {
+    public mutating func append(_ start: UnsafePointer<UInt8>, count: Int) {
         codes.append(code(start, count: count))
     }
 
     /// Appends a row with an entry that `code` returned.
     @inlinable
     @inline(__always)
-    package mutating func append(code: UInt32) { codes.append(code) }
+    public mutating func append(code: UInt32) { codes.append(code) }
 
     /// The entry with the given bytes, added if it is new.
     @inlinable
     @inline(__always)
-    package mutating func code(_ start: UnsafePointer<UInt8>, count: Int) -> UInt32 {
+    public mutating func code(_ start: UnsafePointer<UInt8>, count: Int) -> UInt32 {
         if entries.count > 0, entries.isEqual(last, start, count) { return last }
         last = find(start, count)
         return last
     }
 
-    package mutating func find(_ start: UnsafePointer<UInt8>, _ count: Int) -> UInt32 {
+    public mutating func find(_ start: UnsafePointer<UInt8>, _ count: Int) -> UInt32 {
         guard entries.isUnique else { return entries.add(start, count) }
         let entry = entries.lookUp(start, count)
         lookups &+= 1
@@ -54,9 +54,9 @@ package struct StringColumnBuilder: ~Copyable {
         return entry
     }
 
-    package mutating func truncate(to rows: Int) { codes.truncate(to: rows) }
+    public mutating func truncate(to rows: Int) { codes.truncate(to: rows) }
 
-    package var byteCount: Int { codes.count * 4 + entries.byteCount }
+    public var byteCount: Int { codes.count * 4 + entries.byteCount }
 
     package func snapshot(rows: Int) -> StringColumn {
         StringColumn(codes: codes.snapshot()[0..<rows], dictionary: entries.snapshot())

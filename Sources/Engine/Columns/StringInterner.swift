@@ -1,18 +1,18 @@
-package import Core
-internal import Glibc
+public import Core
+public import Glibc
 
 /// Keeps byte strings, each once as long as it looks them up, and gives each a number.
-package struct StringInterner: ~Copyable {
-    @usableFromInline package var offsets: BufferBuilder<UInt32>
-    @usableFromInline package var contents: BufferBuilder<UInt8>
+public struct StringInterner: ~Copyable {
+    public var offsets: BufferBuilder<UInt32>
+    public var contents: BufferBuilder<UInt8>
     /// Open addressing: the hash's upper half above the entry's index + 1; 0 is free.
     private var slots: UnsafeMutablePointer<UInt64>
     private var mask: Int
     /// Whether no two entries are equal.
-    @usableFromInline package private(set) var isUnique = true
+    public private(set) var isUnique = true
     private static var tagMask: UInt64 { 0xFFFF_FFFF_0000_0000 }
 
-    package init() {
+    public init() {
         offsets = BufferBuilder(capacity: 16)
         offsets.append(0)
         contents = BufferBuilder()
@@ -24,11 +24,11 @@ package struct StringInterner: ~Copyable {
     deinit { slots.deallocate() }
 
     @inlinable
-    package var count: Int { offsets.count - 1 }
+    public var count: Int { offsets.count - 1 }
 
     @inlinable
     @inline(__always)
-    package func isEqual(_ entry: UInt32, _ start: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    public func isEqual(_ entry: UInt32, _ start: UnsafePointer<UInt8>, _ count: Int) -> Bool {
         let from = Int(offsets.base[Int(entry)])
         let length = Int(offsets.base[Int(entry) &+ 1]) &- from
         return length == count && memcmp(contents.base + from, start, count) == 0
@@ -37,7 +37,7 @@ package struct StringInterner: ~Copyable {
     /// Whether the entry is `prefix`, as four bytes in memory order, followed by the given bytes.
     @inlinable
     @inline(__always)
-    package func isEqual(
+    public func isEqual(
         _ entry: UInt32, prefix: UInt32, _ start: UnsafePointer<UInt8>, _ count: Int
     ) -> Bool {
         let from = Int(offsets.base[Int(entry)])
@@ -49,7 +49,7 @@ package struct StringInterner: ~Copyable {
     }
 
     /// Appends an entry without looking for an equal one.
-    package mutating func add(_ start: UnsafePointer<UInt8>, _ count: Int) -> UInt32 {
+    public mutating func add(_ start: UnsafePointer<UInt8>, _ count: Int) -> UInt32 {
         contents.append(contentsOf: UnsafeBufferPointer(start: start, count: count))
         precondition(contents.count <= Int(UInt32.max), "a memtable's strings stay below 4 GiB")
         offsets.append(UInt32(contents.count))
@@ -57,7 +57,7 @@ package struct StringInterner: ~Copyable {
     }
 
     /// The entry with the given bytes, added if it is new.
-    package mutating func lookUp(_ start: UnsafePointer<UInt8>, _ count: Int) -> UInt32 {
+    public mutating func lookUp(_ start: UnsafePointer<UInt8>, _ count: Int) -> UInt32 {
         let hash = XXH3.hash(UnsafeRawBufferPointer(start: start, count: count))
         let tag = hash & Self.tagMask
         var index = Int(truncatingIfNeeded: hash) & mask
@@ -90,7 +90,7 @@ package struct StringInterner: ~Copyable {
     }
 
     /// From now on entries are only added.
-    package mutating func stopLookingUp() {
+    public mutating func stopLookingUp() {
         isUnique = false
         slots.deallocate()
         slots = .allocate(capacity: 1)
@@ -98,13 +98,13 @@ package struct StringInterner: ~Copyable {
     }
 
     /// Valid until the next entry is added.
-    package func bytes(_ entry: Int) -> UnsafeRawBufferPointer {
+    public func bytes(_ entry: Int) -> UnsafeRawBufferPointer {
         let from = Int(offsets[entry])
         return UnsafeRawBufferPointer(
             start: contents.base + from, count: Int(offsets[entry + 1]) - from)
     }
 
-    package var byteCount: Int { offsets.count * 4 + contents.count + (mask + 1) * 8 }
+    public var byteCount: Int { offsets.count * 4 + contents.count + (mask + 1) * 8 }
 
     package func snapshot() -> StringDictionary {
         StringDictionary(

@@ -1,21 +1,21 @@
-package import Columns
+public import Columns
 package import Core
 
 /// OTLP's `AnyValue` and `KeyValue` in protobuf, which is also how nested values, resources and scopes are stored.
-package enum AnyValue {
+public enum AnyValue {
     /// What kind of value the bytes of an `AnyValue` hold, and where. Of several, the last one counts.
-    package struct Scalar {
-        package var type = AttributeType.empty
-        package var bytes = ProtobufSlice.empty
-        package var word: UInt64 = 0
+    public struct Scalar {
+        public var type = AttributeType.empty
+        public var bytes = ProtobufSlice.empty
+        public var word: UInt64 = 0
 
         @inlinable
-        package init() {}
+        public init() {}
     }
 
     /// Reads an `AnyValue` one level deep and checks the levels below.
     @inlinable
-    package static func scalar(_ message: ProtobufSlice) throws(ProtobufError) -> Scalar {
+    public static func scalar(_ message: ProtobufSlice) throws(ProtobufError) -> Scalar {
         var reader = ProtobufReader(message)
         var result = Scalar()
         while !reader.isAtEnd {
@@ -93,7 +93,7 @@ package enum AnyValue {
     /// The key and the value's bytes of a `KeyValue`.
     @inlinable
     @inline(__always)
-    package static func keyValue(
+    public static func keyValue(
         _ message: ProtobufSlice
     ) throws(ProtobufError) -> (key: ProtobufSlice, value: ProtobufSlice) {
         var reader = ProtobufReader(message)

@@ -1,5 +1,5 @@
 /// Why protobuf bytes cannot be read.
-package enum ProtobufError: Error, Hashable, Sendable {
+public enum ProtobufError: Error, Hashable, Sendable {
     /// A field ends after its message.
     case truncated
     /// A varint of more than ten bytes, a field number of zero, or a wire type that does not exist.
@@ -12,31 +12,31 @@ package enum ProtobufError: Error, Hashable, Sendable {
 ///
 /// Every length is checked against the end of the message before it is used, so hostile bytes end in an error and are never
 /// read beyond their end. Source: protobuf.dev, "Encoding".
-package struct ProtobufReader {
+public struct ProtobufReader {
     /// The deepest nesting of `AnyValue` that is accepted.
-    package static let deepest = 64
+    public static let deepest = 64
 
-    @usableFromInline package var position: UnsafePointer<UInt8>
-    @usableFromInline package let end: UnsafePointer<UInt8>
+    public var position: UnsafePointer<UInt8>
+    public let end: UnsafePointer<UInt8>
 
     @inlinable
-    package init(_ start: UnsafePointer<UInt8>, end: UnsafePointer<UInt8>) {
+    public init(_ start: UnsafePointer<UInt8>, end: UnsafePointer<UInt8>) {
         position = start
         self.end = end
     }
 
     @inlinable
-    package init(_ slice: ProtobufSlice) {
+    public init(_ slice: ProtobufSlice) {
         position = slice.start
         end = slice.start + slice.count
     }
 
     @inlinable
-    package var isAtEnd: Bool { position >= end }
+    public var isAtEnd: Bool { position >= end }
 
     @inlinable
     @inline(__always)
-    package mutating func varint() throws(ProtobufError) -> UInt64 {
+    public mutating func varint() throws(ProtobufError) -> UInt64 {
         guard position < end else { throw .truncated }
         let first = position.pointee
         if first < 0x80 {
@@ -48,7 +48,7 @@ package struct ProtobufReader {
 
     @inlinable
     @inline(never)
-    package mutating func longVarint() throws(ProtobufError) -> UInt64 {
+    public mutating func longVarint() throws(ProtobufError) -> UInt64 {
         var result: UInt64 = 0
         var shift: UInt64 = 0
         while position < end {
@@ -66,7 +66,7 @@ package struct ProtobufReader {
     /// The next field's number and wire type, as they are on the wire: `number << 3 | type`.
     @inlinable
     @inline(__always)
-    package mutating func tag() throws(ProtobufError) -> UInt64 {
+    public mutating func tag() throws(ProtobufError) -> UInt64 {
         let tag = try varint()
         guard tag >= 8, tag <= UInt64(UInt32.max) else { throw .malformed }
         return tag
@@ -74,7 +74,7 @@ package struct ProtobufReader {
 
     @inlinable
     @inline(__always)
-    package mutating func bytes() throws(ProtobufError) -> ProtobufSlice {
+    public mutating func bytes() throws(ProtobufError) -> ProtobufSlice {
         let count = try varint()
         guard count <= UInt64(end - position) else { throw .truncated }
         let slice = ProtobufSlice(start: position, count: Int(count))
@@ -84,7 +84,7 @@ package struct ProtobufReader {
 
     @inlinable
     @inline(__always)
-    package mutating func fixed64() throws(ProtobufError) -> UInt64 {
+    public mutating func fixed64() throws(ProtobufError) -> UInt64 {
         guard end - position >= 8 else { throw .truncated }
         let value = UnsafeRawPointer(position).loadUnaligned(as: UInt64.self)
         position += 8
@@ -93,7 +93,7 @@ package struct ProtobufReader {
 
     @inlinable
     @inline(__always)
-    package mutating func fixed32() throws(ProtobufError) -> UInt32 {
+    public mutating func fixed32() throws(ProtobufError) -> UInt32 {
         guard end - position >= 4 else { throw .truncated }
         let value = UnsafeRawPointer(position).loadUnaligned(as: UInt32.self)
         position += 4
@@ -101,7 +101,7 @@ package struct ProtobufReader {
     }
 
     /// Passes over the value of a field that nobody wants.
-    package mutating func skip(_ tag: UInt64) throws(ProtobufError) {
+    public mutating func skip(_ tag: UInt64) throws(ProtobufError) {
         switch tag & 7 {
         case 0: _ = try varint()
         case 1: _ = try fixed64()
@@ -114,17 +114,17 @@ package struct ProtobufReader {
 }
 
 /// A length-delimited value inside a message.
-package struct ProtobufSlice: @unchecked Sendable {
-    package let start: UnsafePointer<UInt8>
-    package let count: Int
+public struct ProtobufSlice: @unchecked Sendable {
+    public let start: UnsafePointer<UInt8>
+    public let count: Int
 
     @inlinable
-    package init(start: UnsafePointer<UInt8>, count: Int) {
+    public init(start: UnsafePointer<UInt8>, count: Int) {
         self.start = start
         self.count = count
     }
 
-    package init(_ bytes: UnsafeRawBufferPointer) {
+    public init(_ bytes: UnsafeRawBufferPointer) {
         if let base = bytes.baseAddress {
             self.init(start: base.assumingMemoryBound(to: UInt8.self), count: bytes.count)
         } else {
@@ -134,20 +134,20 @@ package struct ProtobufSlice: @unchecked Sendable {
 
     private nonisolated(unsafe) static let nothing = UnsafePointer(UnsafeMutablePointer<UInt8>.allocate(capacity: 1))
 
-    package static var empty: ProtobufSlice { ProtobufSlice(start: nothing, count: 0) }
+    public static var empty: ProtobufSlice { ProtobufSlice(start: nothing, count: 0) }
 
-    package var raw: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
-    package var array: [UInt8] { Array(raw) }
-    package var string: String { String(decoding: raw, as: UTF8.self) }
+    public var raw: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
+    public var array: [UInt8] { Array(raw) }
+    public var string: String { String(decoding: raw, as: UTF8.self) }
 }
 
 /// Writes protobuf fields into a byte array.
-package struct ProtobufWriter {
-    package var bytes: [UInt8] = []
+public struct ProtobufWriter {
+    public var bytes: [UInt8] = []
 
-    package init() {}
+    public init() {}
 
-    package mutating func varint(_ value: UInt64) {
+    public mutating func varint(_ value: UInt64) {
         var rest = value
         while rest >= 0x80 {
             bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
@@ -156,23 +156,23 @@ package struct ProtobufWriter {
         bytes.append(UInt8(rest))
     }
 
-    package mutating func field(_ number: UInt64, varint value: UInt64) {
+    public mutating func field(_ number: UInt64, varint value: UInt64) {
         varint(number << 3)
         varint(value)
     }
 
-    package mutating func field(_ number: UInt64, fixed64 value: UInt64) {
+    public mutating func field(_ number: UInt64, fixed64 value: UInt64) {
         varint(number << 3 | 1)
         withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
-    package mutating func field(_ number: UInt64, bytes value: UnsafeRawBufferPointer) {
+    public mutating func field(_ number: UInt64, bytes value: UnsafeRawBufferPointer) {
         varint(number << 3 | 2)
         varint(UInt64(value.count))
         bytes.append(contentsOf: value)
     }
 
-    package mutating func field(_ number: UInt64, bytes value: [UInt8]) {
+    public mutating func field(_ number: UInt64, bytes value: [UInt8]) {
         value.withUnsafeBytes { field(number, bytes: $0) }
     }
 }
