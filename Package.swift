@@ -164,5 +164,6 @@ let package = Package(
         tests("Base", "Core", imports: ["Core"]),
         tests("Signals", "OTLP", imports: ["Core", "OTLP"]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
+        tests("Serve", "Server", imports: ["Server", "API", "Core", "Files", "Ingest"]),
     ]
 )

@@ -35,6 +35,12 @@ package struct Log: Sendable {
         package var level: Level
         package var message: String
         package var fields: [(name: String, value: Value)]
+
+        package init(level: Level, message: String, fields: [(name: String, value: Value)]) {
+            self.level = level
+            self.message = message
+            self.fields = fields
+        }
     }
 
     /// Drops everything.

@@ -56,7 +56,11 @@ final class PosixFile: File {
         while next < vectors.count {
             let count = vectors.withUnsafeMutableBufferPointer { pending in
                 // The kernel takes at most 1024 buffers a call.
-                retried { writev(descriptor.current, pending.baseAddress.map { $0 + next }, Int32(min(pending.count - next, 1024))) }
+                retried {
+                    writev(
+                        descriptor.current, pending.baseAddress.map { $0 + next },
+                        Int32(min(pending.count - next, 1024)))
+                }
             }
             guard count >= 0 else { throw FileError(.write, path, code: errno) }
             var written = count

@@ -65,7 +65,9 @@ package struct PosixFileSystem: FileSystem {
                 guard errno == 0 else { throw FileError(.list, directory, code: errno) }
                 return entries.sorted { $0.name < $1.name }
             }
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
             guard name != ".", name != ".." else { continue }
             // Some file systems leave the kind out; an entry may be gone by the time it is asked for.
             switch Int(entry.pointee.d_type) {

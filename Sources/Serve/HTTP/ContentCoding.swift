@@ -40,7 +40,8 @@ extension HTTPRequest {
                 return body
             case "gzip", "x-gzip": decoded = try Gzip.decompress(body, limit: limit)
             case "deflate": decoded = try Gzip.inflate(body, limit: limit)
-            case "zstd": decoded = try body.withUnsafeBufferPointer { bytes throws(CompressionError) in
+            case "zstd":
+                decoded = try body.withUnsafeBufferPointer { bytes throws(CompressionError) in
                     try Zstd.decompress(streamed: UnsafeRawBufferPointer(bytes), limit: limit)
                 }
             default: throw .unsupported

@@ -12,7 +12,9 @@ package enum PercentCoding {
         decoded.reserveCapacity(source.count)
         var i = 0
         while i < source.count {
-            if source[i] == percent, i + 2 < source.count, let high = digit(source[i + 1]), let low = digit(source[i + 2]) {
+            if source[i] == percent, i + 2 < source.count, let high = digit(source[i + 1]),
+                let low = digit(source[i + 2])
+            {
                 decoded.append(high << 4 | low)
                 i += 3
                 continue
@@ -47,7 +49,8 @@ package enum PercentCoding {
                 return (decode(pair, plusIsSpace: true), "")
             }
             return (
-                decode(pair[..<equals], plusIsSpace: true), decode(pair[pair.index(after: equals)...], plusIsSpace: true)
+                decode(pair[..<equals], plusIsSpace: true),
+                decode(pair[pair.index(after: equals)...], plusIsSpace: true)
             )
         }
     }

@@ -9,7 +9,9 @@ enum ResponseCompression {
         let isEncoded = response.headers.contains { ASCII.equalIgnoringCase($0.name, "Content-Encoding") }
         guard response.body.count >= smallest, !isEncoded else { return }
         response.headers.append(("Vary", "Accept-Encoding"))
-        guard request.method != .head, AcceptEncoding.offersGzip(request.header("Accept-Encoding") ?? "") else { return }
+        guard request.method != .head, AcceptEncoding.offersGzip(request.header("Accept-Encoding") ?? "") else {
+            return
+        }
         let compressed = Gzip.compress(response.body, level: 1)
         guard compressed.count < response.body.count else { return }
         response.body = compressed

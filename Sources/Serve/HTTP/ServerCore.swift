@@ -98,7 +98,9 @@ final class ServerCore: Sendable {
 
     // MARK: Connections that are taken over
 
-    private func queueUpgrade(_ upgrade: HTTPUpgrade, _ response: HTTPResponse, _ connection: OpaquePointer) -> MHD_Result {
+    private func queueUpgrade(_ upgrade: HTTPUpgrade, _ response: HTTPResponse, _ connection: OpaquePointer)
+        -> MHD_Result
+    {
         let work = Unmanaged.passRetained(UpgradeWork(upgrade: upgrade, core: self))
         guard let reply = MHD_create_response_for_upgrade(runUpgrade, work.toOpaque()) else {
             work.release()

@@ -4,34 +4,39 @@ import Testing
 
 /// What is accepted, what is refused and where, and that random texts never trap.
 struct JSONReaderTests {
-    @Test(arguments: [
-        ("null", .null), (" true ", .bool(true)), ("false", .bool(false)), ("0", .int(0)), ("-0", .double(-0.0)),
-        ("-12", .int(-12)), ("9223372036854775807", .int(.max)), ("-9223372036854775808", .int(.min)),
-        ("9223372036854775808", .uint(9_223_372_036_854_775_808)), ("18446744073709551615", .uint(.max)),
-        ("18446744073709551616", .number("18446744073709551616")), ("-9223372036854775809", .number("-9223372036854775809")),
-        ("1.0", .double(1)), ("1e3", .double(1000)), ("-1.5E-2", .double(-0.015)), ("1e400", .number("1e400")),
-        ("\"\"", .string("")), (#""\"\\\/\b\f\n\r\tA""#, .string("\"\\/\u{8}\u{C}\n\r\tA")),
-        (#""\u0041\u00e9\u20ac\ud83d\ude00""#, .string("Aé€😀")), (#""\ud83d""#, .string("\u{FFFD}")),
-        (#""\ud83dx\u0041""#, .string("\u{FFFD}xA")), (#""\ude00\ud83d\u0041""#, .string("\u{FFFD}\u{FFFD}A")),
-        ("[]", .array([])), ("[1 , [2]]", .array([.int(1), .array([.int(2)])])), ("{}", .object([])),
-        (#"{"a":{"b":null},"a":2}"#, .object([("a", .object([("b", .null)])), ("a", .int(2))])),
-        ("\t\r\n[\n]\n", .array([])),
-    ] as [(String, JSONValue)])
+    @Test(
+        arguments: [
+            ("null", .null), (" true ", .bool(true)), ("false", .bool(false)), ("0", .int(0)), ("-0", .double(-0.0)),
+            ("-12", .int(-12)), ("9223372036854775807", .int(.max)), ("-9223372036854775808", .int(.min)),
+            ("9223372036854775808", .uint(9_223_372_036_854_775_808)), ("18446744073709551615", .uint(.max)),
+            ("18446744073709551616", .number("18446744073709551616")),
+            ("-9223372036854775809", .number("-9223372036854775809")),
+            ("1.0", .double(1)), ("1e3", .double(1000)), ("-1.5E-2", .double(-0.015)), ("1e400", .number("1e400")),
+            ("\"\"", .string("")), (#""\"\\\/\b\f\n\r\tA""#, .string("\"\\/\u{8}\u{C}\n\r\tA")),
+            (#""\u0041\u00e9\u20ac\ud83d\ude00""#, .string("Aé€😀")), (#""\ud83d""#, .string("\u{FFFD}")),
+            (#""\ud83dx\u0041""#, .string("\u{FFFD}xA")), (#""\ude00\ud83d\u0041""#, .string("\u{FFFD}\u{FFFD}A")),
+            ("[]", .array([])), ("[1 , [2]]", .array([.int(1), .array([.int(2)])])), ("{}", .object([])),
+            (#"{"a":{"b":null},"a":2}"#, .object([("a", .object([("b", .null)])), ("a", .int(2))])),
+            ("\t\r\n[\n]\n", .array([])),
+        ] as [(String, JSONValue)])
     func `values are read`(text: String, expected: JSONValue) throws {
         #expect(try JSONValue.parse(Array(text.utf8)) == expected)
     }
 
-    @Test(arguments: [
-        ("", .unexpectedEnd, 0), ("  ", .unexpectedEnd, 2), ("nul", .unexpectedEnd, 3), ("nulx", .unexpectedByte(0x78), 3),
-        ("01", .invalidNumber, 0), ("-", .unexpectedEnd, 1), ("1.", .unexpectedEnd, 2), (".5", .unexpectedByte(0x2E), 0),
-        ("1e", .unexpectedEnd, 2), ("1.x", .invalidNumber, 2), ("+1", .unexpectedByte(0x2B), 0),
-        ("1 2", .textAfterValue, 2), ("[1,]", .unexpectedByte(0x5D), 3), ("[1 2]", .unexpectedByte(0x32), 3),
-        ("[", .unexpectedEnd, 1), ("[1}", .unexpectedByte(0x7D), 2), ("{\"a\"}", .unexpectedByte(0x7D), 4),
-        ("{\"a\":1,}", .unexpectedByte(0x7D), 7), ("{a:1}", .unexpectedByte(0x61), 1), ("\"a", .unexpectedEnd, 2),
-        ("\"a\nb\"", .controlCharacter, 2), ("\"\\x\"", .invalidEscape, 1), ("\"\\u12g4\"", .invalidEscape, 1),
-        ("\"\\", .unexpectedEnd, 2), ("NaN", .unexpectedByte(0x4E), 0), ("]", .unexpectedByte(0x5D), 0),
-        ("{]", .unexpectedByte(0x5D), 1), ("[}", .unexpectedByte(0x7D), 1),
-    ] as [(String, JSONError.Reason, Int)])
+    @Test(
+        arguments: [
+            ("", .unexpectedEnd, 0), ("  ", .unexpectedEnd, 2), ("nul", .unexpectedEnd, 3),
+            ("nulx", .unexpectedByte(0x78), 3),
+            ("01", .invalidNumber, 0), ("-", .unexpectedEnd, 1), ("1.", .unexpectedEnd, 2),
+            (".5", .unexpectedByte(0x2E), 0),
+            ("1e", .unexpectedEnd, 2), ("1.x", .invalidNumber, 2), ("+1", .unexpectedByte(0x2B), 0),
+            ("1 2", .textAfterValue, 2), ("[1,]", .unexpectedByte(0x5D), 3), ("[1 2]", .unexpectedByte(0x32), 3),
+            ("[", .unexpectedEnd, 1), ("[1}", .unexpectedByte(0x7D), 2), ("{\"a\"}", .unexpectedByte(0x7D), 4),
+            ("{\"a\":1,}", .unexpectedByte(0x7D), 7), ("{a:1}", .unexpectedByte(0x61), 1), ("\"a", .unexpectedEnd, 2),
+            ("\"a\nb\"", .controlCharacter, 2), ("\"\\x\"", .invalidEscape, 1), ("\"\\u12g4\"", .invalidEscape, 1),
+            ("\"\\", .unexpectedEnd, 2), ("NaN", .unexpectedByte(0x4E), 0), ("]", .unexpectedByte(0x5D), 0),
+            ("{]", .unexpectedByte(0x5D), 1), ("[}", .unexpectedByte(0x7D), 1),
+        ] as [(String, JSONError.Reason, Int)])
     func `what is not JSON is refused with its place`(text: String, reason: JSONError.Reason, offset: Int) {
         #expect(throws: JSONError(reason, at: offset)) { try JSONValue.parse(Array(text.utf8)) }
     }
@@ -42,7 +47,9 @@ struct JSONReaderTests {
         }
         _ = try JSONValue.parse(nested(128))
         #expect(throws: JSONError(.tooDeep(limit: 128), at: 128)) { try JSONValue.parse(nested(129)) }
-        #expect(throws: JSONError(.tooDeep(limit: 3), at: 3)) { try JSONValue.parse(nested(1_000_000), maximumDepth: 3) }
+        #expect(throws: JSONError(.tooDeep(limit: 3), at: 3)) {
+            try JSONValue.parse(nested(1_000_000), maximumDepth: 3)
+        }
     }
 
     @Test func `a reader that is asked to tells objects from arrays 512 levels deep`() throws {
@@ -85,10 +92,12 @@ struct JSONReaderTests {
         var random = SeededGenerator(seed: 3)
         // No exponent: Foundation refuses what exceeds the doubles, which here is a `.number`.
         let pieces = [
-            "{", "}", "[", "]", ",", ":", "\"a\"", "\"\\u00e9\"", "1", "-2.5", "true", "null", " ", "\"", "\\", "0", "x",
+            "{", "}", "[", "]", ",", ":", "\"a\"", "\"\\u00e9\"", "1", "-2.5", "true", "null", " ", "\"", "\\", "0",
+            "x",
         ]
         for _ in 0..<50_000 {
-            let text = (0..<Int.random(in: 1...9, using: &random)).map { _ in pieces.randomElement(using: &random)! }.joined()
+            let text = (0..<Int.random(in: 1...9, using: &random)).map { _ in pieces.randomElement(using: &random)! }
+                .joined()
             let ours = try? JSONValue.parse(Array(text.utf8))
             let theirs = try? JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed)
             #expect((ours != nil) == (theirs != nil), "\(text)")

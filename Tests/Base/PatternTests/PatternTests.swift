@@ -1,6 +1,5 @@
-import Testing
-
 import Pattern
+import Testing
 
 /// What matches, what is captured, and what is refused. Anchoring is rule P-3's matcher semantics.
 struct PatternTests {
@@ -24,12 +23,13 @@ struct PatternTests {
         #expect(try Pattern(unanchored: source).matches(text) == expected)
     }
 
-    @Test(arguments: [
-        ("abc", ["abc"]), ("b|a|b", ["a", "b"]), ("(?:a|b)-(1|2)", ["a-1", "a-2", "b-1", "b-2"]),
-        ("a\\.b", ["a.b"]), ("", [""]), ("a|", ["", "a"]), ("ü|ä", ["ä", "ü"]), ("(a)", ["a"]),
-        ("a.b", nil), ("a?", nil), ("[ab]", nil), ("a{2}", nil), ("\\d", nil), ("^a", nil), ("(?i)a", nil),
-        ("(?P<n>a)", nil), ("a\\n", nil),
-    ] as [(String, [String]?)])
+    @Test(
+        arguments: [
+            ("abc", ["abc"]), ("b|a|b", ["a", "b"]), ("(?:a|b)-(1|2)", ["a-1", "a-2", "b-1", "b-2"]),
+            ("a\\.b", ["a.b"]), ("", [""]), ("a|", ["", "a"]), ("ü|ä", ["ä", "ü"]), ("(a)", ["a"]),
+            ("a.b", nil), ("a?", nil), ("[ab]", nil), ("a{2}", nil), ("\\d", nil), ("^a", nil), ("(?i)a", nil),
+            ("(?P<n>a)", nil), ("a\\n", nil),
+        ] as [(String, [String]?)])
     func `an expression without operators is a choice among texts`(source: String, expected: [String]?) throws {
         #expect(try Pattern(anchored: source).literals == expected)
     }

@@ -100,12 +100,13 @@ struct RouterTests {
         #expect(router.bodyLimit(for: request(.post, "/nowhere")) == 1 << 20)
     }
 
-    @Test(arguments: [
-        (Router.Origins.none, "https://a.b", nil), (.any, "https://a.b", "*"),
-        (.only(["https://*.example.com"]), "https://x.example.com", "https://x.example.com"),
-        (.only(["https://*.example.com"]), "https://example.com", nil),
-        (.only(["https://a.b"]), "https://a.b.c", nil),
-    ] as [(Router.Origins, String, String?)])
+    @Test(
+        arguments: [
+            (Router.Origins.none, "https://a.b", nil), (.any, "https://a.b", "*"),
+            (.only(["https://*.example.com"]), "https://x.example.com", "https://x.example.com"),
+            (.only(["https://*.example.com"]), "https://example.com", nil),
+            (.only(["https://a.b"]), "https://a.b.c", nil),
+        ] as [(Router.Origins, String, String?)])
     func `origins are allowed as configured`(origins: Router.Origins, origin: String, expected: String?) {
         let response = Self.router(origins: origins)
             .respond(to: request(.options, "/api/services", headers: [("Origin", origin)]), connection: .none)

@@ -45,7 +45,8 @@ private final class EchoHandler: HTTPHandler {
         default:
             let parameters = request.parameters.map { "\($0.name)=\($0.value)" }
             return .text(
-                ([request.method.rawValue] + request.segments + parameters + ["\(request.body.count)"]).joined(separator: "|"))
+                ([request.method.rawValue] + request.segments + parameters + ["\(request.body.count)"]).joined(
+                    separator: "|"))
         }
     }
 }
@@ -253,7 +254,8 @@ struct HTTPServerTests {
             #expect(reply.header("Vary") == "Accept-Encoding")
             let body = expected ? try Gzip.decompress(reply.body, limit: 10_000) : reply.body
             #expect(body == [UInt8](repeating: 0x78, count: 5000))
-            #expect(try client.get("/size/100", headers: "Accept-Encoding: \(offer)\r\n").header("Content-Encoding") == nil)
+            #expect(
+                try client.get("/size/100", headers: "Accept-Encoding: \(offer)\r\n").header("Content-Encoding") == nil)
         }
     }
 
@@ -318,7 +320,10 @@ struct HTTPServerTests {
 
     @Test func `garbage is refused and harms nobody`() throws {
         try withServer { port, _, _ in
-            for bytes in [[0, 1, 2, 13, 10, 13, 10], Array("\r\n\r\n\r\n".utf8), Array("GET\r\n\r\n".utf8), Array("GET / HTTP/9.9\r\n\r\n".utf8)] {
+            for bytes in [
+                [0, 1, 2, 13, 10, 13, 10], Array("\r\n\r\n\r\n".utf8), Array("GET\r\n\r\n".utf8),
+                Array("GET / HTTP/9.9\r\n\r\n".utf8),
+            ] {
                 let client = try RawClient(port: port)
                 client.send(bytes)
                 client.finishSending()

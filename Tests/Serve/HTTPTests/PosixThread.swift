@@ -12,7 +12,7 @@ final class PosixThread: Sendable {
         pthread_create(
             &thread, nil,
             { context in
-                Unmanaged<PosixThread>.fromOpaque(context!).takeRetainedValue().work()
+                if let context { Unmanaged<PosixThread>.fromOpaque(context).takeRetainedValue().work() }
                 return nil
             }, Unmanaged.passRetained(self).toOpaque())
         return thread

@@ -40,7 +40,7 @@ final class RawClient {
         var done = 0
         while done < bytes.count {
             let count = bytes.withUnsafeBytes {
-                Glibc.send(socket, $0.baseAddress! + done, bytes.count - done, Int32(MSG_NOSIGNAL))
+                Glibc.send(socket, $0.baseAddress.map { $0 + done }, bytes.count - done, Int32(MSG_NOSIGNAL))
             }
             guard count > 0 else { return }
             done += count
@@ -101,7 +101,9 @@ final class RawClient {
             let value = line[colon...].dropFirst().drop { $0 == " " }
             reply.headers.append((String(line[..<colon]), String(value)))
         }
-        if !toHead, status >= 200, let length = reply.header("Content-Length").flatMap({ Int($0) }) { reply.body = try read(length) }
+        if !toHead, status >= 200, let length = reply.header("Content-Length").flatMap({ Int($0) }) {
+            reply.body = try read(length)
+        }
         return reply
     }
 

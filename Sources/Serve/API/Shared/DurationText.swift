@@ -5,7 +5,8 @@ package enum DurationText {
         if text == "0" { return 0 }
         guard !text.isEmpty else { return nil }
         let units: [(name: String, nanoseconds: Int64)] = [
-            ("y", 365 * day), ("w", 7 * day), ("d", day), ("h", hour), ("m", minute), ("s", second), ("ms", second / 1000),
+            ("y", 365 * day), ("w", 7 * day), ("d", day), ("h", hour), ("m", minute), ("s", second),
+            ("ms", second / 1000),
         ]
         var total: Int64 = 0
         var next = 0

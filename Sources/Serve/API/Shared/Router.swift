@@ -149,7 +149,8 @@ package struct Router: HTTPHandler {
 
     private static func list(_ methods: [HTTPMethod]) -> String {
         var names: [String] = []
-        for method in methods + (methods.contains(.get) ? [.head] : []) + [.options] where !names.contains(method.rawValue) {
+        for method in methods + (methods.contains(.get) ? [.head] : []) + [.options]
+        where !names.contains(method.rawValue) {
             names.append(method.rawValue)
         }
         return names.joined(separator: ", ")
@@ -179,6 +180,7 @@ package struct Router: HTTPHandler {
     private static func matches(_ origin: String, pattern: String) -> Bool {
         guard let star = pattern.firstIndex(of: "*") else { return origin == pattern }
         let (head, tail) = (pattern[..<star], pattern[pattern.index(after: star)...])
-        return origin.utf8.count >= head.utf8.count + tail.utf8.count && origin.hasPrefix(head) && origin.hasSuffix(tail)
+        return origin.utf8.count >= head.utf8.count + tail.utf8.count && origin.hasPrefix(head)
+            && origin.hasSuffix(tail)
     }
 }

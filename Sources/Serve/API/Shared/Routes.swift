@@ -120,7 +120,8 @@ struct RoutePattern: Hashable, Sendable {
             let name = piece.dropFirst().dropLast()
             return name.last == "*" ? .many(String(name.dropLast())) : .one(String(name))
         }
-        precondition(segments.count { if case .many = $0 { true } else { false } } <= 1, "one greedy placeholder at most")
+        precondition(
+            segments.count { if case .many = $0 { true } else { false } } <= 1, "one greedy placeholder at most")
     }
 
     /// Whether every segment is literal.

@@ -1,0 +1,66 @@
+package import API
+package import Core
+package import Ingest
+
+/// All that an operator can set. See `Setting.all` for what each is called and how it is written.
+package struct Configuration: Sendable {
+    package var dataDirectory = "varve-data"
+    package var listenOTLP = ListenAddress(host: "127.0.0.1", port: 4318)
+    package var listenHTTP = ListenAddress(host: "127.0.0.1", port: 8081)
+    package var durability = Durability.fsync
+    /// A table's rows in memory are written as parts once they take this many bytes …
+    package var flushBytes = 160 << 20
+    /// … or the first of them is this old, in nanoseconds.
+    package var flushAge: Int64 = 30_000_000_000
+    /// In nanoseconds.
+    package var queryTimeout: Int64 = 120_000_000_000
+    package var queryMemory = 1 << 30
+    /// Of a request of telemetry, as received and decompressed alike (rule O-7).
+    package var maxBodySize = 64 << 20
+    /// For each of the two ports.
+    package var maxConnections = 1024
+    package var logLevel = Log.Level.info
+    package var corsOrigins = Router.Origins.any
+    package var otlpCORSOrigins = Router.Origins.none
+
+    package init() {}
+}
+
+/// An address to listen on: a textual IP address and a port.
+package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
+    package var host: String
+    /// Zero takes a free one.
+    package var port: UInt16
+
+    package init(host: String, port: UInt16) {
+        self.host = host
+        self.port = port
+    }
+
+    package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+/// Something that is wrong with the configuration, and where.
+package struct ConfigurationProblem: Error, Hashable, Sendable, CustomStringConvertible {
+    package var place: SettingPlace
+    package var message: String
+
+    package var description: String { "\(place): \(message)" }
+}
+
+/// Where a setting was made.
+package enum SettingPlace: Hashable, Sendable, CustomStringConvertible {
+    case flag(String)
+    case environment(String)
+    /// Lines count from one; zero is the file as a whole.
+    case file(String, line: Int)
+
+    package var description: String {
+        switch self {
+        case .flag(let name): "--\(name)"
+        case .environment(let name): name
+        case .file(let path, 0): path
+        case .file(let path, let line): "\(path):\(line)"
+        }
+    }
+}

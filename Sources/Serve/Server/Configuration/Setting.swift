@@ -1,0 +1,108 @@
+private import API
+private import Core
+private import Ingest
+
+/// One thing that an operator can set: the same key as a flag `--key`, as a variable `VARVE_KEY` and in the file.
+struct Setting: Sendable {
+    let key: String
+    /// What stands for the value in the help text.
+    let value: String
+    let help: String
+    let show: @Sendable (Configuration) -> String
+    /// - Throws: what is wrong with the value.
+    let apply: @Sendable (inout Configuration, String) throws(ValueError) -> Void
+
+    struct ValueError: Error {
+        var message: String
+        init(_ message: String) { self.message = message }
+    }
+
+    /// `data-dir` as `VARVE_DATA_DIR`.
+    var variable: String { "VARVE_" + String(key.map { $0 == "-" ? "_" : $0 }).uppercased() }
+
+    static func named(_ key: String) -> Setting? { all.first { $0.key == key } }
+
+    static let all: [Setting] = [
+        Setting(
+            key: "data-dir", value: "DIR", help: "where all data is kept",
+            show: { $0.dataDirectory },
+            apply: { configuration, text throws(ValueError) in
+                guard !text.isEmpty else { throw ValueError("a folder is needed") }
+                configuration.dataDirectory = text
+            }),
+        Setting(
+            key: "listen-otlp", value: "ADDRESS", help: "where telemetry is received: OTLP over HTTP",
+            show: { $0.listenOTLP.description },
+            apply: { configuration, text throws(ValueError) in
+                configuration.listenOTLP = try ValueText.address(text)
+            }),
+        Setting(
+            key: "listen-http", value: "ADDRESS", help: "where queries are answered: Jaeger, Prometheus and Loki",
+            show: { $0.listenHTTP.description },
+            apply: { configuration, text throws(ValueError) in
+                configuration.listenHTTP = try ValueText.address(text)
+            }),
+        Setting(
+            key: "durability", value: "MODE", help: "when telemetry is acknowledged: fsync, written or memory",
+            show: { $0.durability.rawValue },
+            apply: { configuration, text throws(ValueError) in
+                configuration.durability = try ValueText.oneOf(Durability.allCases, text, name: \.rawValue)
+            }),
+        Setting(
+            key: "flush-bytes", value: "SIZE",
+            help: "how many bytes of rows a table holds in memory before it writes a part",
+            show: { ValueText.size($0.flushBytes) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.flushBytes = try ValueText.size(text, in: 1 << 20...1 << 36)
+            }),
+        Setting(
+            key: "flush-age", value: "DURATION", help: "how long rows stay in memory at most before they are in a part",
+            show: { ValueText.duration($0.flushAge) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.flushAge = try ValueText.duration(text)
+            }),
+        Setting(
+            key: "query-timeout", value: "DURATION", help: "how long a query may run",
+            show: { ValueText.duration($0.queryTimeout) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.queryTimeout = try ValueText.duration(text)
+            }),
+        Setting(
+            key: "query-memory", value: "SIZE", help: "how many bytes a query may read and hold",
+            show: { ValueText.size($0.queryMemory) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.queryMemory = try ValueText.size(text, in: 1 << 20...1 << 40)
+            }),
+        Setting(
+            key: "max-body-size", value: "SIZE", help: "the largest request of telemetry, compressed and decompressed",
+            show: { ValueText.size($0.maxBodySize) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.maxBodySize = try ValueText.size(text, in: 1 << 10...1 << 32)
+            }),
+        Setting(
+            key: "max-connections", value: "N", help: "how many connections each port serves at a time",
+            show: { "\($0.maxConnections)" },
+            apply: { configuration, text throws(ValueError) in
+                configuration.maxConnections = try ValueText.integer(text, in: 1...100_000)
+            }),
+        Setting(
+            key: "log-level", value: "LEVEL", help: "what is logged: debug, info, warning or error",
+            show: { $0.logLevel.name },
+            apply: { configuration, text throws(ValueError) in
+                configuration.logLevel = try ValueText.oneOf(Log.Level.allCases, text, name: \.name)
+            }),
+        Setting(
+            key: "cors-origins", value: "LIST",
+            help: "which web pages may query: *, none, or origins, with commas between",
+            show: { ValueText.origins($0.corsOrigins) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.corsOrigins = try ValueText.origins(text)
+            }),
+        Setting(
+            key: "otlp-cors-origins", value: "LIST", help: "which web pages may send telemetry; as cors-origins",
+            show: { ValueText.origins($0.otlpCORSOrigins) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.otlpCORSOrigins = try ValueText.origins(text)
+            }),
+    ]
+}
