@@ -103,6 +103,8 @@ struct FooterReader {
 
     mutating func text() throws(PartError) -> [UInt8] {
         let length = try count()
+        // `count` is bounded by what was left before the length itself was read.
+        guard length <= remaining else { throw .corruptFooter("it ends early") }
         position += length
         return Array(bytes[(position - length)..<position])
     }
