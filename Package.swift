@@ -142,6 +142,13 @@ let package = Package(
             swiftSettings: common),
         tests("Commands", "Corpus", imports: ["Corpus"]),
         .executableTarget(
+            name: "varve-fuzz",
+            dependencies: [
+                "Columns", "Compression", "Core", "Encoding", "Files", "JSON", "OTLP", "Parts", "Pattern", "Schema",
+                "TableSchema", "Telemetry",
+            ], path: "Tests/Fuzz",
+            swiftSettings: common),
+        .executableTarget(
             name: "varve-schema", dependencies: ["TableSchema", "Schema"], path: "Sources/Commands/varve-schema",
             swiftSettings: common),
         .executableTarget(

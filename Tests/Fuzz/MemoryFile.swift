@@ -1,0 +1,32 @@
+import Files
+
+/// A file in memory.
+final class MemoryFile: File, @unchecked Sendable {
+    private(set) var bytes: [UInt8]
+
+    init(_ bytes: [UInt8] = []) { self.bytes = bytes }
+
+    var path: String { "memory" }
+
+    func read(at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
+        guard offset >= 0, offset < Int64(bytes.count) else { return 0 }
+        let count = min(buffer.count, bytes.count - Int(offset))
+        buffer.copyBytes(from: bytes[Int(offset)..<(Int(offset) + count)])
+        return count
+    }
+
+    func append(_ buffers: [UnsafeRawBufferPointer]) throws(FileError) {
+        for buffer in buffers { bytes.append(contentsOf: buffer) }
+    }
+
+    func write(_ data: UnsafeRawBufferPointer, at offset: Int64) throws(FileError) {
+        let end = Int(offset) + data.count
+        if end > bytes.count { bytes.append(contentsOf: repeatElement(0, count: end - bytes.count)) }
+        bytes.replaceSubrange(Int(offset)..<end, with: data)
+    }
+
+    func size() throws(FileError) -> Int64 { Int64(bytes.count) }
+    func truncate(to size: Int64) throws(FileError) { bytes.removeLast(bytes.count - Int(size)) }
+    func sync() throws(FileError) {}
+    func close() {}
+}
