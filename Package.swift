@@ -110,7 +110,7 @@ let package = Package(
 
         // Query
         module("Query", "QueryModel", imports: ["Core", "Pattern"]),
-        module("Query", "PromQL", imports: ["Core", "Pattern", "QueryModel"]),
+        module("Query", "PromQL", imports: ["Core", "JSON", "Pattern", "QueryModel"]),
         module("Query", "LogQL", imports: ["Core", "JSON", "Pattern", "QueryModel"]),
         module("Query", "TraceSearch", imports: ["Core", "QueryModel"]),
 
@@ -172,5 +172,10 @@ let package = Package(
         tests("Signals", "OTLP", imports: ["Core", "OTLP"]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
         tests("Serve", "Server", imports: ["Server", "API", "Core", "Files", "Ingest"]),
+        tests("Query", "QueryModel", imports: ["Core", "QueryModel"]),
+        .target(
+            name: "QuerySupport", dependencies: ["Core", "QueryModel"], path: "Tests/Support/Query",
+            swiftSettings: common),
+        tests("Query", "PromQL", imports: ["Core", "PromQL", "QueryModel", "QuerySupport"]),
     ]
 )

@@ -9,6 +9,14 @@ package enum PrometheusNumber {
         return String(decoding: output, as: UTF8.self)
     }
 
+    /// Without an exponent, however long that is.
+    package static func formatPlain(_ value: Double) -> String {
+        guard value.isFinite, value != 0 else { return format(value) }
+        var output: [UInt8] = value < 0 ? [UInt8(ascii: "-")] : []
+        ShortestDigits(value.magnitude).appendPlain(to: &output)
+        return String(decoding: output, as: UTF8.self)
+    }
+
     package static func append(_ value: Double, to output: inout [UInt8]) {
         // 2^53: below it every integer is exact, and its digits are the shortest decimal.
         if value.magnitude < 9_007_199_254_740_992, let integer = Int64(exactly: value),

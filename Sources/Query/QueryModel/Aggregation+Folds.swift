@@ -51,19 +51,21 @@ struct Presence: SampleFold {
 }
 
 /// Source: B. P. Welford, "Note on a Method for Calculating Corrected Sums of Squares and Products" (1962).
-struct Variance: SampleFold {
-    var count = 0
+package struct Variance: SampleFold {
+    package private(set) var count = 0
     private var mean = 0.0
     private var squares = 0.0
 
-    mutating func add(_ next: Double) {
+    package init() {}
+
+    package mutating func add(_ next: Double) {
         count += 1
         let delta = next - mean
         mean += delta / Double(count)
         squares += delta * (next - mean)
     }
 
-    var value: Double { squares / Double(count) }
+    package var value: Double { squares / Double(count) }
 }
 
 struct StandardDeviation: SampleFold {

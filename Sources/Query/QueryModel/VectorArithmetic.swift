@@ -116,7 +116,15 @@ package struct VectorArithmetic: Sendable {
         precondition(`operator`.isSet)
         let key = MatchKey(matching)
         switch `operator` {
-        case .or: return try left + masked(right, by: left, key: key, keepsMatches: false)
+        case .or:
+            // An element of the right may be the same series as one of the left at moments at which the left has none.
+            var output = GridSeriesCollector()
+            for series in try left + masked(right, by: left, key: key, keepsMatches: false) {
+                guard output.insert(series) else {
+                    throw .execution("vector cannot contain metrics with the same labelset")
+                }
+            }
+            return output.series
         case .and: return try masked(left, by: right, key: key, keepsMatches: true)
         default: return try masked(left, by: right, key: key, keepsMatches: false)
         }

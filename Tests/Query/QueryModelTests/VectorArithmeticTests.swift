@@ -84,6 +84,13 @@ struct VectorArithmeticTests {
             ])
     }
 
+    @Test func `or puts both sides' moments of one series together`() throws {
+        let arithmetic = VectorArithmetic(stepCount: 2, context: context)
+        let result = try arithmetic.combineSets(
+            .or, [series(["x": "1"], 1, nil)], [series(["x": "1"], 5, 6)], matching: VectorMatching())
+        #expect(text(result) == [#"{x="1"} 1.0 6.0"#])
+    }
+
     @Test func `a filter against a scalar keeps the vector's value on either side`() throws {
         var dropped = false
         let arithmetic = VectorArithmetic(stepCount: 2, context: context)
