@@ -50,13 +50,15 @@ enum DifferentialData {
         return SampleSeries(labels: labels(name, others), timestamps: times, values: values)
     }
 
-    /// Begins far above zero and falls back to far above zero, since 2.x bounds the extrapolation to zero in another order.
+    /// Begins far above zero and falls back once, to far above what it gains in a window, since 2.x bounds the extrapolation to
+    /// zero in another order.
     private static func counter(_ name: String, _ others: [Label], using generator: inout SeededGenerator) -> SampleSeries {
         let times = times(using: &generator)
         var value = Double(Int.random(in: 100_000...200_000, using: &generator))
-        let values = times.map { _ in
+        let reset = Int.random(in: 0..<2 * times.count, using: &generator)
+        let values = times.indices.map { i in
             value += Double(Int.random(in: 0...80, using: &generator)) / 8
-            if Int.random(in: 0..<200, using: &generator) == 0 { value = 100_000 }
+            if i == reset { value = 1000 }
             return value
         }
         return SampleSeries(labels: labels(name, others), timestamps: times, values: values)
@@ -166,7 +168,7 @@ struct ExpressionGenerator {
         case 5, 6: return "\(pick(["sum", "avg", "min", "max", "count", "group"]))\(grouping())(\(vector(depth: depth - 1)))"
         // Deviations of NaN, choices among equals and rounding of halves differ between versions or are not specified.
         case 7: return "\(pick(["stddev", "stdvar"]))\(grouping())(\(selector())\(modifiers()))"
-        case 8: return "\(pick(["topk", "bottomk"]))\(grouping())(\(pick(["1", "3"])), rate(\(counterRange())))"
+        case 8: return "\(pick(["topk", "bottomk"]))\(grouping())(\(pick(["1", "3"])), deriv(\(pick(["load", "temperature"]))[13m]\(modifiers())))"
         case 9:
             let function = pick(["abs", "sqrt", "exp", "ln", "sort", "-", "absent"])
             return "\(function)(\(vector(depth: depth - 1)))"
