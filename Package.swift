@@ -168,6 +168,10 @@ let package = Package(
             name: "TraceFixtures", dependencies: ["Core", "QueryModel"], path: "Tests/Support/TraceFixtures",
             swiftSettings: common),
         tests("Query", "TraceSearch", imports: ["Core", "QueryModel", "TraceSearch", "TraceFixtures"]),
+        .target(
+            name: "LogFixtures", dependencies: ["Core", "Pattern", "QueryModel"], path: "Tests/Support/LogFixtures",
+            swiftSettings: common),
+        tests("Query", "LogQL", imports: ["Core", "JSON", "LogQL", "Pattern", "QueryModel", "LogFixtures"]),
         tests("Base", "Core", imports: ["Core"]),
         tests("Signals", "OTLP", imports: ["Core", "OTLP"]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),

@@ -1,0 +1,36 @@
+package import Core
+package import QueryModel
+
+/// What a metric expression evaluates to.
+package enum MetricResult: Sendable {
+    case scalar(Double)
+    /// Over a range sorted by labels; at one moment in the expression's order, if it has one.
+    case series([GridSeries])
+}
+
+extension LogQLEngine {
+    package func metric(
+        _ expression: MetricExpression, over grid: StepGrid, context: QueryContext
+    ) throws(QueryError) -> MetricResult {
+        let evaluator = MetricEvaluator(source: source, grid: grid, context: context)
+        switch try evaluator.evaluate(expression) {
+        case .scalar(let value): return .scalar(value)
+        case .series(var series):
+            guard series.count <= limits.series else {
+                throw .execution(
+                    """
+                    maximum number of series (\(limits.series)) reached for a single query; consider more specific \
+                    stream selectors, a shorter time range, or aggregating the result with sum(), count() or topk()
+                    """)
+            }
+            if grid.count > 1 || !expression.ordersResult { series.sort { $0.labels < $1.labels } }
+            return .series(series)
+        }
+    }
+}
+
+extension MetricExpression {
+    fileprivate var ordersResult: Bool {
+        if case .aggregation(let aggregation) = self { aggregation.operation.ordersResult } else { false }
+    }
+}

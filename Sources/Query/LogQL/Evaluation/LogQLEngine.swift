@@ -1,0 +1,35 @@
+package import QueryModel
+
+/// Evaluates LogQL over a source.
+package struct LogQLEngine: Sendable {
+    package let source: any LogSource
+    package let limits: LogQLLimits
+
+    package init(source: any LogSource, limits: LogQLLimits = LogQLLimits()) {
+        self.source = source
+        self.limits = limits
+    }
+}
+
+/// What a query may ask for.
+package struct LogQLLimits: Hashable, Sendable {
+    /// Of a log query (rule L-3).
+    package var entries: Int
+    /// Of a metric query's result (rule L-9).
+    package var series: Int
+    /// Of a metric query (rule L-5): the intervals between the first and the last moment.
+    package var intervals: Int
+
+    package init(entries: Int = 5_000, series: Int = 10_000, intervals: Int = 11_000) {
+        self.entries = entries
+        self.series = series
+        self.intervals = intervals
+    }
+}
+
+/// The order in which a log query's entries are chosen and answered.
+package enum LogDirection: Sendable {
+    case forward, backward
+
+    var scanOrder: ScanOrder { self == .forward ? .oldestFirst : .newestFirst }
+}
