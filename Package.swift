@@ -176,7 +176,6 @@ let package = Package(
         tests("Signals", "OTLP", imports: ["Core", "OTLP"]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
         tests("Serve", "Server", imports: ["Server", "API", "Core", "Files", "Ingest"]),
-        tests("Query", "QueryModel", imports: ["Core", "QueryModel"]),
         .target(
             name: "QuerySupport", dependencies: ["Core", "QueryModel"], path: "Tests/Support/Query",
             swiftSettings: common),

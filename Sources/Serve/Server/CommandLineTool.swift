@@ -9,19 +9,20 @@ package enum CommandLineTool {
     private static let failure: Int32 = 1
 
     private enum Command: String, CaseIterable {
-        case serve, checkConfig = "check-config", schema, version, help
+        case serve, checkConfig = "check-config", parts, schema, version, help
 
         var help: String {
             switch self {
             case .serve: "receive telemetry and answer queries until SIGTERM or SIGINT"
             case .checkConfig: "say what is wrong with the configuration, or print what it comes to"
+            case .parts: "list the parts of a data directory that no server holds, and the bytes of each column"
             case .schema: "print the tables as SQL"
             case .version: "print the version"
             case .help: "print this text, or that of a command"
             }
         }
 
-        var takesSettings: Bool { self == .serve || self == .checkConfig }
+        var takesSettings: Bool { self == .serve || self == .checkConfig || self == .parts }
     }
 
     /// - Parameter arguments: as the process got them: the command's own name comes first.
@@ -54,6 +55,11 @@ package enum CommandLineTool {
             guard words.isEmpty else { return refuse("schema takes no arguments") }
             for file in Schema.files { StandardStream.write(file.bytes + [0x0A], to: .output) }
             return 0
+        case .parts:
+            let asJSON = words.contains("--json")
+            return withConfiguration(words.filter { $0 != "--json" }, environment) { result in
+                PartListing.run(directory: result.configuration.dataDirectory, asJSON: asJSON)
+            }
         case .serve, .checkConfig:
             return withConfiguration(words, environment) { result in
                 if command == .serve { return Server.run(result.configuration, warnings: result.warnings) }
@@ -111,6 +117,7 @@ package enum CommandLineTool {
             return refuse("there is no command \"\(words.joined(separator: " "))\"")
         }
         var text = "varve \(word)\(command.takesSettings ? " [--SETTING VALUE …]" : "") – \(command.help)\n"
+        if command == .parts { text += "\n  \(padded("--json", 30))one JSON object a part\n" }
         if command.takesSettings { text += "\n" + settingsHelp() }
         StandardStream.write(text, to: .output)
         return 0

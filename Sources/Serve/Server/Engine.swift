@@ -4,7 +4,7 @@ package import Files
 package import Ingest
 package import OTLP
 internal import Schema
-package import Storage
+internal import Storage
 package import TableSchema
 package import Telemetry
 
@@ -182,7 +182,14 @@ package final class Engine: Sendable {
         return outcome
     }
 
-    package func allParts() -> [PartHandle] { store.allParts.values.flatMap { $0 } }
+    /// Bytes of memory in memtables.
+    package var memtableBytes: Int { worker.memtableBytes }
+
+    package var partCount: Int { store.allParts.values.reduce(0) { $0 + $1.count } }
+
+    package var partBytes: Int64 {
+        store.allParts.values.joined().reduce(0) { $0 + $1.record.byteCount }
+    }
 
     /// Flushes every memtable to parts.
     package func flush() throws { try worker.flushAll() }

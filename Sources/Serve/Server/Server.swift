@@ -16,7 +16,13 @@ package enum Server {
         for warning in warnings { log.warning(warning) }
         OpenFiles.raiseLimit()
 
-        let composition = Composition(configuration, log: log)
+        let composition: Composition
+        do throws(EngineError) {
+            composition = try Composition(configuration, log: log)
+        } catch {
+            log.error("cannot start", ["reason": .string(error.description)])
+            return 1
+        }
         let otlp = HTTPServer(
             configuration: httpConfiguration(configuration.listenOTLP, configuration),
             handler: Router(composition.otlpRoutes, origins: configuration.otlpCORSOrigins), log: log)
@@ -80,22 +86,6 @@ package enum Server {
         log.info(
             "ready", ["version": .string(Version.current), "otlp": .string(text(otlp)), "http": .string(text(http))])
     }
-}
-
-/// What is behind the two ports.
-struct Composition {
-    let otlpRoutes: [Routes]
-    let queryRoutes: [Routes]
-
-    init(_ configuration: Configuration, log: Log) {
-        let metrics = MetricsRegistry()
-        let status = StatusRoutes.make(metrics: metrics, version: Version.current, notReady: { nil })
-        otlpRoutes = [status]
-        queryRoutes = [status]
-    }
-
-    /// Makes durable what is in memory; no request comes any more.
-    func close() {}
 }
 
 /// SIGTERM and SIGINT, kept from all threads that are started later, and taken by the one that waits.

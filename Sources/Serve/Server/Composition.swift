@@ -1,0 +1,124 @@
+internal import API
+private import CLinux
+internal import Core
+private import Files
+private import Glibc
+internal import HTTP
+internal import Ingest
+internal import OTLP
+private import Readers
+private import Telemetry
+private import TraceSearch
+
+/// What is behind the two ports: the engine, the readers over its tables, and the routes of every dialect.
+struct Composition {
+    let otlpRoutes: [Routes]
+    let queryRoutes: [Routes]
+    private let engine: Engine
+
+    init(_ configuration: Configuration, log: Log) throws(EngineError) {
+        var engineConfiguration = EngineConfiguration(dataDirectory: configuration.dataDirectory)
+        engineConfiguration.durability = configuration.durability
+        engineConfiguration.bodyLimit = configuration.maxBodySize
+        engineConfiguration.flush.bytes = configuration.flushBytes
+        engineConfiguration.flush.age = .nanoseconds(configuration.flushAge)
+        Self.keepMemory()
+        let engine = try Engine(engineConfiguration, fileSystem: PosixFileSystem(), report: log)
+        self.engine = engine
+
+        let metrics = MetricsRegistry()
+        Self.register(engine, in: metrics)
+        let status = StatusRoutes.make(metrics: metrics, version: Version.current, notReady: { nil })
+        let otlp = OTLPRoutes(
+            receiver: EngineReceiver(engine, metrics), bodyLimit: configuration.maxBodySize,
+            now: Self.nanoseconds)
+        let search = TraceSearch(source: TraceReader(table: engine.spanTable, spans: engine.spans))
+        otlpRoutes = [otlp.routes, status]
+        queryRoutes = [
+            JaegerAPI(search: search, dependencies: nil, now: Self.now).routes,
+            JaegerV3API(search: search).routes,
+            AdministrationRoutes.make(flush: { try engine.flush() }),
+            status,
+        ]
+    }
+
+    /// Makes durable what is in memory; no request comes any more.
+    func close() { engine.close() }
+
+    /// Memtables are freed in tens of megabytes, and their successors want as many: the pages stay with the process.
+    private static func keepMemory() {
+        varve_keep_memory(512 << 20, 256 << 20)
+    }
+
+    private static func nanoseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
+    private static func now() -> Timestamp { Timestamp(nanoseconds: nanoseconds()) }
+
+    private static func register(_ engine: Engine, in metrics: MetricsRegistry) {
+        metrics.computed("varve_memtable_bytes", help: "Memory of rows that are not in parts yet.") {
+            Double(engine.memtableBytes)
+        }
+        metrics.computed("varve_parts", help: "Parts of all tables and tenants.") { Double(engine.partCount) }
+        metrics.computed("varve_part_bytes", help: "Bytes of all parts.") { Double(engine.partBytes) }
+    }
+}
+
+/// Requests from the OTLP routes into the engine, counted.
+private struct EngineReceiver: OTLPReceiver {
+    private struct Counters: Sendable {
+        let requests, rows, rejected, bytes: Counter
+
+        init(_ metrics: MetricsRegistry, signal: String) {
+            requests = metrics.counter(
+                "varve_ingest_requests_total", help: "OTLP requests that were stored.", labels: ["signal": signal])
+            rows = metrics.counter(
+                "varve_ingest_rows_total", help: "Spans, log records and data points that were stored.",
+                labels: ["signal": signal])
+            rejected = metrics.counter(
+                "varve_ingest_rejected_rows_total", help: "Spans, log records and data points that were refused.",
+                labels: ["signal": signal])
+            bytes = metrics.counter(
+                "varve_ingest_bytes_total", help: "Bytes of OTLP bodies as received.", labels: ["signal": signal])
+        }
+    }
+
+    private let engine: Engine
+    private let traces, logs, metrics: Counters
+
+    init(_ engine: Engine, _ registry: MetricsRegistry) {
+        self.engine = engine
+        traces = Counters(registry, signal: "traces")
+        logs = Counters(registry, signal: "logs")
+        metrics = Counters(registry, signal: "metrics")
+    }
+
+    func receive(_ request: LoggedRequest, protobuf: [UInt8]) throws(OTLPRefusal) -> DecodeOutcome {
+        let outcome: DecodeOutcome
+        do {
+            outcome = try engine.ingest(request, protobuf: protobuf)
+        } catch let error as ProtobufError {
+            throw .malformed("the body is not a valid protobuf request: \(error)")
+        } catch IngestError.unavailable(let reason) {
+            throw .unavailable(reason)
+        } catch IngestError.overloaded {
+            throw .unavailable("too much is waiting to be written to disk")
+        } catch {
+            throw .unavailable("the server is stopping")
+        }
+        let counters =
+            switch request.signal {
+            case .traces: traces
+            case .logs: logs
+            case .metrics: metrics
+            }
+        counters.requests.add()
+        counters.rows.add(outcome.accepted)
+        counters.rejected.add(outcome.rejected)
+        counters.bytes.add(request.body.count)
+        return outcome
+    }
+}
