@@ -1,5 +1,5 @@
-/// Output of a length that nobody knows beforehand: grows geometrically, to one byte past the limit and no further, so that
-/// "more than the limit" shows as a full buffer.
+/// Output of a length that nobody knows beforehand: grows geometrically, to one byte past the limit and no
+/// further, so that "more than the limit" shows as a full buffer.
 struct GrowingOutput {
     private(set) var bytes: [UInt8] = []
     private let limit: Int

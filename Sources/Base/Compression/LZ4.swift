@@ -21,7 +21,8 @@ package enum LZ4 {
         return block.count
     }
 
-    /// Writes one block that holds `bytes` into `output`; nil if it does not fit. It always fits into `bound(bytes.count)`.
+    /// Writes one block that holds `bytes` into `output`; nil if it does not fit. It always fits into
+    /// `bound(bytes.count)`.
     package static func compress(
         _ bytes: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
     ) -> Int? {

@@ -34,7 +34,8 @@ package enum Zstd {
         return output.count - start
     }
 
-    /// Writes one frame that holds `bytes` into `output`; nil if it does not fit. It always fits into `bound(bytes.count)`.
+    /// Writes one frame that holds `bytes` into `output`; nil if it does not fit. It always fits into
+    /// `bound(bytes.count)`.
     package static func compress(
         _ bytes: UnsafeRawBufferPointer, level: Int32, into output: UnsafeMutableRawBufferPointer
     ) -> Int? {

@@ -2,7 +2,8 @@
 extension BitPacking {
     /// Unpacks `count` values; `source` holds at least `byteCount(count:width:)` bytes.
     static func unpack(
-        _ source: UnsafeRawBufferPointer, count: Int, width: Int, reference: Int64, into target: UnsafeMutablePointer<Int64>
+        _ source: UnsafeRawBufferPointer, count: Int, width: Int, reference: Int64,
+        into target: UnsafeMutablePointer<Int64>
     ) {
         guard width > 0, let base = source.baseAddress else {
             target.update(repeating: reference, count: count)
@@ -18,7 +19,8 @@ extension BitPacking {
     }
 
     static func unpack(
-        _ source: UnsafeRawBufferPointer, count: Int, width: Int, reference: Int64, into target: UnsafeMutablePointer<UInt32>
+        _ source: UnsafeRawBufferPointer, count: Int, width: Int, reference: Int64,
+        into target: UnsafeMutablePointer<UInt32>
     ) {
         let reference = UInt32(truncatingIfNeeded: reference)
         guard width > 0, let base = source.baseAddress else {

@@ -1,9 +1,11 @@
-/// Packs the low `width` bits of 1024 values, in lanes, so that packing and unpacking are loops that the compiler vectorises.
+/// Packs the low `width` bits of 1024 values, in lanes, so that packing and unpacking are loops that the
+/// compiler vectorises.
 ///
-/// A full group with `width` up to 32 has 32 lanes of 32-bit words: value `i` belongs to lane `i % 32`, and a lane is a bit string
-/// of its 32 values, least significant bit first. Word `k` of all lanes lies together, lane 0 first. A wider group has 16 lanes of
-/// 64-bit words in the same manner. Either takes exactly `128 * width` bytes. A group of fewer than 1024 values is one bit string
-/// of all its values, in `(count * width + 7) / 8` bytes.
+/// A full group with `width` up to 32 has 32 lanes of 32-bit words: value `i` belongs to lane `i % 32`, and a
+/// lane is a bit string of its 32 values, least significant bit first. Word `k` of all lanes lies together,
+/// lane 0 first. A wider group has 16 lanes of 64-bit words in the same manner. Either takes exactly
+/// `128 * width` bytes. A group of fewer than 1024 values is one bit string of all its values, in
+/// `(count * width + 7) / 8` bytes.
 enum BitPacking {
     static let groupSize = 1024
 

@@ -72,6 +72,17 @@ enum Varint {
     /// Writes `value` and returns its length; `target` has room for `mostBytes`.
     @inline(__always)
     static func write(_ value: UInt64, to target: UnsafeMutableRawPointer) -> Int {
+        if value < 0x80 {
+            target.storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
+            return 1
+        }
+        // Up to 56 bits without a branch on the length, which differs from value to value.
+        if value < 1 &<< 56 {
+            let length = length(value)
+            let continued = 0x0080_8080_8080_8080 & (UInt64.max &>> UInt64(truncatingIfNeeded: 72 &- 8 &* length))
+            target.storeBytes(of: (scatter(value) | continued).littleEndian, as: UInt64.self)
+            return length
+        }
         var rest = value
         var length = 0
         while rest >= 0x80 {
@@ -83,8 +94,25 @@ enum Varint {
         return length &+ 1
     }
 
+    /// Spreads 56 bits over the low seven of each byte.
+    @inline(__always)
+    static func scatter(_ value: UInt64) -> UInt64 {
+        var x = (value & 0x00FF_FFFF_F000_0000) &<< 4 | value & 0x0FFF_FFFF
+        x = (x & 0x0FFF_C000_0FFF_C000) &<< 2 | x & 0x0000_3FFF_0000_3FFF
+        return (x & 0x3F80_3F80_3F80_3F80) &<< 1 | x & 0x007F_007F_007F_007F
+    }
+
+    /// Undoes `scatter`; the top bit of each byte does not count.
+    @inline(__always)
+    static func gather(_ value: UInt64) -> UInt64 {
+        var x = (value & 0x7F00_7F00_7F00_7F00) &>> 1 | value & 0x007F_007F_007F_007F
+        x = (x & 0x3FFF_0000_3FFF_0000) &>> 2 | x & 0x0000_3FFF_0000_3FFF
+        return (x & 0x0FFF_FFFF_0000_0000) &>> 4 | x & 0x0000_0000_0FFF_FFFF
+    }
+
+    @inline(__always)
     static func length(_ value: UInt64) -> Int {
-        max(1, (70 - value.leadingZeroBitCount) / 7)
+        max(1, (70 &- value.leadingZeroBitCount) / 7)
     }
 }
 

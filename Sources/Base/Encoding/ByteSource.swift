@@ -25,6 +25,10 @@ struct ByteSource {
 
     mutating func varint() throws(EncodingError) -> UInt64 {
         var value: UInt64 = 0
+        if let byte = rest.first, byte < 0x80 {
+            rest = UnsafeRawBufferPointer(rebasing: rest[1...])
+            return UInt64(byte)
+        }
         for position in 0..<Varint.mostBytes {
             guard position < rest.count else { throw .truncated }
             let byte = rest[position]

@@ -3,8 +3,8 @@ import Core
 /// Forms of text that stand for a binary value and are written in one way only, so the value gives the text back.
 ///
 /// ```
-/// canonical: form u8 | strings that are not empty, varint | [if some are: section of a bitmap of the others, lowest bit first]
-///            then of the others:
+/// canonical: form u8 | strings that are not empty, varint | [if some are empty: section of a bitmap of the others]
+///            then, of the others:
 ///   uuid, hex of equal lengths:  bytes of each, varint (16 for uuid) | section of fixed values
 ///   hex of several lengths:      0 | section of lengths in bytes | length of all, varint | section of the bytes
 ///   decimal, address:            section of integers

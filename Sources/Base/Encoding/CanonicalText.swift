@@ -1,5 +1,3 @@
-import Core
-
 /// Lower-case hexadecimal digits, two a byte.
 enum HexText {
     static func isCanonical(_ text: UnsafeRawBufferPointer) -> Bool {
@@ -23,11 +21,14 @@ enum HexText {
     @inline(__always)
     static func print(_ value: UnsafePointer<UInt8>, _ count: Int, into text: UnsafeMutablePointer<UInt8>) -> Int {
         for i in 0..<count {
-            text[2 &* i] = Hex.digit(value[i] &>> 4)
-            text[2 &* i &+ 1] = Hex.digit(value[i] & 15)
+            text[2 &* i] = digit(value[i] &>> 4)
+            text[2 &* i &+ 1] = digit(value[i] & 15)
         }
         return count &* 2
     }
+
+    @inline(__always)
+    private static func digit(_ nibble: UInt8) -> UInt8 { nibble &+ (nibble > 9 ? 0x57 : 0x30) }
 }
 
 /// UUIDs in lower case.
@@ -55,14 +56,12 @@ enum UUIDText {
     }
 
     static func print(_ value: UnsafePointer<UInt8>, into text: UnsafeMutablePointer<UInt8>) -> Int {
-        var i = 0
-        for byte in 0..<16 {
-            if isDash(i) {
-                text[i] = 0x2D
-                i += 1
-            }
-            i += HexText.print(value + byte, 1, into: text + i)
-        }
+        _ = HexText.print(value, 4, into: text)
+        _ = HexText.print(value + 4, 2, into: text + 9)
+        _ = HexText.print(value + 6, 2, into: text + 14)
+        _ = HexText.print(value + 8, 2, into: text + 19)
+        _ = HexText.print(value + 10, 6, into: text + 24)
+        (text[dashes.0], text[dashes.1], text[dashes.2], text[dashes.3]) = (0x2D, 0x2D, 0x2D, 0x2D)
         return 36
     }
 }

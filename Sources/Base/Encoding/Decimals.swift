@@ -1,9 +1,11 @@
-/// Doubles that are decimals with few digits, as integers (after Afroozeh, Kuffo and Boncz, "ALP: Adaptive Lossless floating-Point
-/// Compression", SIGMOD 2023; with one correctly rounded division instead of two products, so every decimal of up to 15 digits is
-/// exact). What is no such decimal is an exception, kept bit for bit.
+/// Doubles that are decimals with few digits, as integers (after Afroozeh, Kuffo and Boncz, "ALP: Adaptive
+/// Lossless floating-Point Compression", SIGMOD 2023; with one correctly rounded division instead of two
+/// products, so every decimal of up to 15 digits is exact). What is no such decimal is an exception, kept bit
+/// for bit.
 enum Decimals {
     private static let powers: [Double] = [
-        1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21,
+        1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+        1e20, 1e21,
         1e22,
     ]
     private static let mostDigits = 16

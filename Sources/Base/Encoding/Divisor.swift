@@ -1,5 +1,5 @@
-/// A number that divides others exactly, by multiplication with its inverse modulo 2^64 (Granlund and Montgomery, PLDI 1994, §9):
-/// a tenth of the price of division.
+/// A number that divides others exactly, by multiplication with its inverse modulo 2^64 (Granlund and
+/// Montgomery, PLDI 1994, §9): a tenth of the price of division.
 struct Divisor {
     let value: UInt64
     private let inverse: UInt64

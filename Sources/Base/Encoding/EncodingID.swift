@@ -11,7 +11,7 @@ package enum EncodingID: UInt8, Sendable, CaseIterable {
     case packed = 3
     /// A first value and the packed differences.
     case deltaPacked = 4
-    /// Variable-length integers of offsets, differences or differences of differences, for zstd to find their repetitions.
+    /// A first value and the differences as variable-length integers, for zstd to find their repetitions.
     case varints = 5
     /// Integers that share a divisor: the quotients, encoded in turn.
     case scaled = 6

@@ -6,8 +6,8 @@ private import Glibc
 /// plain       the values
 /// constant    the value
 /// runs        number of runs, varint | section of run values | section of run lengths
-/// sparse      number of values other than zero, varint | section of a bitmap, one bit a value, lowest first | section of these
-/// dictionary  number of distinct values, varint | section of them in order of first use | section of back references
+/// sparse      number of values other than zero, varint | section of a bitmap of them | section of them
+/// dictionary  number of distinct values, varint | section of them, by first use | section of back references
 /// ```
 /// A back reference counts from the newest distinct value so far: 1 is that itself, 2 the one before, 0 is a new one.
 enum FixedCodec {

@@ -4,11 +4,12 @@
 /// plain     the values, 8 bytes each
 /// constant  the value, 8 bytes
 /// runs      number of runs, varint | section of run values | section of run lengths
-/// decimal   digits u8 | exceptions, varint | [section of their positions | their values, 8 bytes each] | section of integers
+/// decimal   digits u8 | exceptions, varint | [section of their positions | their values] | section of integers
 /// planes    mode u8 | sections of the bytes of all values: the most significant of each, then the next, to the eighth
 /// ```
-/// A decimal of `digits` digits after the point is its integer divided by 10^digits, correctly rounded. In planes of mode 1 each
-/// value's bits are those of the value before it XORed with what is stored, the first's those of zero.
+/// A decimal of `digits` digits after the point is its integer divided by 10^digits, correctly rounded. In
+/// planes of mode 1 each value's bits are those of the value before it XORed with what is stored, the first's
+/// those of zero.
 enum FloatCodec {
     static func encode(
         _ values: UnsafeBufferPointer<Double>, with compressor: Compressor, into sink: inout ByteSink
@@ -19,7 +20,9 @@ enum FloatCodec {
             sink.append(word: first.bitPattern)
             return Payload(.constant, .never)
         }
-        if let digits = Decimals.digits(of: values), Decimals.append(values, digits: digits, with: compressor, to: &sink) {
+        if let digits = Decimals.digits(of: values),
+            Decimals.append(values, digits: digits, with: compressor, to: &sink)
+        {
             return Payload(.decimal, .never)
         }
         if runs <= values.count / 4 {
@@ -49,11 +52,12 @@ enum FloatCodec {
     }
 
     private static func countRuns(_ base: UnsafePointer<Double>, _ count: Int) -> Int {
-        var changes = 0
+        var changes: UInt64 = 0
         for i in 1..<max(count, 1) {
-            changes &+= base[i].bitPattern == base[i &- 1].bitPattern ? 0 : 1
+            let difference = base[i].bitPattern ^ base[i &- 1].bitPattern
+            changes &+= (difference | (0 &- difference)) &>> 63
         }
-        return changes + 1
+        return Int(changes) + 1
     }
 
     private static func appendRuns(

@@ -1,4 +1,5 @@
-/// Doubles of full precision, byte by byte: signs, exponents and leading digits repeat themselves, the rest is noise and stays raw.
+/// Doubles of full precision, byte by byte: signs, exponents and leading digits repeat themselves, the rest is
+/// noise and stays raw.
 enum FloatPlanes {
     enum Mode: UInt8 {
         case bits = 0

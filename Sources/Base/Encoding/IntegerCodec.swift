@@ -8,9 +8,9 @@
 /// runs         number of runs, varint | section of run values | section of run lengths
 /// packed       groups (PackedGroups)
 /// deltaPacked  first value, 8 bytes | groups of the differences
-/// varints      mode u8 | reference, 8 bytes | mode 0: value less reference; mode 1: zigzag of the difference, from reference on
-/// planes       reference, 8 bytes | number of planes u8 (1…7) | a section of bytes each: byte k of value less reference
-/// scaled       divisor, varint (2…) | base, 8 bytes | section of (value less base) / divisor
+/// varints      1, u8 | first value, 8 bytes | zigzag varints of the differences
+/// planes       reference, 8 bytes | number of planes, u8 | a section each: byte k of all values less reference
+/// scaled       divisor, varint | base, 8 bytes | section of (value less base) / divisor
 /// ```
 enum IntegerCodec {
     /// Which encodings may be chosen. Those that hold further integers leave themselves out inside.
@@ -65,7 +65,8 @@ enum IntegerCodec {
             Varints.appendDifferences(values, to: &sink)
             return Payload(.varints, .full)
         case .planes:
-            Planes.append(values, reference: traits.least, count: Planes.count(traits.span), with: compressor, to: &sink)
+            Planes.append(
+                values, reference: traits.least, count: Planes.count(traits.span), with: compressor, to: &sink)
             return Payload(.planes, .never)
         }
     }
@@ -116,31 +117,26 @@ struct Payload {
     }
 }
 
-/// What one pass over integers shows.
+/// What a look at all integers shows.
 struct IntegerTraits {
     private(set) var least: Int64 = 0
-    private(set) var greatest: Int64 = 0
+    /// The distance from the least to the greatest.
+    private(set) var span: UInt64 = 0
     /// Runs of equal values: 1 if all are equal.
     private(set) var runs = 1
 
     init(_ values: UnsafeBufferPointer<Int64>) {
-        guard let base = values.baseAddress, let first = values.first else { return }
-        var least = first
-        var greatest = first
-        var last = first
-        var changes = 0
-        for i in 1..<max(values.count, 1) {
-            let value = base[i]
-            least = value < least ? value : least
-            greatest = value > greatest ? value : greatest
-            changes &+= value == last ? 0 : 1
-            last = value
+        guard let base = values.baseAddress, !values.isEmpty else { return }
+        var changes: Int64 = 0
+        for i in 1..<values.count {
+            // 1 if they differ, without a branch that real data would mispredict.
+            let difference = base[i] ^ base[i &- 1]
+            changes &-= (difference | (0 &- difference)) &>> 63
         }
-        self.least = least
-        self.greatest = greatest
-        runs = changes + 1
+        guard changes > 0 else { return }
+        let extent = Extent(base, count: values.count)
+        least = extent.least
+        span = extent.span
+        runs = Int(changes) + 1
     }
-
-    /// The distance from the least to the greatest.
-    var span: UInt64 { UInt64(bitPattern: greatest &- least) }
 }

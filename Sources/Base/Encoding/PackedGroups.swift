@@ -1,7 +1,8 @@
-/// Packed groups: up to 1024 values each as bits above a reference, with exceptions for the few that need many more bits.
+/// Packed groups: up to 1024 values each as bits above a reference, with exceptions for the few that need many
+/// more bits.
 ///
 /// ```
-/// group: width u8 (0…64; +0x80 with exceptions) | reference less the last group's, zigzag varint | [exceptions, varint]
+/// group: width u8 (+0x80 with exceptions) | reference less the last group's, zigzag varint | [exceptions, varint]
 ///        bits (BitPacking) | [positions u16 each, ascending | the bits above `width` of each, varint]
 /// ```
 enum PackedGroups {
@@ -16,23 +17,28 @@ enum PackedGroups {
         var byteCount: Int
     }
 
-    /// Finds the width at which bits and exceptions together are least; leaves the offsets from the reference in `offsets`.
+    /// Finds the width at which bits and exceptions together are least; leaves the offsets from the reference
+    /// in `offsets`.
     static func plan(
         _ values: UnsafePointer<Int64>, count: Int, offsets: UnsafeMutablePointer<UInt64>
     ) -> Plan {
-        var least = values[0]
-        var most = values[0]
-        for i in 1..<max(count, 1) {
-            least = min(least, values[i])
-            most = max(most, values[i])
+        let extent = Extent(values, count: count)
+        let spread = Spread(values, count: count)
+        if count >= 16 && spread.hasLowOutlier(extent.least) {
+            let sturdy = BulkReference.find(values, count: count, near: spread.median)
+            let straight = plan(values, count: count, reference: extent.least, offsets: offsets)
+            let candidate = plan(values, count: count, reference: sturdy, offsets: offsets)
+            if candidate.byteCount < straight.byteCount { return candidate }
+            return plan(values, count: count, reference: extent.least, offsets: offsets)
         }
-        let straight = plan(values, count: count, reference: least, offsets: offsets)
-        guard straight.width > 6, count >= 16 else { return straight }
-        let sturdy = BulkReference.find(values, count: count)
-        guard sturdy != least else { return straight }
-        let candidate = plan(values, count: count, reference: sturdy, offsets: offsets)
-        if candidate.byteCount < straight.byteCount { return candidate }
-        return plan(values, count: count, reference: least, offsets: offsets)
+        if spread.hasHighOutlier(extent) {
+            return plan(values, count: count, reference: extent.least, offsets: offsets)
+        }
+        for i in 0..<count { offsets[i] = UInt64(bitPattern: values[i] &- extent.least) }
+        let width = 64 - extent.span.leadingZeroBitCount
+        return Plan(
+            reference: extent.least, width: width, exceptions: 0,
+            byteCount: BitPacking.byteCount(count: count, width: width))
     }
 
     private static func plan(
@@ -50,14 +56,16 @@ enum PackedGroups {
             var best = Plan(
                 reference: reference, width: width, exceptions: 0,
                 byteCount: BitPacking.byteCount(count: count, width: width))
-            // Each exception costs its position and, in whole bytes of 7, the bits above the width: about 4 bits are lost.
+            // Each exception costs its position and, in whole bytes of 7, the bits above the width: about 4
+            // bits are lost.
             var above = 0
             var highBits = 0
             for narrower in stride(from: width - 1, through: 0, by: -1) {
                 above += Int(widths[narrower + 1])
                 guard above <= count / 4 else { break }
                 highBits += above
-                let bytes = BitPacking.byteCount(count: count, width: narrower) + 2 + above * 2
+                let bytes =
+                    BitPacking.byteCount(count: count, width: narrower) + 2 + above * 2
                     + (highBits + above * 4) / 7
                 if bytes < best.byteCount {
                     best.width = narrower
@@ -139,7 +147,8 @@ enum PackedGroups {
             if exceptions > 0 {
                 let positions = try source.take(exceptions * 2)
                 for i in 0..<exceptions {
-                    let position = Int(UInt16(littleEndian: positions.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self)))
+                    let position = Int(
+                        UInt16(littleEndian: positions.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self)))
                     guard position < groupCount else { throw .corrupt }
                     let high = try source.varint() &<< UInt64(width)
                     target[start + position].add(high)
@@ -153,14 +162,16 @@ enum PackedGroups {
 /// What integers can be unpacked into.
 protocol Unpackable: BitwiseCopyable, FixedWidthInteger {
     static func unpack(
-        _ source: UnsafeRawBufferPointer, count: Int, width: Int, reference: Int64, into target: UnsafeMutablePointer<Self>)
+        _ source: UnsafeRawBufferPointer, count: Int, width: Int, reference: Int64,
+        into target: UnsafeMutablePointer<Self>)
     /// Adds modulo 2^64, or modulo 2^32.
     mutating func add(_ bits: UInt64)
 }
 
 extension Int64: Unpackable {
     static func unpack(
-        _ source: UnsafeRawBufferPointer, count: Int, width: Int, reference: Int64, into target: UnsafeMutablePointer<Int64>
+        _ source: UnsafeRawBufferPointer, count: Int, width: Int, reference: Int64,
+        into target: UnsafeMutablePointer<Int64>
     ) {
         BitPacking.unpack(source, count: count, width: width, reference: reference, into: target)
     }
@@ -170,59 +181,11 @@ extension Int64: Unpackable {
 
 extension UInt32: Unpackable {
     static func unpack(
-        _ source: UnsafeRawBufferPointer, count: Int, width: Int, reference: Int64, into target: UnsafeMutablePointer<UInt32>
+        _ source: UnsafeRawBufferPointer, count: Int, width: Int, reference: Int64,
+        into target: UnsafeMutablePointer<UInt32>
     ) {
         BitPacking.unpack(source, count: count, width: width, reference: reference, into: target)
     }
 
     mutating func add(_ bits: UInt64) { self &+= UInt32(truncatingIfNeeded: bits) }
-}
-
-/// A reference for groups whose least value is an outlier: the least of the values near the median.
-///
-/// Differences at the border between two series are large and negative; measured from them, every ordinary difference would
-/// need their width. Offsets below the reference wrap to large naturals and become exceptions.
-enum BulkReference {
-    private static let samples = 31
-
-    static func find(_ values: UnsafePointer<Int64>, count: Int) -> Int64 {
-        let middle = median(values, count: count)
-        return withUnsafeTemporaryAllocation(of: Int32.self, capacity: 65) { widths in
-            widths.initialize(repeating: 0)
-            for i in 0..<count {
-                widths[64 &- ZigZag.encode(values[i] &- middle).leadingZeroBitCount] &+= 1
-            }
-            var bestWidth = 64
-            var bestCost = Int.max
-            var above = 0
-            for width in stride(from: 64, through: 0, by: -1) {
-                let cost = count * width + above * (16 + 8 * ((64 - width + 6) / 7))
-                if cost < bestCost && above <= count / 4 {
-                    bestCost = cost
-                    bestWidth = width
-                }
-                above += Int(widths[width])
-            }
-            var least = middle
-            for i in 0..<count where 64 &- ZigZag.encode(values[i] &- middle).leadingZeroBitCount <= bestWidth {
-                least = min(least, values[i])
-            }
-            return least
-        }
-    }
-
-    private static func median(_ values: UnsafePointer<Int64>, count: Int) -> Int64 {
-        withUnsafeTemporaryAllocation(of: Int64.self, capacity: samples) { sorted in
-            for i in 0..<samples {
-                let value = values[i * count / samples]
-                var j = i
-                while j > 0 && sorted[j - 1] > value {
-                    sorted.initializeElement(at: j, to: sorted[j - 1])
-                    j -= 1
-                }
-                sorted.initializeElement(at: j, to: value)
-            }
-            return sorted[samples / 2]
-        }
-    }
 }

@@ -1,9 +1,11 @@
 package import Core
 
-/// Decodes pages. Every page may be hostile: a decoder throws, and never traps, reads or writes out of bounds, or takes more
-/// memory than a few times `byteLimit`, which bounds a payload, and the strings and rows that come out of it.
+/// Decodes pages. Every page may be hostile: a decoder throws, and never traps, reads or writes out of bounds,
+/// or takes more memory than a few times `byteLimit`, which bounds a payload, and the strings and rows that
+/// come out of it.
 ///
-/// Targets have room for `count` values. After an error their contents are undefined, but initialized memory stays so.
+/// Targets have room for `count` values, which is not negative: the caller has allocated them. After an error
+/// their contents are undefined, but initialized memory stays so.
 package struct PageDecoder: ~Copyable {
     package static let defaultByteLimit = 64 << 20
 
@@ -17,7 +19,8 @@ package struct PageDecoder: ~Copyable {
     }
 
     package mutating func decodeIntegers(
-        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int, rawLength: Int,
+        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int,
+        rawLength: Int,
         into target: UnsafeMutablePointer<Int64>
     ) throws(EncodingError) {
         if encoding == .plain { return try decodePlain(bytes, compression, count, 8, rawLength, target) }
@@ -26,7 +29,8 @@ package struct PageDecoder: ~Copyable {
     }
 
     package mutating func decodeFloats(
-        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int, rawLength: Int,
+        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int,
+        rawLength: Int,
         into target: UnsafeMutablePointer<Double>
     ) throws(EncodingError) {
         if encoding == .plain { return try decodePlain(bytes, compression, count, 8, rawLength, target) }
@@ -35,7 +39,8 @@ package struct PageDecoder: ~Copyable {
     }
 
     package mutating func decodeCodes(
-        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int, rawLength: Int,
+        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int,
+        rawLength: Int,
         into target: UnsafeMutablePointer<UInt32>
     ) throws(EncodingError) {
         let payload = try payload(bytes, compression, rawLength)
@@ -54,7 +59,8 @@ package struct PageDecoder: ~Copyable {
 
     /// Decodes `count` strings: the length of each into `lengths`, and returns the bytes of all.
     package mutating func decodeStrings(
-        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int, rawLength: Int,
+        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int,
+        rawLength: Int,
         lengths: UnsafeMutablePointer<UInt32>
     ) throws(EncodingError) -> Buffer<UInt8> {
         let payload = try payload(bytes, compression, rawLength)
@@ -63,7 +69,8 @@ package struct PageDecoder: ~Copyable {
 
     /// Decodes `count` rows of integers: the length of each into `lengths`, and returns the values of all.
     package mutating func decodeIntegerRows(
-        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int, rawLength: Int,
+        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int,
+        rawLength: Int,
         lengths: UnsafeMutablePointer<UInt32>
     ) throws(EncodingError) -> Buffer<Int64> {
         let payload = try payload(bytes, compression, rawLength)
@@ -72,7 +79,8 @@ package struct PageDecoder: ~Copyable {
 
     /// Decodes `count` rows of doubles: the length of each into `lengths`, and returns the values of all.
     package mutating func decodeFloatRows(
-        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int, rawLength: Int,
+        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int,
+        rawLength: Int,
         lengths: UnsafeMutablePointer<UInt32>
     ) throws(EncodingError) -> Buffer<Double> {
         let payload = try payload(bytes, compression, rawLength)

@@ -1,5 +1,5 @@
-/// Values byte by byte, each byte's plane compressed alone: entropy coding fits a byte's own distribution, and what is random
-/// stays as it is.
+/// Values byte by byte, each byte's plane compressed alone: entropy coding fits a byte's own distribution, and
+/// what is random stays as it is.
 enum Planes {
     /// How many bytes hold values up to `span`.
     static func count(_ span: UInt64) -> Int { max((64 - span.leadingZeroBitCount + 7) / 8, 1) }

@@ -3,11 +3,11 @@ import Core
 /// Columns of arrays: the buckets of histograms.
 ///
 /// ```
-/// integers: section of lengths | number of values, varint | mode u8 | section of the values, in mode 1 less the value above
-/// doubles:  section of lengths | number of values, varint | a section of the values
+/// integers: section of lengths | number of values, varint | mode u8 | section of the values (mode 1: less those above)
+/// doubles:  section of lengths | number of values, varint | section of the values
 /// ```
-/// The value above is the one at the same place in the row before, if that row is of the same length: the histograms of one
-/// series follow each other, and their counts only grow.
+/// The value above is the one at the same place in the row before, if that row is of the same length: the
+/// histograms of one series follow each other, and their counts only grow.
 enum RowCodec {
     private enum Mode: UInt8 {
         case values = 0
@@ -102,7 +102,8 @@ enum RowCodec {
         return sum
     }
 
-    /// Calls `body` with each row's first value, its length, and the first value of the row above if that has the same length.
+    /// Calls `body` with each row's first value, its length, and the first value of the row above if that has
+    /// the same length.
     @inline(__always)
     private static func forEachRow(_ lengths: UnsafeBufferPointer<UInt32>, _ body: (Int, Int, Int?) -> Void) {
         var start = 0

@@ -27,8 +27,9 @@ struct Scratch<Element: BitwiseCopyable>: ~Copyable {
 struct Bounds {
     /// The most bytes of a payload inside another, and of decoded strings or rows.
     var bytes: Int
-    /// How many payloads may still lie inside each other. What encoders write needs four.
-    var depth = 5
+    /// How many payloads may still lie inside each other. The deepest that encoders write is eight: strings'
+    /// dictionary, canonical, runs, sparse, runs, dictionary, scaled, runs.
+    var depth = 10
 
     func inner() throws(EncodingError) -> Bounds {
         guard depth > 0 else { throw .corrupt }

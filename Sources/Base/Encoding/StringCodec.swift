@@ -1,5 +1,4 @@
 import Core
-
 private import Glibc
 
 /// Strings, as lengths and the bytes of all.
@@ -7,7 +6,7 @@ private import Glibc
 /// ```
 /// strings     section of lengths | length of all bytes, varint | section of the bytes
 /// constant    the string that all are
-/// dictionary  number of distinct strings, varint | section of them, strings or canonical | section of each row's number
+/// dictionary  number of distinct strings, varint | section of them | section of each row's number
 /// canonical   binary values (CanonicalForm)
 /// ```
 enum StringCodec {
@@ -191,7 +190,9 @@ struct StringIndex: ~Copyable {
         guard strings.count >= 8 else { return nil }
         let sampled = min(strings.count, samples)
         let start = (strings.count - sampled) / 2
-        guard let sample = StringIndex(strings, start..<(start + sampled), most: max(sampled / 2, 2)) else { return nil }
+        guard let sample = StringIndex(strings, start..<(start + sampled), most: max(sampled / 2, 2)) else {
+            return nil
+        }
         _ = consume sample
         return StringIndex(strings, 0..<strings.count, most: max(strings.count / 4, 2))
     }

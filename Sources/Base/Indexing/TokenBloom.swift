@@ -22,7 +22,7 @@ package struct TokenBloomBuilder: ~Copyable {
         defer { hashes.removeAll() }
         guard hashes.count > 0 else { return nil }
         var filter = SplitBlockBloom(expectedKeys: hashes.count, falsePositives: falsePositives)
-        hashes.forEach { filter.insert($0) }
+        hashes.withElements { filter.insert(contentsOf: $0) }
         return filter
     }
 }
@@ -75,9 +75,18 @@ final class HashSet64 {
         old.deallocate()
     }
 
-    func forEach(_ body: (UInt64) -> Void) {
-        if hasZero { body(0) }
-        for i in 0...mask where slots[i] != 0 { body(slots[i]) }
+    /// Calls `body` with all hashes, moved together to the front of the slots; only `removeAll` may follow.
+    func withElements(_ body: (UnsafeBufferPointer<UInt64>) -> Void) {
+        var kept = 0
+        for i in 0...mask where slots[i] != 0 {
+            slots[kept] = slots[i]
+            kept += 1
+        }
+        if hasZero {
+            slots[kept] = 0  // there is room: at most half of the slots are taken
+            kept += 1
+        }
+        body(UnsafeBufferPointer(start: slots, count: kept))
     }
 
     func removeAll() {

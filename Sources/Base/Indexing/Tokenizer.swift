@@ -2,21 +2,24 @@ import Core
 
 /// Cuts text into the tokens that a skip index holds, and a search into the tokens that a match must have.
 ///
-/// Letters of ASCII count as lower case. Bytes from 0x80 on are word bytes, so any script is indexed, without case folding.
+/// Letters of ASCII count as lower case. Bytes from 0x80 on are word bytes, so any script is indexed, without
+/// case folding.
 ///
 /// - A **word** is a longest run of letters, digits, `_` and bytes from 0x80 on.
-/// - A **compound** is a longest run of word bytes and the joiners `. : / -`, less joiners at its ends, that has at least two
-///   words and a digit: addresses, UUIDs, versions, paths, names of pods.
-/// - A **fragment** is eight bytes of a compound or word: of every sixteen bytes with three digits and three letters, those
-///   eight whose hash is least ("winnowing": Schleimer, Wilkerson and Aiken, SIGMOD 2003). Which eight depends on the sixteen
-///   alone, so a search for a part of an id, of sixteen bytes or more, finds them without knowing where the id begins. A
-///   32-digit id has some four of them.
+/// - A **compound** is a longest run of word bytes and the joiners `. : / -`, less joiners at its ends, that
+///   has at least two words and a digit: addresses, UUIDs, versions, paths, names of pods.
+/// - A **fragment** is eight bytes of a compound or word: of every sixteen bytes with three digits and three
+///   letters, those eight whose hash is least ("winnowing": Schleimer, Wilkerson and Aiken, SIGMOD 2003). Which
+///   eight depends on the sixteen alone, so a search for a part of an id, of sixteen bytes or more, finds them
+///   without knowing where the id begins. A 32-digit id has some four of them.
 ///
-/// A token's hash is the XXH3 of its bytes; a fragment's is its eight bytes mixed, which no XXH3 of a word will meet by intent.
+/// A token's hash is the XXH3 of its bytes; a fragment's is its eight bytes mixed.
 package struct Tokenizer: Sendable {
     static let gramBytes = 8
     static let windowBytes = 16
     private static let leastOfEach = 3
+    /// Odd, so different bytes have different orders.
+    private static let orderFactor: UInt64 = 0x9FB2_1C65_1E98_DF25
 
     private let hasFragments: Bool
     private var lowered: [UInt8] = []
@@ -31,7 +34,8 @@ package struct Tokenizer: Sendable {
         scan(text, isPart: false, body)
     }
 
-    /// Hashes that the tokens of every text that contains `needle` have: of the tokens that end inside it, and of fragments.
+    /// Hashes that the tokens of every text that contains `needle` have: of the tokens that end inside it, and
+    /// of fragments.
     ///
     /// Holds for searches that ignore the case of ASCII letters too. May be empty: then the index cannot help.
     package mutating func hashes(ofPart needle: UnsafeRawBufferPointer) -> [UInt64] {
@@ -75,7 +79,8 @@ package struct Tokenizer: Sendable {
                     i &+= 1
                     continue
                 }
-                i = Self.scanRun(bytes, from: i, count: text.count, isPart: isPart, fragments: hasFragments, classes, body)
+                i = Self.scanRun(
+                    bytes, from: i, count: text.count, isPart: isPart, fragments: hasFragments, classes, body)
             }
         }
     }
@@ -124,45 +129,47 @@ package struct Tokenizer: Sendable {
 
     /// Calls `body` with the fragment of every window that has one, once for windows in a row that share it.
     private static func forEachFragment(
-        _ run: UnsafePointer<UInt8>, _ count: Int, _ classes: UnsafePointer<UInt8>, _ body: (UInt64) -> Void
+        _ run: UnsafePointer<UInt8>, _ length: Int, _ classes: UnsafePointer<UInt8>, _ body: (UInt64) -> Void
     ) {
-        let grams = windowBytes - gramBytes + 1
         let source = UnsafeRawPointer(run)
+        let grams = windowBytes - gramBytes + 1
         var digits = 0
         var letters = 0
+        for i in 0..<(windowBytes - 1) { count(classes[Int(run[i])], &digits, &letters, by: 1) }
         var least = UInt64.max
         var leastAt = -1
         var lastSent = -1
-        for end in 0..<count {
-            digits &+= classes[Int(run[end])] & ByteClass.digit == 0 ? 0 : 1
-            letters &+= classes[Int(run[end])] & ByteClass.letter == 0 ? 0 : 1
-            let gram = end &- gramBytes &+ 1
-            if gram < 0 { continue }
-            let order = mix(UInt64(littleEndian: source.loadUnaligned(fromByteOffset: gram, as: UInt64.self)))
-            if order <= least {
-                least = order
-                leastAt = gram
+        for window in 0...(length &- windowBytes) {
+            count(classes[Int(run[window &+ windowBytes &- 1])], &digits, &letters, by: 1)
+            defer { count(classes[Int(run[window])], &digits, &letters, by: -1) }
+            guard digits >= leastOfEach && letters >= leastOfEach else {
+                leastAt = -1
+                continue
             }
-            let window = end &- windowBytes &+ 1
-            if window < 0 { continue }
-            if leastAt < window {
-                least = .max
-                for candidate in window..<(window &+ grams) {
-                    let order = mix(UInt64(littleEndian: source.loadUnaligned(fromByteOffset: candidate, as: UInt64.self)))
-                    if order <= least {
-                        least = order
-                        leastAt = candidate
-                    }
+            // The window before left only its last gram to look at, unless it had the least one at its front or
+            // none at all.
+            let isFresh = leastAt < window
+            if isFresh { least = .max }
+            for gram in (isFresh ? window : window &+ grams &- 1)..<(window &+ grams) {
+                let eight = UInt64(littleEndian: source.loadUnaligned(fromByteOffset: gram, as: UInt64.self))
+                let order = eight &* orderFactor
+                if order <= least {
+                    least = order
+                    leastAt = gram
                 }
             }
-            if digits >= leastOfEach && letters >= leastOfEach && leastAt != lastSent {
-                // The least of hashes are no even spread: mixed again, they are.
+            if leastAt != lastSent {
+                // The least of hashes are no even spread: mixed, they are.
                 body(mix(least))
                 lastSent = leastAt
             }
-            digits &-= classes[Int(run[window])] & ByteClass.digit == 0 ? 0 : 1
-            letters &-= classes[Int(run[window])] & ByteClass.letter == 0 ? 0 : 1
         }
+    }
+
+    @inline(__always)
+    private static func count(_ kind: UInt8, _ digits: inout Int, _ letters: inout Int, by step: Int) {
+        digits &+= Int(kind &>> 2 & 1) &* step
+        letters &+= Int(kind &>> 3 & 1) &* step
     }
 
     /// A bijection whose every output bit depends on every input bit (the finalizer of SplitMix64).

@@ -37,7 +37,9 @@ import Testing
     @Test func `every cut and every flipped byte throws or differs, and never traps`() {
         let body = Gzip.compress(bytes(2000), level: 6)
         for length in 0..<body.count {
-            #expect(throws: CompressionError.corrupt) { try Gzip.decompress(Array(body.prefix(length)), limit: 1 << 20) }
+            #expect(throws: CompressionError.corrupt) {
+                try Gzip.decompress(Array(body.prefix(length)), limit: 1 << 20)
+            }
             var flipped = body
             flipped[length] ^= 0x41
             _ = try? Gzip.decompress(flipped, limit: 1 << 20)
@@ -45,10 +47,11 @@ import Testing
     }
 
     /// "hello hello hello hello": made by zlib's compressobj with wbits 15 and -15.
-    @Test(arguments: [
-        [0x78, 0x9C, 0xCB, 0x48, 0xCD, 0xC9, 0xC9, 0x57, 0xC8, 0x40, 0x27, 0x01, 0x68, 0x03, 0x08, 0xB1],
-        [0xCB, 0x48, 0xCD, 0xC9, 0xC9, 0x57, 0xC8, 0x40, 0x27, 0x01],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0x78, 0x9C, 0xCB, 0x48, 0xCD, 0xC9, 0xC9, 0x57, 0xC8, 0x40, 0x27, 0x01, 0x68, 0x03, 0x08, 0xB1],
+            [0xCB, 0x48, 0xCD, 0xC9, 0xC9, 0x57, 0xC8, 0x40, 0x27, 0x01],
+        ] as [[UInt8]])
     func `deflate may be a zlib or a raw stream`(body: [UInt8]) throws {
         #expect(try Gzip.inflate(body, limit: 100) == Array("hello hello hello hello".utf8))
         #expect(throws: CompressionError.tooLarge(limit: 5)) { try Gzip.inflate(body, limit: 5) }

@@ -30,7 +30,9 @@ func bytes(_ count: Int, seed: Int = 1) -> [UInt8] {
         let whole = Array(parts.joined())
         #expect(try streamed(body, limit: 1 << 20) == whole)
         #expect(try streamed(body, limit: whole.count) == whole)
-        #expect(throws: CompressionError.tooLarge(limit: whole.count - 1)) { try streamed(body, limit: whole.count - 1) }
+        #expect(throws: CompressionError.tooLarge(limit: whole.count - 1)) {
+            try streamed(body, limit: whole.count - 1)
+        }
     }
 
     @Test func `a bomb stops at the limit`() {

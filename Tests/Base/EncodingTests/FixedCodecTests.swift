@@ -53,10 +53,12 @@ enum IDShape: CaseIterable {
         }
     }
 
-    @Test(arguments: [
-        (IDShape.zero, EncodingID.constant, 0.01), (.random, .plain, 16.0), (.runs, .runs, 2), (.sparse, .sparse, 11.2),
-        (.returning, .dictionary, 3), (.sparseReturning, .sparse, 3),
-    ] as [(IDShape, EncodingID, Double)])
+    @Test(
+        arguments: [
+            (IDShape.zero, EncodingID.constant, 0.01), (.random, .plain, 16.0), (.runs, .runs, 2),
+            (.sparse, .sparse, 11.2),
+            (.returning, .dictionary, 3), (.sparseReturning, .sparse, 3),
+        ] as [(IDShape, EncodingID, Double)])
     func `a shape has the encoding made for it`(shape: IDShape, encoding: EncodingID, bytesPerValue: Double) {
         var random = SeededGenerator(seed: 4)
         let page = Page(fixed: shape.bytes(8192, width: 16, &random), width: 16)

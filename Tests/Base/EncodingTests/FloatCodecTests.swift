@@ -4,7 +4,8 @@ import Testing
 
 /// Columns of doubles of the shapes that metrics hold, and of those that break codecs.
 enum FloatShape: CaseIterable {
-    case zeros, integers, decimals, decimalsWithExceptions, stale, full, walk, anyBits, specials, runs, fewDistinct, huge, tiny
+    case zeros, integers, decimals, decimalsWithExceptions, stale, full, walk, anyBits, specials, runs, fewDistinct,
+        huge, tiny
 
     private static let oddities: [UInt64] = [
         0, 1 << 63, 0x7FF0_0000_0000_0000, 0xFFF0_0000_0000_0000, 0x7FF8_0000_0000_0000, 0x7FF0_0000_0000_0002,
@@ -62,10 +63,12 @@ enum FloatShape: CaseIterable {
         #expect(decoded.map(\.bitPattern) == values.map(\.bitPattern))
     }
 
-    @Test(arguments: [
-        (FloatShape.decimals, EncodingID.decimal), (.integers, .decimal), (.stale, .decimal), (.runs, .runs), (.walk, .planes),
-        (.anyBits, .plain),
-    ] as [(FloatShape, EncodingID)])
+    @Test(
+        arguments: [
+            (FloatShape.decimals, EncodingID.decimal), (.integers, .decimal), (.stale, .decimal), (.runs, .runs),
+            (.walk, .planes),
+            (.anyBits, .plain),
+        ] as [(FloatShape, EncodingID)])
     func `a shape has the encoding made for it`(shape: FloatShape, encoding: EncodingID) {
         var random = SeededGenerator(seed: 4)
         #expect(Page(floats: shape.values(8192, &random)).header.encoding == encoding)

@@ -3,7 +3,8 @@ import Testing
 
 @testable import Encoding
 
-/// Pages whose bytes were changed: decoding throws or gives some values, and never traps or writes outside its target.
+/// Pages whose bytes were changed: decoding throws or gives some values, and never traps or writes outside its
+/// target.
 @Suite struct HostilePageTests {
     private struct Case {
         var page: Page
@@ -16,7 +17,8 @@ import Testing
             for count in [5, 300, 2100] {
                 let values = shape.values(count, &random)
                 cases.append(Case(page: Page(integers: values)) { _ = try $0.integers() })
-                cases.append(Case(page: Page(codes: values.map { UInt32(truncatingIfNeeded: $0) })) { _ = try $0.codes() })
+                cases.append(
+                    Case(page: Page(codes: values.map { UInt32(truncatingIfNeeded: $0) })) { _ = try $0.codes() })
             }
         }
         for shape in FloatShape.allCases {
@@ -56,7 +58,8 @@ import Testing
                 // Headers of payloads lie at the front: change these more often.
                 let range = random.next() % 2 == 0 ? min(page.bytes.count, 24) : page.bytes.count
                 let place = Int.random(in: 0..<range, using: &random)
-                page.bytes[place] = random.next() % 2 == 0
+                page.bytes[place] =
+                    random.next() % 2 == 0
                     ? page.bytes[place] ^ 1 << UInt8(random.next() % 8) : UInt8(truncatingIfNeeded: random.next())
             case 4: page.bytes.removeLast(min(page.bytes.count, Int(random.next() % 40)))
             case 5: page.header.count = Int(random.next() % 3000)

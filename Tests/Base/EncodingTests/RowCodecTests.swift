@@ -6,7 +6,9 @@ import Testing
     private func histograms(_ count: Int, _ random: inout SeededGenerator) -> [[Int64]] {
         var last: [Int64] = []
         return (0..<count).map { i in
-            if i % 20 == 0 { last = (0..<Int.random(in: 0...14, using: &random)).map { _ in Int64(random.next() >> 40) } }
+            if i % 20 == 0 {
+                last = (0..<Int.random(in: 0...14, using: &random)).map { _ in Int64(random.next() >> 40) }
+            }
             last = last.map { $0 &+ Int64(random.next() % 9) }
             return last
         }

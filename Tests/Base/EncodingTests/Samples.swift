@@ -31,11 +31,20 @@ enum IntegerShape: CaseIterable {
         case .timestamps:
             return sums(count, from: 1_700_000_000_000_000_000) { Int64.random(in: 0...40_000_000, using: &random) }
         case .seriesTimestamps:
-            return (0..<count).map { 1_700_000_000_000_000_000 + Int64($0 % 120) * 15_000_000_000 + Int64($0 % 120 % 7) }
+            return (0..<count).map {
+                1_700_000_000_000_000_000 + Int64($0 % 120) * 15_000_000_000 + Int64($0 % 120 % 7)
+            }
         case .counters: return sums(count, from: 1 << 40) { [0, 0, 0, 1, 5].randomElement(using: &random) ?? 0 }
-        case .outliers: return (0..<count).map { _ in random.next() % 50 == 0 ? Int64(random.next() >> 1) : 7 + Int64(random.next() % 9) }
-        case .multiples: return (0..<count).map { _ in 17 + 1_000_000 * Int64.random(in: -900_000...900_000, using: &random) }
-        case .lowOutliers: return (0..<count).map { _ in random.next() % 40 == 0 ? -Int64(random.next() >> 8) : 1_000_000 + Int64(random.next() % 300) }
+        case .outliers:
+            return (0..<count).map { _ in
+                random.next() % 50 == 0 ? Int64(random.next() >> 1) : 7 + Int64(random.next() % 9)
+            }
+        case .multiples:
+            return (0..<count).map { _ in 17 + 1_000_000 * Int64.random(in: -900_000...900_000, using: &random) }
+        case .lowOutliers:
+            return (0..<count).map { _ in
+                random.next() % 40 == 0 ? -Int64(random.next() >> 8) : 1_000_000 + Int64(random.next() % 300)
+            }
         case .alternating: return (0..<count).map { $0 % 2 == 0 ? .min : .max }
         }
     }

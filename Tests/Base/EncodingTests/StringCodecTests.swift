@@ -4,7 +4,8 @@ import Testing
 
 /// Columns of strings as tables hold them.
 enum StringShape: CaseIterable {
-    case empty, constant, bytes, bodies, names, uuids, upperUUIDs, hex, unevenHex, oddHex, decimals, zeroPadded, longDecimals
+    case empty, constant, bytes, bodies, names, uuids, upperUUIDs, hex, unevenHex, oddHex, decimals, zeroPadded,
+        longDecimals
     case addresses, badAddresses, sparseUUIDs, sparseDecimals, repeatedUUIDs
 
     func strings(_ count: Int, _ random: inout SeededGenerator) -> [[UInt8]] {
@@ -65,22 +66,26 @@ enum StringShape: CaseIterable {
         }
     }
 
-    @Test(arguments: [
-        (StringShape.constant, EncodingID.constant), (.empty, .constant), (.bodies, .strings), (.names, .dictionary),
-        (.uuids, .canonical), (.upperUUIDs, .strings), (.hex, .canonical), (.unevenHex, .canonical), (.oddHex, .strings),
-        (.decimals, .canonical), (.zeroPadded, .strings), (.addresses, .canonical), (.badAddresses, .strings),
-        (.sparseUUIDs, .canonical), (.repeatedUUIDs, .dictionary),
-    ] as [(StringShape, EncodingID)])
+    @Test(
+        arguments: [
+            (StringShape.constant, EncodingID.constant), (.empty, .constant), (.bodies, .strings),
+            (.names, .dictionary),
+            (.uuids, .canonical), (.upperUUIDs, .strings), (.hex, .canonical), (.unevenHex, .canonical),
+            (.oddHex, .strings),
+            (.decimals, .canonical), (.zeroPadded, .strings), (.addresses, .canonical), (.badAddresses, .strings),
+            (.sparseUUIDs, .canonical), (.repeatedUUIDs, .dictionary),
+        ] as [(StringShape, EncodingID)])
     func `a shape has the encoding made for it`(shape: StringShape, encoding: EncodingID) {
         var random = SeededGenerator(seed: 4)
         #expect(Page(strings: shape.strings(2000, &random)).header.encoding == encoding)
     }
 
-    @Test(arguments: [
-        (["a", "", "a"], 32), (["0", "7", "12"], 33), (["00", "01"], 33), (["1.2.3.4", "255.255.255.255"], 33),
-        (["1.2.3.04", "1.2.3.4"], 32), (["1.2.3", "4"], 32), (["", ""], 1), (["999999999999999999"], 1),
-        (["999999999999999999", "1000000000000000000"], 32), (["deadbeef", "DEADBEEF"], 32),
-    ] as [([String], UInt8)])
+    @Test(
+        arguments: [
+            (["a", "", "a"], 32), (["0", "7", "12"], 33), (["00", "01"], 33), (["1.2.3.4", "255.255.255.255"], 33),
+            (["1.2.3.04", "1.2.3.4"], 32), (["1.2.3", "4"], 32), (["", ""], 1), (["999999999999999999"], 1),
+            (["999999999999999999", "1000000000000000000"], 32), (["deadbeef", "DEADBEEF"], 32),
+        ] as [([String], UInt8)])
     func `the limits of canonical forms`(strings: [String], encoding: UInt8) throws {
         let page = Page(strings: strings)
         #expect(page.header.encoding.rawValue == encoding)

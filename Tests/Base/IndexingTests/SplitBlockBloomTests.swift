@@ -34,7 +34,7 @@ import Testing
         // With a lower half of 1, word i's bit is salt[i] >> 27.
         filter.insert(0xFFFF_FFFF_0000_0001)
         let salt: [UInt32] = [
-            0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31,
+            0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31,
         ]
         let words = salt.map { UInt32(1) << ($0 >> 27) }
         #expect(filter.bytes == words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } })
