@@ -13,7 +13,7 @@ package enum PrometheusNumber {
     package static func formatPlain(_ value: Double) -> String {
         guard value.isFinite, value != 0 else { return format(value) }
         var output: [UInt8] = value < 0 ? [UInt8(ascii: "-")] : []
-        ShortestDigits(value.magnitude).appendPlain(to: &output)
+        ShortestDigits.with(value.magnitude) { $0.appendPlain(to: &output) }
         return String(decoding: output, as: UTF8.self)
     }
 
@@ -29,11 +29,9 @@ package enum PrometheusNumber {
         }
         if value.sign == .minus { output.append(UInt8(ascii: "-")) }
         guard value != 0 else { return output.append(UInt8(ascii: "0")) }
-        let number = ShortestDigits(value.magnitude)
-        if value.magnitude < 1e-6 || value.magnitude >= 1e21 {
-            number.appendScientific(to: &output)
-        } else {
-            number.appendPlain(to: &output)
+        let isScientific = value.magnitude < 1e-6 || value.magnitude >= 1e21
+        ShortestDigits.with(value.magnitude) { digits in
+            if isScientific { digits.appendScientific(to: &output) } else { digits.appendPlain(to: &output) }
         }
     }
 
@@ -59,48 +57,67 @@ package enum PrometheusNumber {
 
 /// A positive double as 0.d₁d₂d₃… × 10^point, with as few digits as tell it from every other double.
 private struct ShortestDigits {
-    /// At most 17, without leading and trailing zeros.
-    private var digits: [UInt8] = []
-    private var point = 0
+    /// 1 to 17, without leading and trailing zeros.
+    private var digits: UnsafeBufferPointer<UInt8>
+    private var point: Int
 
-    init(_ value: Double) {
-        var sawPoint = false
-        var exponent = 0
-        var text = Substring(value.description)
-        if let mark = text.firstIndex(of: "e") {
-            exponent = Int(text[text.index(after: mark)...]) ?? 0
-            text = text[..<mark]
+    /// Hands `body` the digits, which live no longer than the call.
+    static func with(_ value: Double, _ body: (ShortestDigits) -> Void) {
+        var text = value.description
+        text.withUTF8 { text in
+            // A description has 24 characters at most, of which 17 are digits that count and two zeros around a point.
+            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 32) { room in
+                body(read(text, into: room))
+            }
         }
-        digits.reserveCapacity(24)
-        for byte in text.utf8 {
+    }
+
+    private static func read(
+        _ text: UnsafeBufferPointer<UInt8>, into room: UnsafeMutableBufferPointer<UInt8>
+    ) -> ShortestDigits {
+        var count = 0
+        var point = 0
+        var sawPoint = false
+        var position = 0
+        while position < text.count, text[position] != UInt8(ascii: "e") {
+            let byte = text[position]
+            position += 1
             if byte == UInt8(ascii: ".") {
                 sawPoint = true
-                continue
-            }
-            if byte == UInt8(ascii: "0"), digits.isEmpty {
+            } else if byte == UInt8(ascii: "0"), count == 0 {
                 if sawPoint { point -= 1 }
-                continue
+            } else if count < room.count {
+                room[count] = byte
+                count += 1
+                if !sawPoint { point += 1 }
             }
-            digits.append(byte)
-            if !sawPoint { point += 1 }
         }
-        while digits.last == UInt8(ascii: "0") { digits.removeLast() }
-        point += exponent
+        while count > 0, room[count - 1] == UInt8(ascii: "0") { count -= 1 }
+        let exponent = exponent(text[position...])
+        return ShortestDigits(digits: UnsafeBufferPointer(rebasing: room[..<count]), point: point + exponent)
+    }
+
+    /// Of `e-07`, -7; of nothing, zero.
+    private static func exponent(_ text: Slice<UnsafeBufferPointer<UInt8>>) -> Int {
+        var value = 0
+        for byte in text where (0x30...0x39).contains(byte) { value = value * 10 + Int(byte) - 0x30 }
+        return text.contains(UInt8(ascii: "-")) ? -value : value
     }
 
     func appendPlain(to output: inout [UInt8]) {
         let zero = UInt8(ascii: "0")
         if point <= 0 {
-            output.append(contentsOf: [zero, UInt8(ascii: ".")])
-            output.append(contentsOf: repeatElement(zero, count: -point))
+            output.append(zero)
+            output.append(UInt8(ascii: "."))
+            for _ in 0..<(-point) { output.append(zero) }
             output.append(contentsOf: digits)
         } else if point >= digits.count {
             output.append(contentsOf: digits)
-            output.append(contentsOf: repeatElement(zero, count: point - digits.count))
+            for _ in 0..<(point - digits.count) { output.append(zero) }
         } else {
-            output.append(contentsOf: digits[..<point])
+            output.append(contentsOf: UnsafeBufferPointer(rebasing: digits[..<point]))
             output.append(UInt8(ascii: "."))
-            output.append(contentsOf: digits[point...])
+            output.append(contentsOf: UnsafeBufferPointer(rebasing: digits[point...]))
         }
     }
 
@@ -108,10 +125,11 @@ private struct ShortestDigits {
         output.append(digits[0])
         if digits.count > 1 {
             output.append(UInt8(ascii: "."))
-            output.append(contentsOf: digits[1...])
+            output.append(contentsOf: UnsafeBufferPointer(rebasing: digits[1...]))
         }
         let exponent = point - 1
-        output.append(contentsOf: [UInt8(ascii: "e"), UInt8(ascii: exponent < 0 ? "-" : "+")])
+        output.append(UInt8(ascii: "e"))
+        output.append(UInt8(ascii: exponent < 0 ? "-" : "+"))
         if exponent.magnitude < 10 { output.append(UInt8(ascii: "0")) }
         Decimal.append(UInt64(exponent.magnitude), to: &output)
     }
