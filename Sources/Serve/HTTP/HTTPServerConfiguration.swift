@@ -11,8 +11,8 @@ package struct HTTPServerConfiguration: Sendable {
     package var transferTimeoutSeconds = 300
     /// Bytes of all bodies that are being received and handled at a time; beyond it, requests are asked to come again.
     package var bodyMemory = 1 << 30
-    /// Holds a request's first line and headers.
-    package var connectionMemory = 512 << 10
+    /// Holds a request's first line and headers. The library clears it after every request, so more of it costs time and memory.
+    package var connectionMemory = 256 << 10
     package var threadStack = 1 << 20
 
     package init(host: String = "127.0.0.1", port: UInt16 = 0) {
