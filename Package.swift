@@ -162,7 +162,9 @@ let package = Package(
         tests("Base", "TableSchema", imports: ["TableSchema", "Schema"]),
         tests(
             "Serve", "API",
-            imports: ["API", "Core", "HTTP", "JSON", "OTLP", "QueryModel", "TraceFixtures", "TraceSearch"]),
+            imports: [
+                "API", "Core", "HTTP", "JSON", "OTLP", "QueryModel", "QuerySupport", "TraceFixtures", "TraceSearch",
+            ]),
         tests("Query", "QueryModel", imports: ["Core", "QueryModel"]),
         .target(
             name: "TraceFixtures", dependencies: ["Core", "QueryModel"], path: "Tests/Support/TraceFixtures",

@@ -105,7 +105,7 @@ struct ExpressionGenerator {
         "temperature + ignoring (cpu) load", "temperature / on (job) quota", "stddev by (job) (temperature)", "resets(load[10m])",
         "stdvar_over_time(load[10m])", "bottomk by (job) (1, temperature)", "group by (job) (load)", "present_over_time(load[5m])",
         "changes(temperature[10m])", "irate(requests_total[1m])", "idelta(load[1m])", "delta(load[5m])", "last_over_time(load[1m])",
-        "round(load)", "ceil(load)", "floor(load)", "odd", "sum_over_time(odd[3m])", "avg_over_time(odd[3m])", "max_over_time(odd[3m])",
+        "exp(load / 10)", "ln(load)", "round(load)", "ceil(load)", "floor(load)", "odd", "sum_over_time(odd[3m])", "avg_over_time(odd[3m])", "max_over_time(odd[3m])",
         "min_over_time(odd[3m])", "quantile_over_time(0.4, odd[3m])", "sum(odd)", "min(odd)", "max(odd)", "quantile(0.4, odd)",
         "sort(odd)", "odd > 0", "odd == bool odd", "changes(odd[5m])", "resets(odd[5m])", "count_values(\"v\", odd)", "odd % 7", "-odd",
         "delta(odd[2m])", "irate(odd[2m])", "clamp_min(odd, 0)", "clamp_max(odd, 5)", "sgn(odd)", "topk(1, odd)", "bottomk(2, odd)",
@@ -170,7 +170,7 @@ struct ExpressionGenerator {
         case 7: return "\(pick(["stddev", "stdvar"]))\(grouping())(\(selector())\(modifiers()))"
         case 8: return "\(pick(["topk", "bottomk"]))\(grouping())(\(pick(["1", "3"])), deriv(\(pick(["load", "temperature"]))[13m]\(modifiers())))"
         case 9:
-            let function = pick(["abs", "sqrt", "exp", "ln", "sort", "-", "absent"])
+            let function = pick(["abs", "sqrt", "sort", "-", "absent"])
             return "\(function)(\(vector(depth: depth - 1)))"
         case 10:
             let sign = pick(["+", "-", "*", "/", "%", "==", "!=", ">", "< bool", ">= bool"])

@@ -39,6 +39,24 @@ struct ParserTests {
         _ = try PromQLQuery(query)
     }
 
+    @Test(arguments: accepted)
+    func `an expression's text reads back as itself`(query: String) throws {
+        let expression = try PromQLQuery(query).expression
+        #expect(try PromQLQuery(expression.text).expression.text == expression.text)
+        #expect(try PromQLQuery(expression.prettyText).expression.text == expression.text)
+    }
+
+    @Test func `long expressions are broken into lines`() throws {
+        let query = "sum by (job) (rate(http_requests_total{code=~\"5..\"}[5m] offset 1m)) / on (job) group_left (team) "
+            + "topk(3, sum without (instance) (rate(http_requests_total{environment=\"production\"}[5m] @ end())))"
+        let wanted = """
+              sum by (job) (rate(http_requests_total{code=~"5.."}[5m] offset 1m))
+            / on (job) group_left (team)
+              topk(3, sum without (instance) (rate(http_requests_total{environment="production"}[5m] @ end())))
+            """
+        #expect(try PromQLQuery(query).expression.prettyText == wanted)
+    }
+
     static let refused: [(String, String)] = [
         ("", "1:1: parse error: no expression found in input"),
         ("# only a comment", "1:1: parse error: no expression found in input"),

@@ -80,7 +80,7 @@ extension Evaluator {
             if step % 256 == 255 { try context.proceed() }
             window.slide(to: input.times[step], evaluatedAt: grid[step])
             if window.isEmpty { continue }
-            statistics.queryableSamples += window.count
+            look(at: window.count, step: step, of: grid)
             let value = try apply(window, scalars.at(step))
             if isConstant {
                 for every in grid.indices { result[every] = value }

@@ -46,7 +46,7 @@ extension Evaluator {
             start: Timestamp(milliseconds: start + 1), end: Timestamp(milliseconds: end + 1))
         if range.isEmpty { return [] }
         let series = try source.series(matching: matchers, in: range, context: context)
-        statistics.samplesRead += series.reduce(0) { $0 + $1.timestamps.count }
+        read(series)
         return series.sorted { $0.labels < $1.labels }
     }
 
@@ -79,7 +79,7 @@ extension Evaluator {
             guard next > 0, samples.timestamps[next - 1] > time - options.lookback else { continue }
             let histogram = samples.histograms.isEmpty ? nil : samples.histograms[next - 1]
             if Staleness.isMarker(samples.values[next - 1]) || histogram?.isStale == true { continue }
-            statistics.queryableSamples += 1
+            look(at: 1, step: step, of: times.grid)
             if reading == .timestamps {
                 result.values[step] = Double(samples.timestamps[next - 1]) / 1000
             } else if let histogram {
@@ -170,7 +170,7 @@ extension Evaluator {
             var window = SampleWindow(samples, range: vector.range)
             window.slide(to: vector.times[0], evaluatedAt: vector.times.grid[0])
             guard !window.isEmpty else { continue }
-            statistics.queryableSamples += window.count
+            look(at: window.count, step: 0, of: vector.times.grid)
             try context.charge(bytes: 16 * window.count)
             var series = MatrixSeries(labels: samples.labels, floats: [])
             for i in 0..<window.count {

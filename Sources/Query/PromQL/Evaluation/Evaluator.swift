@@ -21,7 +21,7 @@ final class Evaluator {
     let queryGrid: TimeGrid
     private let text: [UInt8]
     private(set) var annotations = Annotations()
-    var statistics = EvaluationStatistics()
+    private(set) var statistics: EvaluationStatistics
 
     init(
         source: any SeriesSource, query: PromQLQuery, grid: TimeGrid, options: PromQLEngine.Options,
@@ -31,6 +31,7 @@ final class Evaluator {
         self.context = context
         self.options = options
         queryGrid = grid
+        statistics = EvaluationStatistics(stepCount: grid.count)
         text = Array(query.text.utf8)
     }
 
@@ -69,6 +70,17 @@ final class Evaluator {
     /// Gives back the memory of a vector that is used up.
     func release(_ vector: [GridSeries]) {
         context.release(bytes: vector.reduce(0) { $0 + GridSeries.cost(steps: $1.values.count) })
+    }
+
+    // MARK: Statistics
+
+    /// Counts samples that a moment of `grid` looked at; those of a subquery's grid count for the query's last moment.
+    func look(at count: Int, step: Int, of grid: TimeGrid) {
+        statistics.look(at: count, step: grid == queryGrid ? step : queryGrid.count - 1)
+    }
+
+    func read(_ series: [SampleSeries]) {
+        statistics.read(series.reduce(0) { $0 + $1.timestamps.count })
     }
 
     // MARK: Operands by type

@@ -70,8 +70,20 @@ package struct Annotations: Sendable {
 
 /// How many samples an evaluation looked at, for the `stats` parameter.
 package struct EvaluationStatistics: Sendable {
-    /// Samples that each moment looked at, in all.
-    package var queryableSamples = 0
-    /// Samples that the source handed over.
-    package var samplesRead = 0
+    /// Samples that each moment of the query looked at.
+    package private(set) var queryableSamplesByStep: [Int]
+    /// Samples that the source handed over, in all and at most at once.
+    package private(set) var samplesRead = 0
+    package private(set) var peakSamples = 0
+
+    init(stepCount: Int) { queryableSamplesByStep = Array(repeating: 0, count: stepCount) }
+
+    package var queryableSamples: Int { queryableSamplesByStep.reduce(0, +) }
+
+    mutating func look(at count: Int, step: Int) { queryableSamplesByStep[step] += count }
+
+    mutating func read(_ count: Int) {
+        samplesRead += count
+        peakSamples = max(peakSamples, count)
+    }
 }

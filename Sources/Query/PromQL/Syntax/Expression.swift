@@ -152,4 +152,9 @@ package struct FunctionCall: Sendable {
     package var arguments: [Expression]
 
     package var name: String { function.name }
+    package var parameterTypes: [ExpressionType] { function.parameters }
+    package var resultType: ExpressionType { function.result }
+
+    /// How many arguments there may be beyond those required; -1 for any number.
+    package var variadic: Int { function.most.map { $0 - function.fewest } ?? -1 }
 }

@@ -20,26 +20,36 @@ package struct Parser {
 
     /// Parses and type-checks.
     package static func parse(_ query: String) throws(ParseError) -> Expression {
+        try parse(query) { expression throws(SyntaxFailure) in
+            try TypeChecker.check(expression)
+            return expression
+        }
+    }
+
+    /// Parses a selector alone, such as a `match[]` parameter. All its matchers may match the empty text.
+    package static func parseSelector(_ query: String) throws(ParseError) -> [LabelMatcher] {
+        try parse(query) { expression throws(SyntaxFailure) in
+            guard case .vector(let selector) = expression.node, selector.shift == TimeShift() else {
+                throw SyntaxFailure(at: 0, "expected a vector selector without modifiers")
+            }
+            try TypeChecker.checkName(of: selector, at: expression)
+            return selector.matchers
+        }
+    }
+
+    private static func parse<Result>(
+        _ query: String, finish: (Expression) throws(SyntaxFailure) -> Result
+    ) throws(ParseError) -> Result {
         let text = Array(query.utf8)
         do throws(SyntaxFailure) {
             var parser = try Parser(text: text)
             if parser.peek.kind == .end { throw SyntaxFailure(at: 0, "no expression found in input") }
             let expression = try parser.parseExpression()
             guard parser.peek.kind == .end else { throw parser.unexpected() }
-            try TypeChecker.check(expression)
-            return expression
+            return try finish(expression)
         } catch {
             throw ParseError(at: error.offset, of: text, error.message)
         }
-    }
-
-    /// Parses a selector alone, such as a `match[]` parameter.
-    package static func parseSelector(_ query: String) throws(ParseError) -> [LabelMatcher] {
-        let expression = try parse(query)
-        guard case .vector(let selector) = expression.node, selector.shift == TimeShift() else {
-            throw ParseError(at: 0, of: Array(query.utf8), "expected a vector selector without modifiers")
-        }
-        return selector.matchers
     }
 
     // MARK: Tokens

@@ -47,6 +47,13 @@ enum TypeChecker {
     }
 
     private static func check(_ selector: VectorSelector, at expression: Expression) throws(SyntaxFailure) {
+        try checkName(of: selector, at: expression)
+        guard selector.matchers.contains(where: { !$0.matchesEmpty }) else {
+            throw failure(expression, "vector selector must contain at least one non-empty matcher")
+        }
+    }
+
+    static func checkName(of selector: VectorSelector, at expression: Expression) throws(SyntaxFailure) {
         if let name = selector.name, !name.isEmpty {
             let others = selector.matchers.dropLast().filter {
                 $0.name == Labels.metricName && $0.operator == .equal
@@ -56,9 +63,6 @@ enum TypeChecker {
                     expression,
                     "metric name must not be set twice: \(QuotedText.quote(name)) or \(QuotedText.quote(other.value))")
             }
-        }
-        guard selector.matchers.contains(where: { !$0.matchesEmpty }) else {
-            throw failure(expression, "vector selector must contain at least one non-empty matcher")
         }
     }
 

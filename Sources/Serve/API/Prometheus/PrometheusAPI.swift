@@ -1,0 +1,273 @@
+package import Core
+import HTTP
+import JSON
+package import PromQL
+package import QueryModel
+
+/// Prometheus's HTTP API, `/api/v1/…` (rules P-1 to P-34): queries, labels, metadata, exemplars.
+package struct PrometheusAPI: Sendable {
+    let source: any SeriesSource
+    let engine: PromQLEngine
+    let options: PromQLEngine.Options
+    let facts: ServerFacts
+    let now: @Sendable () -> Timestamp
+
+    package init(
+        source: any SeriesSource, options: PromQLEngine.Options = PromQLEngine.Options(), facts: ServerFacts,
+        now: @escaping @Sendable () -> Timestamp
+    ) {
+        self.source = source
+        engine = PromQLEngine(source: source)
+        self.options = options
+        self.facts = facts
+        self.now = now
+    }
+
+    /// Errors of paths that are unknown have the same envelope.
+    package static let dialect = Dialect("prometheus") { status, message in
+        PrometheusFailure.response(PrometheusFailure.Kind(status: status).rawValue, message, status: status)
+    }
+
+    package var routes: Routes {
+        var routes = Routes(Self.dialect, roots: ["/api/v1"])
+        add([.get, .post], "query", to: &routes, instantQuery)
+        add([.get, .post], "query_range", to: &routes, rangeQuery)
+        add([.get, .post], "labels", to: &routes, labelNames)
+        add([.get], "label/{name}/values", to: &routes, labelValues)
+        add([.get, .post], "series", to: &routes, series)
+        add([.get], "metadata", to: &routes, metadata)
+        add([.get, .post], "query_exemplars", to: &routes, exemplars)
+        add([.get, .post], "format_query", to: &routes, formatQuery)
+        add([.get, .post], "parse_query", to: &routes, parseQuery)
+        addStatus(to: &routes)
+        return routes
+    }
+
+    typealias Answer = @Sendable (APIRequest) throws(PrometheusFailure) -> HTTPResponse
+
+    func add(_ methods: [HTTPMethod], _ path: String, to routes: inout Routes, _ answer: @escaping Answer) {
+        routes.add(methods, "/api/v1/" + path) { request in
+            do throws(PrometheusFailure) {
+                return try answer(request)
+            } catch {
+                return error.response
+            }
+        }
+    }
+
+    func asking<Value>(_ query: () throws(QueryError) -> Value) throws(PrometheusFailure) -> Value {
+        do { return try query() } catch { throw PrometheusFailure(error) }
+    }
+
+    // MARK: Queries
+
+    private func instantQuery(_ request: APIRequest) throws(PrometheusFailure) -> HTTPResponse {
+        let parameters = PrometheusParameters(http: request.http)
+        let limit = try parameters.limit()
+        let moment = try parameters.time("time") ?? now()
+        let request = try limited(request)
+        let options = try parameters.options(options)
+        let clock = QueryClock()
+        let query = try parameters.query()
+        let prepared = clock.seconds
+        let answer = try asking { () throws(QueryError) in
+            try engine.instant(query, at: moment.milliseconds, options: options, context: request.context)
+        }
+        let grid = TimeGrid(at: moment.milliseconds)
+        return PrometheusResponses.answer(
+            answer, limit: limit, statistics: statistics(request, answer, grid, prepared: prepared, total: clock.seconds))
+    }
+
+    private func rangeQuery(_ request: APIRequest) throws(PrometheusFailure) -> HTTPResponse {
+        let parameters = PrometheusParameters(http: request.http)
+        let limit = try parameters.limit()
+        let grid = try parameters.grid()
+        let request = try limited(request)
+        let options = try parameters.options(options)
+        let clock = QueryClock()
+        let query = try parameters.query()
+        guard query.type == .scalar || query.type == .instantVector else {
+            throw .invalid(
+                "query",
+                "invalid expression type \"\(query.type.rawValue)\" for range query, must be Scalar or instant Vector")
+        }
+        let prepared = clock.seconds
+        let answer = try asking { () throws(QueryError) in
+            try engine.range(query, over: grid, options: options, context: request.context)
+        }
+        return PrometheusResponses.answer(
+            answer, limit: limit, statistics: statistics(request, answer, grid, prepared: prepared, total: clock.seconds))
+    }
+
+    private func limited(_ request: APIRequest) throws(PrometheusFailure) -> APIRequest {
+        guard let timeout = try PrometheusParameters(http: request.http).duration("timeout") else { return request }
+        return request.limited(to: .nanoseconds(timeout))
+    }
+
+    /// What the parameter `stats` asks for: any value for totals, `all` for each step too.
+    private func statistics(
+        _ request: APIRequest, _ answer: QueryAnswer, _ grid: TimeGrid, prepared: Double, total: Double
+    ) -> ((inout JSONWriter) -> Void)? {
+        guard let wanted = request.http.parameter("stats"), !wanted.isEmpty else { return nil }
+        let statistics = answer.statistics
+        return { json in
+            json.beginObject()
+            json.key("timings")
+            json.beginObject()
+            for (name, seconds) in [
+                ("evalTotalTime", total), ("resultSortTime", 0), ("queryPreparationTime", prepared),
+                ("innerEvalTime", total - prepared), ("execQueueTime", 0), ("execTotalTime", total),
+            ] {
+                json.key(name)
+                json.double(seconds)
+            }
+            json.endObject()
+            json.key("samples")
+            json.beginObject()
+            if wanted == "all" {
+                json.key("totalQueryableSamplesPerStep")
+                json.beginArray()
+                for (step, count) in statistics.queryableSamplesByStep.enumerated() {
+                    json.beginArray()
+                    json.prometheusTime(milliseconds: grid[step])
+                    json.int(count)
+                    json.endArray()
+                }
+                json.endArray()
+            }
+            json.key("totalQueryableSamples")
+            json.int(statistics.queryableSamples)
+            json.key("samplesRead")
+            json.int(statistics.samplesRead)
+            json.key("peakSamples")
+            json.int(statistics.peakSamples)
+            json.endObject()
+            json.endObject()
+        }
+    }
+
+    private func formatQuery(_ request: APIRequest) throws(PrometheusFailure) -> HTTPResponse {
+        let query = try PrometheusParameters(http: request.http).query()
+        return PrometheusResponses.success { $0.string(query.expression.prettyText) }
+    }
+
+    private func parseQuery(_ request: APIRequest) throws(PrometheusFailure) -> HTTPResponse {
+        let query = try PrometheusParameters(http: request.http).query()
+        return PrometheusResponses.success { $0.expression(query.expression) }
+    }
+
+    // MARK: Labels
+
+    private func labelNames(_ request: APIRequest) throws(PrometheusFailure) -> HTTPResponse {
+        let parameters = PrometheusParameters(http: request.http)
+        let limit = try parameters.limit()
+        let (selectors, range) = (try parameters.selectors(), try parameters.range())
+        let names = try asking { () throws(QueryError) in
+            try source.labelNames(matching: selectors, in: range, context: request.context)
+        }
+        return PrometheusResponses.strings(names, limit: limit)
+    }
+
+    private func labelValues(_ request: APIRequest) throws(PrometheusFailure) -> HTTPResponse {
+        let name = EscapedLabelName.decode(request.pathParameters["name"] ?? "")
+        guard !name.isEmpty else { throw .badData("invalid label name: \"\(name)\"") }
+        let parameters = PrometheusParameters(http: request.http)
+        let limit = try parameters.limit()
+        let (selectors, range) = (try parameters.selectors(), try parameters.range())
+        let values = try asking { () throws(QueryError) in
+            try source.labelValues(of: name, matching: selectors, in: range, context: request.context)
+        }
+        return PrometheusResponses.strings(values, limit: limit)
+    }
+
+    private func series(_ request: APIRequest) throws(PrometheusFailure) -> HTTPResponse {
+        let parameters = PrometheusParameters(http: request.http)
+        guard request.http.parameter("match[]") != nil else { throw .badData("no match[] parameter provided") }
+        let limit = try parameters.limit()
+        let (selectors, range) = (try parameters.selectors(), try parameters.range())
+        let sets = try asking { () throws(QueryError) in
+            try source.labelSets(matching: selectors, in: range, context: request.context)
+        }
+        return PrometheusResponses.labelSets(sets.sorted(), limit: limit)
+    }
+
+    // MARK: Metadata and exemplars
+
+    private func metadata(_ request: APIRequest) throws(PrometheusFailure) -> HTTPResponse {
+        let parameters = PrometheusParameters(http: request.http)
+        let limit = try parameters.count("limit")
+        let limitPerMetric = try parameters.count("limit_per_metric")
+        let name = request.http.parameter("metric").flatMap { $0.isEmpty ? nil : $0 }
+        let families = try asking { () throws(QueryError) in
+            try source.metadata(metric: name, context: request.context)
+        }
+        return PrometheusResponses.success { json in
+            json.beginObject()
+            for (family, entries) in families.sorted(by: { $0.key < $1.key }).prefix(limit ?? .max) {
+                json.key(family)
+                json.beginArray()
+                // Zero means all, unlike for the families.
+                for entry in entries.prefix(limitPerMetric.flatMap { $0 == 0 ? nil : $0 } ?? .max) {
+                    json.beginObject()
+                    for (key, value) in [("type", entry.type), ("help", entry.help), ("unit", entry.unit)] {
+                        json.key(key)
+                        json.string(value)
+                    }
+                    json.endObject()
+                }
+                json.endArray()
+            }
+            json.endObject()
+        }
+    }
+
+    private func exemplars(_ request: APIRequest) throws(PrometheusFailure) -> HTTPResponse {
+        let parameters = PrometheusParameters(http: request.http)
+        let range = try parameters.range()
+        // Both ends may be clamped to the same moment, for clients that send milliseconds for seconds (P-34).
+        guard try parameters.time("start") ?? .min <= parameters.time("end") ?? .max else {
+            throw .invalid("end", "end timestamp must not be before start timestamp")
+        }
+        let selectors = try parameters.query().selectors
+        var found: [(labels: Labels, exemplars: [SeriesExemplar])] = []
+        // A union of no selectors would be everything.
+        if !selectors.isEmpty {
+            found = try asking { () throws(QueryError) in
+                try source.exemplars(matching: selectors, in: range, context: request.context)
+            }
+        }
+        return PrometheusResponses.success { json in
+            json.beginArray()
+            for (labels, exemplars) in found.sorted(by: { $0.labels < $1.labels }) where !exemplars.isEmpty {
+                json.beginObject()
+                json.key("seriesLabels")
+                json.labels(labels)
+                json.key("exemplars")
+                json.beginArray()
+                for exemplar in exemplars {
+                    json.beginObject()
+                    json.key("labels")
+                    json.labels(exemplar.labels)
+                    json.key("value")
+                    json.prometheusValue(exemplar.value)
+                    json.key("timestamp")
+                    json.prometheusTime(milliseconds: exemplar.timestamp)
+                    json.endObject()
+                }
+                json.endArray()
+                json.endObject()
+            }
+            json.endArray()
+        }
+    }
+}
+
+/// The time since a query began, in seconds.
+private struct QueryClock {
+    private let start = ContinuousClock.now
+
+    var seconds: Double {
+        let (seconds, attoseconds) = (ContinuousClock.now - start).components
+        return Double(seconds) + Double(attoseconds) * 1e-18
+    }
+}
