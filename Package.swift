@@ -164,6 +164,7 @@ let package = Package(
             "Serve", "API",
             imports: [
                 "API", "Core", "HTTP", "JSON", "OTLP", "QueryModel", "QuerySupport", "TraceFixtures", "TraceSearch",
+                "API", "Core", "HTTP", "JSON", "LogFixtures", "LogQL", "OTLP", "QueryModel", "TraceFixtures", "TraceSearch",
             ]),
         tests("Query", "QueryModel", imports: ["Core", "QueryModel"]),
         .target(

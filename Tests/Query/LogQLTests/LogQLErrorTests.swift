@@ -26,7 +26,7 @@ struct LogQLErrorTests {
         (#"{app="ä"} x"#, "parse error at line 1, col 11: syntax error: unexpected IDENTIFIER"),
         (#"{app="b"#, "parse error at line 1, col 6: literal not terminated"),
         ("{app=`b", "parse error at line 1, col 6: literal not terminated"),
-        (#"{app="\d"}"#, "parse error at line 1, col 8: invalid char escape"),
+        (#"{app="\d"}"#, "parse error at line 1, col 6: invalid char escape"),
         (#"rate({app="b"}[5m)"#, "parse error at line 1, col 15: missing closing ']' in duration"),
         (#"rate({app="b"}[5k])"#, #"parse error at line 1, col 15: not a valid duration string: "5k""#),
         (#"rate({app="b"}[0s])"#, "parse error at line 1, col 15: duration must be greater than 0"),

@@ -195,23 +195,25 @@ struct Lexer {
         case UInt8(ascii: "t"): content.append(9)
         case UInt8(ascii: "v"): content.append(11)
         case UInt8(ascii: "\\"), UInt8(ascii: "\""): content.append(letter)
-        case UInt8(ascii: "x"): content.append(UInt8(truncatingIfNeeded: try code(digits: 2, radix: 16)))
-        case UInt8(ascii: "u"): try appendScalar(try code(digits: 4, radix: 16), to: &content)
-        case UInt8(ascii: "U"): try appendScalar(try code(digits: 8, radix: 16), to: &content)
+        case UInt8(ascii: "x"): content.append(UInt8(truncatingIfNeeded: try code(digits: 2, radix: 16, string: start)))
+        case UInt8(ascii: "u"):
+            try appendScalar(try code(digits: 4, radix: 16, string: start), to: &content, string: start)
+        case UInt8(ascii: "U"):
+            try appendScalar(try code(digits: 8, radix: 16, string: start), to: &content, string: start)
         case UInt8(ascii: "0")...UInt8(ascii: "7"):
             position -= 1
-            let value = try code(digits: 3, radix: 8)
-            guard value < 256 else { throw error("invalid char escape", at: position) }
+            let value = try code(digits: 3, radix: 8, string: start)
+            guard value < 256 else { throw error("invalid char escape", at: start) }
             content.append(UInt8(value))
-        default: throw error("invalid char escape", at: position - 1)
+        default: throw error("invalid char escape", at: start)
         }
     }
 
-    private mutating func code(digits: Int, radix: UInt32) throws(LogQLError) -> UInt32 {
+    private mutating func code(digits: Int, radix: UInt32, string start: Int) throws(LogQLError) -> UInt32 {
         var value: UInt32 = 0
         for _ in 0..<digits {
             guard let byte = byte(), let digit = Hex.value(byte), digit < radix, value < 1 << 28 else {
-                throw error("invalid char escape", at: position)
+                throw error("invalid char escape", at: start)
             }
             value = value * radix + UInt32(digit)
             position += 1
@@ -219,8 +221,8 @@ struct Lexer {
         return value
     }
 
-    private func appendScalar(_ value: UInt32, to content: inout [UInt8]) throws(LogQLError) {
-        guard let scalar = Unicode.Scalar(value) else { throw error("invalid char escape", at: position) }
+    private func appendScalar(_ value: UInt32, to content: inout [UInt8], string start: Int) throws(LogQLError) {
+        guard let scalar = Unicode.Scalar(value) else { throw error("invalid char escape", at: start) }
         content.append(contentsOf: String(Character(scalar)).utf8)
     }
 }
