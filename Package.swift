@@ -132,7 +132,7 @@ let package = Package(
             "Serve", "Server", .kernel,
             imports: [
                 "Core", "JSON", "Files", "Compression", "TableSchema", "Schema", "Columns", "Storage", "Ingest",
-                "Telemetry", "OTLP", "QueryModel", "Readers", "HTTP", "API", "CYAML", "CLinux",
+                "Telemetry", "OTLP", "QueryModel", "PromQL", "LogQL", "TraceSearch", "Parts", "Readers", "HTTP", "API", "CYAML", "CLinux",
             ]),
 
         // Commands

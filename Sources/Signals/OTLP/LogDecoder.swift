@@ -9,63 +9,11 @@ package enum LogDecoder {
         _ body: UnsafeRawBufferPointer, received: Int64, into builder: inout LogBuilder
     ) throws(ProtobufError) -> DecodeOutcome {
         var outcome = DecodeOutcome()
-        var requests = ProtobufReader(ProtobufSlice(body))
-        while !requests.isAtEnd {
-            let tag = try requests.tag()
-            guard tag == 1 << 3 | 2 else {
-                try requests.skip(tag)
-                continue
-            }
-            let group = try RequestWalker.Group(requests.bytes())
-            var codes = LogCodes(received: received)
-            try codes.setResource(group, &builder)
-            var scopes = ProtobufReader(group.items)
-            while !scopes.isAtEnd {
-                let tag = try scopes.tag()
-                guard tag == 2 << 3 | 2 else {
-                    try scopes.skip(tag)
-                    continue
-                }
-                let scope = try RequestWalker.Group(scopes.bytes())
-                codes.setScope(scope, &builder)
-                var records = ProtobufReader(scope.items)
-                while !records.isAtEnd {
-                    let tag = try records.tag()
-                    if tag == 2 << 3 | 2 {
-                        try decodeRecord(records.bytes(), codes, &builder, &outcome)
-                    } else {
-                        try records.skip(tag)
-                    }
-                }
-            }
+        try RequestWalker.forEachItem(of: body, into: &builder) {
+            (record, codes, builder) throws(ProtobufError) in
+            try decodeRecord(record, codes, received, &builder, &outcome)
         }
         return outcome
-    }
-
-    private struct LogCodes {
-        let received: Int64
-        var resource: UInt32 = 0
-        var scope: UInt32 = 0
-        var service: UInt32 = 0
-
-        init(received: Int64) { self.received = received }
-
-        mutating func setResource(
-            _ group: RequestWalker.Group, _ builder: inout LogBuilder
-        ) throws(ProtobufError) {
-            try AnyValue.check(attributesIn: group.header, field: 1)
-            ResourceIdentity.write(
-                message: group.header, schemaURL: group.schemaURL, into: &builder.scratch)
-            resource = builder.resources.code(builder.scratch.bytes, count: builder.scratch.bytes.count)
-            let name = try ResourceIdentity.serviceName(ofResource: group.header) ?? .empty
-            service = builder.serviceNames.code(name.start, count: name.count)
-        }
-
-        mutating func setScope(_ group: RequestWalker.Group, _ builder: inout LogBuilder) {
-            ResourceIdentity.write(
-                message: group.header, schemaURL: group.schemaURL, into: &builder.scratch)
-            scope = builder.scopes.code(builder.scratch.bytes, count: builder.scratch.bytes.count)
-        }
     }
 
     private struct Fields {
@@ -94,7 +42,7 @@ package enum LogDecoder {
     }
 
     private static func decodeRecord(
-        _ message: ProtobufSlice, _ codes: LogCodes, _ builder: inout LogBuilder,
+        _ message: ProtobufSlice, _ codes: IdentityCodes, _ received: Int64, _ builder: inout LogBuilder,
         _ outcome: inout DecodeOutcome
     ) throws(ProtobufError) {
         var fields = Fields()
@@ -129,12 +77,12 @@ package enum LogDecoder {
         }
         if !fits { try builder.attributes.rewrite(from: message, field: 6) }
         builder.attributes.end()
-        append(fields, codes, &builder)
+        append(fields, codes, received, &builder)
         outcome.accepted &+= 1
     }
 
     private static func append(
-        _ fields: Fields, _ codes: LogCodes, _ builder: inout LogBuilder
+        _ fields: Fields, _ codes: IdentityCodes, _ received: Int64, _ builder: inout LogBuilder
     ) {
         let time: Int64
         if fields.time != 0 {
@@ -144,7 +92,7 @@ package enum LogDecoder {
             time = Int64(fields.observed)
             builder.timeSources.append(LogTable.TimeSource.observed)
         } else {
-            time = codes.received
+            time = received
             builder.timeSources.append(LogTable.TimeSource.receipt)
         }
         builder.observedDelays.append(
@@ -162,9 +110,7 @@ package enum LogDecoder {
         builder.flags.append(fields.flags)
         builder.traceIDs.append(id: fields.traceID, width: 16)
         builder.spanIDs.append(id: fields.spanID, width: 8)
-        builder.serviceNames.append(code: codes.service)
-        builder.resources.append(code: codes.resource)
-        builder.scopes.append(code: codes.scope)
+        codes.append(to: &builder)
         builder.times.append(time)
     }
 }

@@ -8,74 +8,27 @@ package enum MetricDecoder {
         _ body: UnsafeRawBufferPointer, into builder: inout MetricBuilder
     ) throws(ProtobufError) -> DecodeOutcome {
         var outcome = DecodeOutcome()
-        var requests = ProtobufReader(ProtobufSlice(body))
-        while !requests.isAtEnd {
-            let tag = try requests.tag()
-            guard tag == 1 << 3 | 2 else {
-                try requests.skip(tag)
-                continue
-            }
-            let group = try RequestWalker.Group(requests.bytes())
-            var codes = MetricCodes()
-            try codes.setResource(group, &builder)
-            var scopes = ProtobufReader(group.items)
-            while !scopes.isAtEnd {
-                let tag = try scopes.tag()
-                guard tag == 2 << 3 | 2 else {
-                    try scopes.skip(tag)
-                    continue
-                }
-                let scope = try RequestWalker.Group(scopes.bytes())
-                codes.setScope(scope, &builder)
-                var metrics = ProtobufReader(scope.items)
-                while !metrics.isAtEnd {
-                    let tag = try metrics.tag()
-                    if tag == 2 << 3 | 2 {
-                        try decodeMetric(metrics.bytes(), codes, &builder, &outcome)
-                    } else {
-                        try metrics.skip(tag)
-                    }
-                }
-            }
+        try RequestWalker.forEachItem(of: body, into: &builder) {
+            (metric, codes, builder) throws(ProtobufError) in
+            try decodeMetric(metric, codes, &builder, &outcome)
         }
         return outcome
     }
 
     /// What all points of a metric share.
     struct MetricCodes {
-        var resource: UInt32 = 0
-        var scope: UInt32 = 0
-        var service: UInt32 = 0
-        var resourceHash: UInt64 = 0
-        var scopeHash: UInt64 = 0
+        let identity: IdentityCodes
         var name: UInt32 = 0
         var context: UInt32 = 0
         var header = MetricHeader()
 
-        mutating func setResource(
-            _ group: RequestWalker.Group, _ builder: inout MetricBuilder
-        ) throws(ProtobufError) {
-            try AnyValue.check(attributesIn: group.header, field: 1)
-            ResourceIdentity.write(
-                message: group.header, schemaURL: group.schemaURL, into: &builder.scratch)
-            resource = builder.resources.code(builder.scratch.bytes, count: builder.scratch.bytes.count)
-            resourceHash = XXH3.hash(builder.scratch.bytes)
-            let name = try ResourceIdentity.serviceName(ofResource: group.header) ?? .empty
-            service = builder.serviceNames.code(name.start, count: name.count)
-        }
-
-        mutating func setScope(_ group: RequestWalker.Group, _ builder: inout MetricBuilder) {
-            ResourceIdentity.write(
-                message: group.header, schemaURL: group.schemaURL, into: &builder.scratch)
-            scope = builder.scopes.code(builder.scratch.bytes, count: builder.scratch.bytes.count)
-            scopeHash = XXH3.hash(builder.scratch.bytes)
-        }
+        init(_ identity: IdentityCodes) { self.identity = identity }
 
         mutating func setMetric(_ header: MetricHeader, _ builder: inout MetricBuilder) {
             self.header = header
             name = builder.metricNames.code(header.name.start, count: header.name.count)
             builder.scratch.bytes.removeAll(keepingCapacity: true)
-            header.write(resourceHash, scopeHash, into: &builder.scratch)
+            header.write(identity, into: &builder.scratch)
             context = builder.cache.context(builder.scratch.bytes)
         }
     }
@@ -128,7 +81,7 @@ package enum MetricDecoder {
         }
 
         /// The fields of `SeriesIdentity` that the metric gives.
-        func write(_ resourceHash: UInt64, _ scopeHash: UInt64, into writer: inout ProtobufWriter) {
+        func write(_ identity: IdentityCodes, into writer: inout ProtobufWriter) {
             writer.field(1, bytes: name.raw)
             writer.field(4, varint: kind)
             if temporality != 0 { writer.field(5, varint: temporality) }
@@ -136,8 +89,8 @@ package enum MetricDecoder {
             if unit.count > 0 { writer.field(2, bytes: unit.raw) }
             if description.count > 0 { writer.field(3, bytes: description.raw) }
             try? RequestWalker.forEach(12, in: message) { item in writer.field(12, bytes: item.raw) }
-            writer.field(8, fixed64: resourceHash)
-            writer.field(9, fixed64: scopeHash)
+            writer.field(8, fixed64: identity.resourceHash)
+            writer.field(9, fixed64: identity.scopeHash)
         }
 
         /// The number of the attributes' field in this kind's data points (contract §8.4).
@@ -151,11 +104,11 @@ package enum MetricDecoder {
     }
 
     private static func decodeMetric(
-        _ message: ProtobufSlice, _ scope: MetricCodes, _ builder: inout MetricBuilder,
+        _ message: ProtobufSlice, _ identity: IdentityCodes, _ builder: inout MetricBuilder,
         _ outcome: inout DecodeOutcome
     ) throws(ProtobufError) {
         let header = try MetricHeader(message)
-        var codes = scope
+        var codes = MetricCodes(identity)
         if header.name.count > 0 { codes.setMetric(header, &builder) }
         var points = ProtobufReader(header.data)
         while !points.isAtEnd {
@@ -230,9 +183,7 @@ package enum MetricDecoder {
     ) {
         builder.flags.append(fields.flags)
         builder.metricNames.append(code: codes.name)
-        builder.serviceNames.append(code: codes.service)
-        builder.resources.append(code: codes.resource)
-        builder.scopes.append(code: codes.scope)
+        codes.identity.append(to: &builder)
         builder.startTimes.append(Int64(fields.start))
         let time = Int64(fields.time)
         var exemplar = Int(builder.exemplars.ends.base[builder.exemplars.ends.count - 1])
@@ -318,7 +269,7 @@ package enum MetricDecoder {
         _ attributes: ProtobufSlice, _ codes: MetricCodes, _ builder: inout MetricBuilder
     ) throws(ProtobufError) -> UInt32 {
         builder.scratch.bytes.removeAll(keepingCapacity: true)
-        codes.header.write(codes.resourceHash, codes.scopeHash, into: &builder.scratch)
+        codes.header.write(codes.identity, into: &builder.scratch)
         var reader = ProtobufReader(attributes)
         while !reader.isAtEnd {
             _ = try reader.tag()

@@ -7,11 +7,8 @@ enum RequestWalker {
     struct Group {
         var header = ProtobufSlice.empty
         var schemaURL = ProtobufSlice.empty
-        /// Where the first field 2 begins, to spare a second walk over what precedes it.
-        var items: ProtobufSlice
 
         init(_ message: ProtobufSlice) throws(ProtobufError) {
-            items = message
             var reader = ProtobufReader(message)
             while !reader.isAtEnd {
                 let tag = try reader.tag()
@@ -19,6 +16,27 @@ enum RequestWalker {
                 case 1 << 3 | 2: header = try reader.bytes()
                 case 3 << 3 | 2: schemaURL = try reader.bytes()
                 default: try reader.skip(tag)
+                }
+            }
+        }
+    }
+
+    /// Calls `body` with each item of a request – a span, a log record, a metric – and the codes of its resource and scope,
+    /// which are set in `builder` first.
+    @inline(__always)
+    static func forEachItem<Builder: IdentityColumns & ~Copyable>(
+        of request: UnsafeRawBufferPointer, into builder: inout Builder,
+        _ body: (ProtobufSlice, IdentityCodes, inout Builder) throws(ProtobufError) -> Void
+    ) throws(ProtobufError) {
+        var codes = IdentityCodes()
+        try forEach(1, in: ProtobufSlice(request)) { message throws(ProtobufError) in
+            let group = try Group(message)
+            try codes.setResource(group.header, schemaURL: group.schemaURL, in: &builder)
+            try forEach(2, in: message) { message throws(ProtobufError) in
+                let scope = try Group(message)
+                try codes.setScope(scope.header, schemaURL: scope.schemaURL, in: &builder)
+                try forEach(2, in: message) { item throws(ProtobufError) in
+                    try body(item, codes, &builder)
                 }
             }
         }

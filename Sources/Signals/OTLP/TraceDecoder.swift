@@ -11,61 +11,11 @@ package enum TraceDecoder {
         _ body: UnsafeRawBufferPointer, into builder: inout SpanBuilder
     ) throws(ProtobufError) -> DecodeOutcome {
         var outcome = DecodeOutcome()
-        var requests = ProtobufReader(ProtobufSlice(body))
-        while !requests.isAtEnd {
-            let tag = try requests.tag()
-            guard tag == 1 << 3 | 2 else {
-                try requests.skip(tag)
-                continue
-            }
-            let group = try RequestWalker.Group(requests.bytes())
-            var codes = SpanCodes()
-            try codes.setResource(group, &builder)
-            var scopes = ProtobufReader(group.items)
-            while !scopes.isAtEnd {
-                let tag = try scopes.tag()
-                guard tag == 2 << 3 | 2 else {
-                    try scopes.skip(tag)
-                    continue
-                }
-                let scope = try RequestWalker.Group(scopes.bytes())
-                codes.setScope(scope, &builder)
-                var spans = ProtobufReader(scope.items)
-                while !spans.isAtEnd {
-                    let tag = try spans.tag()
-                    if tag == 2 << 3 | 2 {
-                        try decodeSpan(spans.bytes(), codes, &builder, &outcome)
-                    } else {
-                        try spans.skip(tag)
-                    }
-                }
-            }
+        try RequestWalker.forEachItem(of: body, into: &builder) {
+            (span, codes, builder) throws(ProtobufError) in
+            try decodeSpan(span, codes, &builder, &outcome)
         }
         return outcome
-    }
-
-    /// The entries that all spans of a scope share.
-    private struct SpanCodes {
-        var resource: UInt32 = 0
-        var scope: UInt32 = 0
-        var service: UInt32 = 0
-
-        mutating func setResource(
-            _ group: RequestWalker.Group, _ builder: inout SpanBuilder
-        ) throws(ProtobufError) {
-            try AnyValue.check(attributesIn: group.header, field: 1)
-            ResourceIdentity.write(
-                message: group.header, schemaURL: group.schemaURL, into: &builder.scratch)
-            resource = builder.resources.code(builder.scratch.bytes, count: builder.scratch.bytes.count)
-            let name = try ResourceIdentity.serviceName(ofResource: group.header) ?? .empty
-            service = builder.serviceNames.code(name.start, count: name.count)
-        }
-
-        mutating func setScope(_ group: RequestWalker.Group, _ builder: inout SpanBuilder) {
-            ResourceIdentity.write(
-                message: group.header, schemaURL: group.schemaURL, into: &builder.scratch)
-            scope = builder.scopes.code(builder.scratch.bytes, count: builder.scratch.bytes.count)
-        }
     }
 
     /// A span's fields of fixed size, and where its texts are, while it is read.
@@ -110,7 +60,7 @@ package enum TraceDecoder {
     }
 
     private static func decodeSpan(
-        _ message: ProtobufSlice, _ codes: SpanCodes, _ builder: inout SpanBuilder,
+        _ message: ProtobufSlice, _ codes: IdentityCodes, _ builder: inout SpanBuilder,
         _ outcome: inout DecodeOutcome
     ) throws(ProtobufError) {
         var fields = Fields()
@@ -153,7 +103,7 @@ package enum TraceDecoder {
     }
 
     private static func append(
-        _ fields: Fields, _ codes: SpanCodes, _ builder: inout SpanBuilder
+        _ fields: Fields, _ codes: IdentityCodes, _ builder: inout SpanBuilder
     ) {
         builder.traceIDs.append(contentsOf: .init(start: fields.traceID.start, count: 16))
         builder.spanIDs.append(contentsOf: .init(start: fields.spanID.start, count: 8))
@@ -171,9 +121,7 @@ package enum TraceDecoder {
         builder.spanNames.append(fields.name.start, count: fields.name.count)
         builder.statusMessages.append(fields.statusMessage.start, count: fields.statusMessage.count)
         builder.traceStates.append(fields.traceState.start, count: fields.traceState.count)
-        builder.serviceNames.append(code: codes.service)
-        builder.resources.append(code: codes.resource)
-        builder.scopes.append(code: codes.scope)
+        codes.append(to: &builder)
         builder.finishRow(start: Int64(fields.start), end: Int64(fields.end))
     }
 

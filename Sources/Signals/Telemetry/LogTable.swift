@@ -43,7 +43,7 @@ package struct LogTable: Sendable {
 }
 
 /// Grows rows of `otel_logs`.
-package struct LogBuilder: BatchBuilder, ~Copyable {
+package struct LogBuilder: BatchBuilder, IdentityColumns, ~Copyable {
     private let table: LogTable
     package var times = BufferBuilder<Int64>()
     package var timeSources = BufferBuilder<Int64>()

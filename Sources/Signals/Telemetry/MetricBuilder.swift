@@ -3,7 +3,7 @@ package import Columns
 package import Core
 
 /// Grows rows of `otel_metrics`.
-package struct MetricBuilder: BatchBuilder, ~Copyable {
+package struct MetricBuilder: BatchBuilder, IdentityColumns, ~Copyable {
     package struct Distributions: ~Copyable {
         package var ends = BufferBuilder<UInt32>.offsets()
         package var counts = BufferBuilder<Int64>()

@@ -4,7 +4,7 @@ package import Core
 
 /// Grows rows of `otel_traces`. A decoder appends to every column of a row, the attributes, events and links first, and calls
 /// `finishRow` at its end.
-package struct SpanBuilder: BatchBuilder, ~Copyable {
+package struct SpanBuilder: BatchBuilder, IdentityColumns, ~Copyable {
     package struct Events: ~Copyable {
         package var ends = BufferBuilder<UInt32>.offsets()
         /// The event's own time until the row is finished, then its distance from the span's start.
