@@ -48,10 +48,18 @@ package struct PipelineEntry: Sendable {
     }
 
     /// Every label, sorted by name; empty values only among those that were extracted.
+    ///
+    /// Names are unique even if a sender gave metadata the name of the stream's label or of an error.
     package var allLabels: [Label] {
         let parsed = self.parsed
         if metadata.isEmpty, parsed.isEmpty { return streamLabels }
-        return (streamLabels + metadata + parsed).sorted()
+        var labels: [Label] = []
+        labels.reserveCapacity(parsed.count + streamLabels.count + metadata.count)
+        for label in (parsed + streamLabels + metadata).sorted(by: { $0.name < $1.name })
+        where label.name != labels.last?.name {
+            labels.append(label)
+        }
+        return labels
     }
 
     /// Nil: there is no such label.

@@ -79,6 +79,8 @@ indirect enum TemplateValue: Hashable, Sendable {
     case time(Int64)
     /// The labels of the entry at hand: the outermost dot.
     case labels
+    /// A regular expression that the template spells out, compiled once.
+    case pattern(NamedPattern)
 
     var isTrue: Bool {
         switch self {
@@ -89,7 +91,7 @@ indirect enum TemplateValue: Hashable, Sendable {
         case .string(let value): !value.isEmpty
         case .list(let values): !values.isEmpty
         case .map(let values): !values.isEmpty
-        case .time, .labels: true
+        case .time, .labels, .pattern: true
         }
     }
 
@@ -101,6 +103,7 @@ indirect enum TemplateValue: Hashable, Sendable {
         case .integer(let value): String(value)
         case .number(let value): TemplateNumber.text(value)
         case .string(let value): value
+        case .pattern(let pattern): pattern.source
         case .list(let values): "[" + values.map(\.text).joined(separator: " ") + "]"
         case .map(let values):
             "map[" + values.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value.text)" }.joined(separator: " ") + "]"

@@ -28,6 +28,9 @@ enum TemplateFunctions {
     /// Those that the renderer answers, since they depend on the entry or decide what is evaluated.
     private static let special: Set = ["__line__", "__timestamp__", "and", "or"]
 
+    /// Those whose first argument is a regular expression.
+    static let takesPattern: Set = ["regexReplaceAll", "regexReplaceAllLiteral", "count"]
+
     static func isKnown(_ name: String) -> Bool { table[name] != nil || special.contains(name) }
 
     static func call(_ name: String, _ values: [TemplateValue]) throws(TemplateError) -> TemplateValue {
@@ -136,6 +139,7 @@ struct TemplateArguments: Sendable {
     }
 
     func pattern(_ place: Int) throws(TemplateError) -> Pattern {
+        if case .pattern(let pattern) = values[place] { return pattern.pattern }
         do {
             return try Pattern(unanchored: text(place))
         } catch {

@@ -1,6 +1,8 @@
+import Pattern
+
 /// Reads templates: text, and actions between `{{` and `}}`.
 struct TemplateParser {
-    static let deepestNesting = 16
+    static let deepestNesting = 32
 
     private let bytes: [UInt8]
     private var position = 0
@@ -154,9 +156,22 @@ struct TemplateParser {
                 skipBlanks()
             }
             guard !command.isEmpty else { throw TemplateError("missing value for command") }
+            try Self.compile(&command)
             pipeline.commands.append(command)
         } while takeByte("|")
         return pipeline
+    }
+
+    /// Compiles the expression that a function gets as a literal.
+    private static func compile(_ command: inout [TemplateOperand]) throws(TemplateError) {
+        guard command.count > 1, case .function(let name) = command[0], TemplateFunctions.takesPattern.contains(name),
+            case .literal(.string(let source)) = command[1]
+        else { return }
+        do {
+            command[1] = .literal(.pattern(NamedPattern(source: source, pattern: try Pattern(unanchored: source))))
+        } catch {
+            throw TemplateError("\(name): \(error.message)")
+        }
     }
 
     private mutating func takeByte(_ wanted: Unicode.Scalar) -> Bool {
