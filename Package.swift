@@ -133,6 +133,8 @@ let package = Package(
             imports: [
                 "Core", "JSON", "Files", "Compression", "TableSchema", "Schema", "Columns", "Storage", "Ingest",
                 "Telemetry", "OTLP", "QueryModel", "PromQL", "LogQL", "TraceSearch", "Parts", "Readers", "HTTP", "API", "CYAML", "CLinux",
+                "Core", "JSON", "Files", "Compression", "TableSchema", "Schema", "Columns", "Storage", "Parts", "Ingest",
+                "Telemetry", "OTLP", "QueryModel", "TraceSearch", "Readers", "HTTP", "API", "CYAML", "CLinux",
             ]),
 
         // Commands
@@ -144,8 +146,8 @@ let package = Package(
         .executableTarget(
             name: "varve-fuzz",
             dependencies: [
-                "Columns", "Compression", "Core", "Encoding", "Files", "JSON", "OTLP", "Parts", "Pattern", "Schema",
-                "TableSchema", "Telemetry",
+                "Columns", "Compression", "Core", "Encoding", "Files", "JSON", "LogQL", "OTLP", "Parts", "Pattern",
+                "PromQL", "Schema", "TableSchema", "Telemetry",
             ], path: "Tests/Fuzz",
             swiftSettings: common),
         .executableTarget(

@@ -4,9 +4,11 @@ import Core
 import Encoding
 import Files
 import JSON
+import LogQL
 import OTLP
 import Parts
 import Pattern
+import PromQL
 import Schema
 import TableSchema
 import Telemetry
@@ -17,7 +19,7 @@ enum FuzzTarget: String, CaseIterable {
     case tracesJSON = "traces-json"
     case logsJSON = "logs-json"
     case metricsJSON = "metrics-json"
-    case json, gzip, zstd, lz4, pages, part, schema, lock, pattern
+    case json, gzip, zstd, lz4, pages, part, schema, lock, pattern, promql, logql
     /// Breaks on purpose: a search that does not find it would find nothing else either.
     case canary
 
@@ -56,6 +58,8 @@ enum FuzzTarget: String, CaseIterable {
         case .schema:
             _ = try? TableCatalog.lock(for: [("fuzz.sql", array)], extending: [])
         case .lock: _ = try? TableCatalog.parse(files: Schema.files, lock: array)
+        case .promql: _ = try? PromQL.Parser.parse(String(decoding: array, as: UTF8.self))
+        case .logql: _ = try? LogQLParser.query(String(decoding: array, as: UTF8.self))
         case .canary: precondition(!array.starts(with: "bug".utf8), "the canary")
         case .pattern:
             let text = String(decoding: array, as: UTF8.self)
