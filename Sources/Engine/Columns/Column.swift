@@ -106,6 +106,9 @@ package final class StringDictionary: Sendable {
         return UnsafeRawBufferPointer(start: contents.base + start, count: end - start)
     }
 
+    /// Who owns the entries' bytes: of two dictionaries with the same owner, one is the beginning of the other.
+    package var memory: AnyObject? { contents.owner }
+
     package func length(_ index: Int) -> Int { Int(offsets[index + 1] - offsets[index]) }
 
     package func string(_ index: Int) -> String { String(decoding: bytes(index), as: UTF8.self) }

@@ -104,6 +104,25 @@ package final class Part: Sendable {
         try read(table.columns[ordinal], rows: footer.blockRows[block], block: block, statistics)
     }
 
+    /// Decodes only some fields of a nested column of a block: the result's fields are these, in the order of `fields`.
+    package func readNested(
+        _ ordinal: Int, fields: [Int], block: Int, statistics: QueryStatistics? = nil
+    ) throws(PartError) -> NestedColumn {
+        let column = table.columns[ordinal]
+        guard case .nested(let definitions) = column.type else {
+            preconditionFailure("column \(column.name) is not nested")
+        }
+        let rows = footer.blockRows[block]
+        let key = LeafKey(column: column.id.number, role: .lengths)
+        let offsets = try readOffsets(key, rows, block, statistics)
+        let inner = Int(offsets[offsets.count - 1])
+        var columns: [Column] = []
+        for field in fields {
+            columns.append(try read(definitions[field], rows: inner, block: block, statistics))
+        }
+        return NestedColumn(offsets: offsets, fields: columns)
+    }
+
     /// The dictionary of a string column, or nil if the part keeps the column without one.
     package func dictionary(_ ordinal: Int) throws(PartError) -> StringDictionary? {
         let key = LeafKey(column: table.columns[ordinal].id.number, role: .values)

@@ -1,0 +1,172 @@
+internal import Columns
+package import Core
+internal import Ingest
+internal import Parts
+package import QueryModel
+internal import Storage
+internal import TableSchema
+internal import Telemetry
+
+/// Data points as they were sent.
+extension MetricReader {
+    /// Points of metrics whose OTLP name is `name` (nil: any), newest first, at most `limit`; as `RecordSource` wants them.
+    ///
+    /// Times alone decide which points are the newest: the other columns are read only of blocks that have some of these.
+    package func metricPoints(
+        name: String?, service: String?, in range: TimeRange, limit: Int, context: QueryContext
+    ) throws(QueryError) -> [MetricPoint] {
+        guard limit > 0, !range.isEmpty else { return [] }
+        let snapshot = metrics.snapshot(context.tenant, in: range)
+        let places = try newest(limit, name, service, snapshot, range, context)
+        return try points(at: places, snapshot, context)
+    }
+
+    private func newest(
+        _ limit: Int, _ name: String?, _ service: String?, _ snapshot: TableSnapshot, _ range: TimeRange,
+        _ context: QueryContext
+    ) throws(QueryError) -> [PointPlace] {
+        func equal(_ column: Int, _ text: String?) -> [RowFilter] {
+            guard let bytes = text.map({ Array($0.utf8) }) else { return [] }
+            return [.strings(column) { $0.elementsEqual(bytes) }]
+        }
+        let filters =
+            equal(table.metricName.ordinal, name) + equal(table.serviceName.ordinal, service)
+        let time = table.time.ordinal
+        var scan = Scan(
+            snapshot,
+            ScanRequest(range: range, columns: [time], filters: filters, order: .newestFirst),
+            context: context)
+        var newest = NewestPoints(limit: limit)
+        do {
+            try scan.run { (block) throws(QueryError) in
+                guard case .integers(let times)? = block.batch.columns[time] else { return true }
+                for row in block.rows {
+                    newest.insert(
+                        PointPlace(
+                            time: times.base[Int(row)], source: block.source, firstRow: block.firstRow,
+                            row: Int(row)))
+                }
+                return !newest.isComplete(bound: block.bound)
+            }
+        } catch let error as ScanError {
+            switch error {
+            case .interrupted(let interruption): throw .interrupted(interruption)
+            case .storage(let error): throw .storage(error.description)
+            }
+        } catch let error as QueryError {
+            throw error
+        } catch {
+            throw .storage("\(error)")
+        }
+        return newest.sorted()
+    }
+
+    private func points(
+        at places: [PointPlace], _ snapshot: TableSnapshot, _ context: QueryContext
+    ) throws(QueryError) -> [MetricPoint] {
+        let columns = Array(table.definition.columns.indices)
+        var found: [MetricPoint?] = Array(repeating: nil, count: places.count)
+        var identities = PointIdentities()
+        let byBlock = Dictionary(grouping: places.indices) {
+            PointPlace.Block(source: places[$0].source, firstRow: places[$0].firstRow)
+        }
+        for (block, indices) in byBlock.sorted(by: { $0.value[0] < $1.value[0] }) {
+            try context.proceed()
+            let batch = try read(block, columns, snapshot, context)
+            let decoder = PointDecoder(table: table, batch: batch)
+            for index in indices {
+                try context.charge(bytes: 512)
+                found[index] = decoder.point(places[index].row, &identities)
+            }
+        }
+        return found.compactMap { $0 }
+    }
+
+    private func read(
+        _ block: PointPlace.Block, _ columns: [Int], _ snapshot: TableSnapshot, _ context: QueryContext
+    ) throws(QueryError) -> ColumnBatch {
+        guard let handle = snapshot.parts.first(where: { $0.record.id.number == block.source }) else {
+            // As `ScanBlock.source` numbers the batches in memory.
+            return snapshot.memory[snapshot.memory.count - Int(UInt64.max - block.source)]
+        }
+        do throws(StorageError) {
+            let part = try handle.part()
+            do throws(PartError) {
+                guard let number = (0..<part.blockCount).first(where: { part.firstRow(ofBlock: $0) == block.firstRow })
+                else { preconditionFailure("a scan names blocks that are there") }
+                var batch = ColumnBatch(
+                    rowCount: part.rowCount(ofBlock: number),
+                    columns: Array(repeating: nil, count: columns.count))
+                for column in columns {
+                    batch.columns[column] = try part.read(
+                        column, block: number, statistics: context.statistics)
+                }
+                return batch
+            } catch {
+                throw .part(path: handle.path, error)
+            }
+        } catch {
+            throw .storage(error.description)
+        }
+    }
+}
+
+/// Where a point is stored.
+struct PointPlace {
+    struct Block: Hashable {
+        var source: UInt64
+        var firstRow: Int
+    }
+
+    var time: Int64
+    /// `ScanBlock.source`.
+    var source: UInt64
+    /// Of the block, in its source.
+    var firstRow: Int
+    /// In the block.
+    var row: Int
+
+    /// Newest first; of equal times that which was stored last.
+    static func isBefore(_ left: PointPlace, _ right: PointPlace) -> Bool {
+        if left.time != right.time { return left.time > right.time }
+        return (left.source, left.firstRow, left.row) > (right.source, right.firstRow, right.row)
+    }
+}
+
+/// The newest points of those that were seen.
+struct NewestPoints {
+    /// How many more than wanted are held before the older ones are let go.
+    private static let slack = 65_536
+
+    private let limit: Int
+    private var places: [PointPlace] = []
+    /// Once there are enough: older ones are not wanted.
+    private var oldest = Int64.min
+
+    init(limit: Int) { self.limit = limit }
+
+    mutating func insert(_ place: PointPlace) {
+        guard place.time >= oldest else { return }
+        places.append(place)
+        if places.count - limit >= Self.slack { prune() }
+    }
+
+    private mutating func prune() {
+        guard places.count >= limit else { return }
+        places.sort(by: PointPlace.isBefore)
+        places.removeLast(places.count - limit)
+        oldest = places[limit - 1].time
+    }
+
+    /// Whether no point that comes later, which is not newer than `bound`, is wanted.
+    mutating func isComplete(bound: Int64?) -> Bool {
+        guard let bound, places.count >= limit else { return false }
+        prune()
+        return bound < oldest
+    }
+
+    consuming func sorted() -> [PointPlace] {
+        places.sort(by: PointPlace.isBefore)
+        return Array(places.prefix(limit))
+    }
+}

@@ -1,0 +1,109 @@
+package import Core
+package import Ingest
+package import QueryModel
+package import Telemetry
+internal import Columns
+internal import Parts
+internal import Storage
+
+/// Metrics as Prometheus sees them (rules T-1 to T-12), read from `otel_metrics`.
+///
+/// 1. Streams are translated once: a `SeriesDirectory` keeps, by the hash of a stream's identity, its labels, and for each part
+///    what the codes of its series column mean. Matchers are asked about metric families, then about streams, never about rows.
+/// 2. A part's rows are ordered by metric, stream and time. Blocks whose codes or times lie elsewhere are not read; of the others
+///    the series column gives runs of rows, binary search cuts the runs to the range, and only then are values read.
+/// 3. Each stream has a collector, which takes runs and makes the samples of its series; equal label sets are merged at the end.
+package struct MetricReader: SeriesSource {
+    let table: MetricTable
+    let metrics: BufferedTable<MetricBuilder>
+    let translation: SeriesModelBuilder
+    private let directories: SeriesDirectories
+
+    /// - Parameter directoryLimit: the number of streams, derived series and the like that are kept translated, of roughly a
+    ///   kilobyte each.
+    package init(
+        table: MetricTable, metrics: BufferedTable<MetricBuilder>,
+        translation: MetricTranslation = MetricTranslation(), directoryLimit: Int = 250_000
+    ) {
+        self.table = table
+        self.metrics = metrics
+        self.translation = SeriesModelBuilder(translation: translation)
+        directories = SeriesDirectories(translation: translation, limit: directoryLimit)
+    }
+
+    package func series(
+        matching matchers: [LabelMatcher], in range: TimeRange, context: QueryContext
+    ) throws(QueryError) -> [SampleSeries] {
+        guard !range.isEmpty else { return [] }
+        let selection = SeriesSelection(matchers)
+        let reading = reading(in: range, forDeltas: true, context: context)
+        let shared = CollectionContext(directory: reading.directory, range: range, selection: selection)
+        var scan = SampleScan(reading, selection, range: range) { shared.collector($0, $1, $2) }
+        var output = SeriesOutput()
+        try scan.collect(into: &output)
+        if selection.acceptsName(MetricTargets.name) {
+            let exact = self.reading(in: range, forDeltas: false, context: context)
+            try MetricTargets(exact).collect(selection, in: range, into: &output)
+        }
+        return output.series()
+    }
+
+    /// What a call reads.
+    ///
+    /// - Parameter forDeltas: whether points from the beginning of the day on are wanted; see `DeltaRestarts`.
+    func reading(in range: TimeRange, forDeltas: Bool, context: QueryContext) -> MetricReading {
+        var wide = range
+        if forDeltas {
+            let start = DeltaRestarts.start(ofDay: range.start.nanoseconds)
+            wide.start = Timestamp(nanoseconds: start)
+        }
+        return MetricReading(
+            table: table, snapshot: metrics.snapshot(context.tenant, in: wide), range: wide,
+            directory: directories.directory(of: context.tenant), context: context)
+    }
+}
+
+/// A snapshot with the streams in it.
+struct MetricReading {
+    let table: MetricTable
+    let snapshot: TableSnapshot
+    /// What the snapshot may have rows of.
+    let range: TimeRange
+    let directory: SeriesDirectory
+    let context: QueryContext
+
+    /// The parts, oldest first.
+    var parts: [PartHandle] {
+        snapshot.parts.sorted {
+            ($0.record.leastTime, $0.record.id) < ($1.record.leastTime, $1.record.id)
+        }
+    }
+
+    var memory: [ColumnBatch] { snapshot.memory.filter { $0.rowCount > 0 } }
+
+    /// Opens a part and its table of streams.
+    func open(_ handle: PartHandle) throws(QueryError) -> (part: Part, series: PartSeries) {
+        try context.proceed()
+        do throws(StorageError) {
+            let part = try handle.part()
+            do throws(PartError) {
+                return (part, try directory.series(of: handle, part, table: table))
+            } catch {
+                throw .part(path: handle.path, error)
+            }
+        } catch {
+            throw .storage(error.description)
+        }
+    }
+
+    /// Runs what reads a part, and says which part it was if that fails.
+    func reading<Result>(
+        _ handle: PartHandle, _ body: () throws(PartError) -> Result
+    ) throws(QueryError) -> Result {
+        do throws(PartError) {
+            return try body()
+        } catch {
+            throw .storage(StorageError.part(path: handle.path, error).description)
+        }
+    }
+}
