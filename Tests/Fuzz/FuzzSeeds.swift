@@ -24,21 +24,21 @@ extension FuzzTarget {
             case .part: try Self.wholeParts
             case .schema: Schema.files.map(\.bytes)
             case .lock: [Schema.lock]
-            case .promql: Self.promql.map { Array($0.utf8) }
-            case .logql: Self.logql.map { Array($0.utf8) }
+            case .promql: Self.metricQueries.map { Array($0.utf8) }
+            case .logql: Self.logQueries.map { Array($0.utf8) }
             case .canary: [Array("bird".utf8)]
             case .pattern: [Array("a|b|(?i)c+[d-f]*(?P<n>.)$".utf8)]
             }
         }
     }
 
-    private static let promql = [
+    private static let metricQueries = [
         #"sum by (job) (rate(orders_total{job=~"a|b",x!=""}[5m] offset 1h @ end())) / on (job) group_left (y) up > bool 0x1F"#,
         #"topk(3, histogram_quantile(0.9, {"http.server.duration", le!~".+"}[1h:5m] + -Inf)) or vector(1_000) # x"#,
         #"label_replace(a, 'b', `$1`, "c", "(.*)") unless ignoring (d) max_over_time(e[1d12h]) ^ 2 % atan2(1)"#,
     ]
 
-    private static let logql = [
+    private static let logQueries = [
         #"sum by (level) (rate({service_name="a",b=~`c.+`} |= "x" or "y" !~ "z" | json a="b.c[0]", d | status >= 500 [5m]))"#,
         #"{a="b"} |> "<_> level=error <_>" | logfmt --strict | line_format "{{.a | ToUpper}}" | drop __error__, c=~"d""#,
         #"quantile_over_time(0.9, {a="b"} | pattern "<ip> - <_>" | unwrap duration(d) | __error__="" [1m] offset 5m) by (e)"#,

@@ -32,11 +32,14 @@ struct Composition {
         let otlp = OTLPRoutes(
             receiver: EngineReceiver(engine, metrics), bodyLimit: configuration.maxBodySize,
             now: Self.nanoseconds)
+        let series = MetricReader(table: engine.metricTable, metrics: engine.metrics)
+        let prometheus = PrometheusAPI(source: series, facts: Self.facts(configuration), now: Self.now)
         let search = TraceSearch(source: TraceReader(table: engine.spanTable, spans: engine.spans))
         otlpRoutes = [otlp.routes, status]
         queryRoutes = [
             JaegerAPI(search: search, dependencies: nil, now: Self.now).routes,
             JaegerV3API(search: search).routes,
+            prometheus.routes,
             AdministrationRoutes.make(flush: { try engine.flush() }),
             status,
         ]
@@ -57,6 +60,15 @@ struct Composition {
     }
 
     private static func now() -> Timestamp { Timestamp(nanoseconds: nanoseconds()) }
+
+    private static func facts(_ configuration: Configuration) -> ServerFacts {
+        let settings = Setting.all.map { ($0.key, $0.show(configuration)) }
+        return ServerFacts(
+            version: Version.current, startTime: now(),
+            configuration: settings.map { "\($0): \"\($1)\"\n" }.joined(),
+            flags: Dictionary(settings, uniquingKeysWith: { first, _ in first }), retention: "30d",
+            processorCount: sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    }
 
     private static func register(_ engine: Engine, in metrics: MetricsRegistry) {
         metrics.computed("varve_memtable_bytes", help: "Memory of rows that are not in parts yet.") {
