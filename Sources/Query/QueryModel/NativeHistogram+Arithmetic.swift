@@ -45,7 +45,7 @@ extension NativeHistogram {
     /// With the coarser schema `target`.
     package func reduced(to target: Int32) -> NativeHistogram {
         guard target < schema else { return self }
-        let shift = schema - target
+        let shift = Int(schema) - Int(target)
         var result = self
         result.schema = target
         (result.positiveOffset, result.positive) = Self.reduce(positiveOffset, positive, by: shift)
@@ -54,10 +54,10 @@ extension NativeHistogram {
     }
 
     private static func reduce(
-        _ offset: Int32, _ buckets: [Double], by shift: Int32
+        _ offset: Int32, _ buckets: [Double], by shift: Int
     ) -> (Int32, [Double]) {
         guard !buckets.isEmpty else { return (0, []) }
-        func target(_ position: Int) -> Int { ((Int(offset) + position - 1) >> Int(shift)) + 1 }
+        func target(_ position: Int) -> Int { ((Int(offset) + position - 1) >> shift) + 1 }
         let first = target(0)
         var merged = Array(repeating: 0.0, count: target(buckets.count - 1) - first + 1)
         for (position, count) in buckets.enumerated() { merged[target(position) - first] += count }

@@ -6,8 +6,12 @@ extension Evaluator {
         _ call: FunctionCall, at expression: Expression, on grid: TimeGrid
     ) throws(QueryError) -> Value {
         switch call.function.body {
-        case .elementwise(let body): return .vector(try apply(body, call, on: grid))
-        case .window(let window): return .vector(try slide(window, call, on: grid))
+        case .elementwise(let body):
+            let vector = try vectorArgument(of: call, on: grid)
+            return .vector(try apply(body, to: vector, call, on: grid))
+        case .window(let window):
+            let (vector, argument) = try rangeArgument(of: call, on: grid)
+            return .vector(try slide(window, over: vector, argument, call, on: grid))
         case .general(let body):
             return try body(CallFrame(evaluator: self, call: call, expression: expression, grid: grid))
         }
@@ -21,13 +25,26 @@ extension Evaluator {
         return scalars
     }
 
-    private func apply(
-        _ body: FunctionDefinition.Elementwise, _ call: FunctionCall, on grid: TimeGrid
-    ) throws(QueryError) -> [GridSeries] {
+    private func vectorArgument(of call: FunctionCall, on grid: TimeGrid) throws(QueryError) -> [GridSeries] {
         guard let argument = call.arguments.first(where: { $0.type == .instantVector }) else { return [] }
+        return try vector(argument, on: grid)
+    }
+
+    private func rangeArgument(
+        of call: FunctionCall, on grid: TimeGrid
+    ) throws(QueryError) -> (RangeVector, Expression) {
+        guard let argument = call.arguments.first(where: { $0.type == .rangeVector }) else {
+            throw .execution("expected a range vector in call to \(call.name)")
+        }
+        return (try rangeVector(argument, on: grid), argument)
+    }
+
+    private func apply(
+        _ body: FunctionDefinition.Elementwise, to vector: [GridSeries], _ call: FunctionCall, on grid: TimeGrid
+    ) throws(QueryError) -> [GridSeries] {
         let scalars = ScalarArguments(try scalars(of: call, on: grid))
         var output: [GridSeries] = []
-        for var series in try vector(argument, on: grid) {
+        for var series in vector {
             try context.proceed()
             series.labels = series.labels.withoutMetricName
             series.histograms = []
@@ -42,14 +59,13 @@ extension Evaluator {
     }
 
     private func slide(
-        _ function: WindowFunction, _ call: FunctionCall, on grid: TimeGrid
+        _ function: WindowFunction, over input: RangeVector, _ argument: Expression, _ call: FunctionCall,
+        on grid: TimeGrid
     ) throws(QueryError) -> [GridSeries] {
-        guard let argument = call.arguments.first(where: { $0.type == .rangeVector }) else { return [] }
         let scalars = ScalarArguments(try scalars(of: call, on: grid))
         if function.expectsQuantile, let quantile = call.arguments.first {
             checkQuantile(scalars.all[0], at: quantile)
         }
-        let input = try rangeVector(argument, on: grid)
         var output: [GridSeries] = []
         for samples in input.series {
             try context.proceed()
@@ -59,7 +75,8 @@ extension Evaluator {
             let apply = samples.histograms.isEmpty ? function.floats : function.histograms
             guard let apply else { continue }
             try chargeSteps(of: grid)
-            let series = try slide(apply, over: samples, of: input, function, scalars)
+            let series = try slide(
+                apply, over: samples, of: input, function, scalars, counting: &statistics)
             if series.hasAnyValue { output.append(series) }
         }
         if !function.keepsName { try requireDistinctLabels(output) }
@@ -68,9 +85,10 @@ extension Evaluator {
 
     private func slide(
         _ apply: WindowFunction.Body, over samples: SampleSeries, of input: RangeVector,
-        _ function: WindowFunction, _ scalars: ScalarArguments
+        _ function: WindowFunction, _ scalars: ScalarArguments, counting statistics: inout EvaluationStatistics
     ) throws(QueryError) -> GridSeries {
         let grid = input.times.grid
+        let isQueryGrid = grid == queryGrid
         let labels = function.keepsName ? samples.labels : samples.labels.withoutMetricName
         var result = GridSeries(labels: labels, empty: grid.count)
         var window = SampleWindow(samples, range: input.range)
@@ -80,7 +98,7 @@ extension Evaluator {
             if step % 256 == 255 { try context.proceed() }
             window.slide(to: input.times[step], evaluatedAt: grid[step])
             if window.isEmpty { continue }
-            look(at: window.count, step: step, of: grid)
+            statistics.look(at: window.count, step: isQueryGrid ? step : nil)
             let value = try apply(window, scalars.at(step))
             if isConstant {
                 for every in grid.indices { result[every] = value }

@@ -5,7 +5,10 @@ import QueryModel
 extension Evaluator {
     func evaluate(_ unary: UnaryExpression, on grid: TimeGrid) throws(QueryError) -> Value {
         let operand = try evaluate(unary.operand, on: grid)
-        guard unary.negates else { return operand }
+        return unary.negates ? try negated(operand) : operand
+    }
+
+    private func negated(_ operand: Value) throws(QueryError) -> Value {
         switch operand {
         case .string: return operand
         case .scalar(let values): return .scalar(values.map { -$0 })
@@ -26,11 +29,25 @@ extension Evaluator {
         }
     }
 
-    func evaluate(
-        _ binary: BinaryExpression, at expression: Expression, on grid: TimeGrid
+    /// A chain of operators leans to the left, and may be as long as the parser allows: it is walked, not descended.
+    func evaluateChain(_ expression: Expression, on grid: TimeGrid) throws(QueryError) -> Value {
+        var links: [(binary: BinaryExpression, expression: Expression)] = []
+        var first = expression
+        while case .binary(let binary) = first.node {
+            links.append((binary, first))
+            first = binary.left
+        }
+        var value = try evaluate(first, on: grid)
+        for link in links.reversed() {
+            let right = try evaluate(link.binary.right, on: grid)
+            value = try combine(value, right, by: link.binary, at: link.expression, on: grid)
+        }
+        return value
+    }
+
+    private func combine(
+        _ left: Value, _ right: Value, by binary: BinaryExpression, at expression: Expression, on grid: TimeGrid
     ) throws(QueryError) -> Value {
-        let left = try evaluate(binary.left, on: grid)
-        let right = try evaluate(binary.right, on: grid)
         let arithmetic = VectorArithmetic(stepCount: grid.count, context: context)
         let sign = binary.operator
         var dropped = false
@@ -67,6 +84,12 @@ extension Evaluator {
         _ aggregate: AggregateExpression, at expression: Expression, on grid: TimeGrid
     ) throws(QueryError) -> [GridSeries] {
         let input = try vector(aggregate.expression, on: grid)
+        return try self.aggregate(input, by: aggregate, at: expression, on: grid)
+    }
+
+    private func aggregate(
+        _ input: [GridSeries], by aggregate: AggregateExpression, at expression: Expression, on grid: TimeGrid
+    ) throws(QueryError) -> [GridSeries] {
         let aggregation = Aggregation(
             grouping: aggregate.grouping, stepCount: grid.count, context: context)
         var dropped = false

@@ -46,7 +46,7 @@ extension Evaluator {
             start: Timestamp(milliseconds: start + 1), end: Timestamp(milliseconds: end + 1))
         if range.isEmpty { return [] }
         let series = try source.series(matching: matchers, in: range, context: context)
-        read(series)
+        statistics.read(series.reduce(0) { $0 + $1.timestamps.count })
         return series.sorted { $0.labels < $1.labels }
     }
 
@@ -62,15 +62,17 @@ extension Evaluator {
         output.reserveCapacity(fetched.count)
         for samples in fetched {
             try context.proceed()
-            let series = latest(in: samples, at: times, reading: reading)
+            let series = latest(in: samples, at: times, reading: reading, counting: &statistics)
             if series.hasAnyValue { output.append(series) }
         }
         return output
     }
 
     private func latest(
-        in samples: SampleSeries, at times: ShiftedTimes, reading: Reading
+        in samples: SampleSeries, at times: ShiftedTimes, reading: Reading,
+        counting statistics: inout EvaluationStatistics
     ) -> GridSeries {
+        let isQueryGrid = times.grid == queryGrid
         var result = GridSeries(labels: samples.labels, empty: times.grid.count)
         var next = 0
         for step in times.grid.indices {
@@ -79,7 +81,7 @@ extension Evaluator {
             guard next > 0, samples.timestamps[next - 1] > time - options.lookback else { continue }
             let histogram = samples.histograms.isEmpty ? nil : samples.histograms[next - 1]
             if Staleness.isMarker(samples.values[next - 1]) || histogram?.isStale == true { continue }
-            look(at: 1, step: step, of: times.grid)
+            statistics.look(at: 1, step: isQueryGrid ? step : nil)
             if reading == .timestamps {
                 result.values[step] = Double(samples.timestamps[next - 1]) / 1000
             } else if let histogram {
@@ -93,15 +95,16 @@ extension Evaluator {
 
     func rangeVector(_ expression: Expression, on grid: TimeGrid) throws(QueryError) -> RangeVector {
         switch expression.unwrapped.node {
-        case .matrix(let matrix):
-            let times = times(matrix.selector.shift, on: grid)
-            let series = try fetch(
-                matrix.selector.matchers, after: times.first - matrix.range, through: times.last)
-            return RangeVector(
-                series: series.map(Self.withoutStaleMarkers), range: matrix.range, times: times)
+        case .matrix(let matrix): return try select(matrix, on: grid)
         case .subquery(let subquery): return try evaluate(subquery, on: grid)
         default: throw .execution("expected a range vector")
         }
+    }
+
+    private func select(_ matrix: MatrixSelector, on grid: TimeGrid) throws(QueryError) -> RangeVector {
+        let times = times(matrix.selector.shift, on: grid)
+        let series = try fetch(matrix.selector.matchers, after: times.first - matrix.range, through: times.last)
+        return RangeVector(series: series.map(Self.withoutStaleMarkers), range: matrix.range, times: times)
     }
 
     private static func withoutStaleMarkers(_ series: SampleSeries) -> SampleSeries {
@@ -132,14 +135,18 @@ extension Evaluator {
         try chargeSteps(of: inner)
         defer { context.release(bytes: inner.count * 8) }
         let vector = try vector(subquery.expression, on: inner)
+        return RangeVector(series: try samples(of: vector, on: inner), range: subquery.range, times: times)
+    }
+
+    private func samples(of vector: [GridSeries], on grid: TimeGrid) throws(QueryError) -> [SampleSeries] {
         var series: [SampleSeries] = []
         for one in vector {
             try context.proceed()
-            try context.charge(bytes: GridSeries.cost(steps: inner.count))
-            series.append(Self.samples(of: one, on: inner))
+            try context.charge(bytes: GridSeries.cost(steps: grid.count))
+            series.append(Self.samples(of: one, on: grid))
         }
         release(vector)
-        return RangeVector(series: series, range: subquery.range, times: times)
+        return series
     }
 
     /// A series that has both kinds of sample counts as one of numbers.
@@ -170,7 +177,7 @@ extension Evaluator {
             var window = SampleWindow(samples, range: vector.range)
             window.slide(to: vector.times[0], evaluatedAt: vector.times.grid[0])
             guard !window.isEmpty else { continue }
-            look(at: window.count, step: 0, of: vector.times.grid)
+            statistics.look(at: window.count, step: 0)
             try context.charge(bytes: 16 * window.count)
             var series = MatrixSeries(labels: samples.labels, floats: [])
             for i in 0..<window.count {

@@ -6,6 +6,8 @@ import QueryModel
 /// Every expression yields its values at all moments of a grid at once: a selector reads the source once for the union of its
 /// windows, and slides over each series' samples with two pointers. A subquery evaluates its expression on a grid of its own.
 /// One evaluator works for one query on one thread.
+///
+/// Functions through which evaluation recurses do little else, so that their frames are small.
 final class Evaluator {
     enum Value {
         /// One number for each moment.
@@ -21,7 +23,7 @@ final class Evaluator {
     let queryGrid: TimeGrid
     private let text: [UInt8]
     private(set) var annotations = Annotations()
-    private(set) var statistics: EvaluationStatistics
+    var statistics: EvaluationStatistics
 
     init(
         source: any SeriesSource, query: PromQLQuery, grid: TimeGrid, options: PromQLEngine.Options,
@@ -49,7 +51,7 @@ final class Evaluator {
             throw .execution("a range vector stands where an instant vector is expected")
         case .parenthesized(let inner): return try evaluate(inner, on: grid)
         case .unary(let unary): return try evaluate(unary, on: grid)
-        case .binary(let binary): return try evaluate(binary, at: expression, on: grid)
+        case .binary: return try evaluateChain(expression, on: grid)
         case .aggregate(let aggregate): return .vector(try evaluate(aggregate, at: expression, on: grid))
         case .call(let call): return try evaluate(call, at: expression, on: grid)
         }
@@ -70,17 +72,6 @@ final class Evaluator {
     /// Gives back the memory of a vector that is used up.
     func release(_ vector: [GridSeries]) {
         context.release(bytes: vector.reduce(0) { $0 + GridSeries.cost(steps: $1.values.count) })
-    }
-
-    // MARK: Statistics
-
-    /// Counts samples that a moment of `grid` looked at; those of a subquery's grid count for the query's last moment.
-    func look(at count: Int, step: Int, of grid: TimeGrid) {
-        statistics.look(at: count, step: grid == queryGrid ? step : queryGrid.count - 1)
-    }
-
-    func read(_ series: [SampleSeries]) {
-        statistics.read(series.reduce(0) { $0 + $1.timestamps.count })
     }
 
     // MARK: Operands by type

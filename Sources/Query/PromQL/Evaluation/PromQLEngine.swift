@@ -92,10 +92,21 @@ extension Expression {
         case .subquery(let subquery): subquery.expression.selectors
         case .aggregate(let aggregate):
             (aggregate.parameter?.selectors ?? []) + aggregate.expression.selectors
-        case .binary(let binary): binary.left.selectors + binary.right.selectors
+        case .binary: selectorsOfChain
         case .unary(let unary): unary.operand.selectors
         case .call(let call): call.arguments.flatMap(\.selectors)
         case .parenthesized(let inner): inner.selectors
         }
+    }
+
+    /// A chain of operators leans to the left: it is walked, not descended.
+    private var selectorsOfChain: [[LabelMatcher]] {
+        var links: [BinaryExpression] = []
+        var first = self
+        while case .binary(let binary) = first.node {
+            links.append(binary)
+            first = binary.left
+        }
+        return first.selectors + links.reversed().flatMap(\.right.selectors)
     }
 }

@@ -80,7 +80,11 @@ package struct EvaluationStatistics: Sendable {
 
     package var queryableSamples: Int { queryableSamplesByStep.reduce(0, +) }
 
-    mutating func look(at count: Int, step: Int) { queryableSamplesByStep[step] += count }
+    /// - Parameter step: nil for a moment of a subquery's own grid, which counts for the query's last one.
+    @inline(__always)
+    mutating func look(at count: Int, step: Int?) {
+        queryableSamplesByStep[step ?? queryableSamplesByStep.count - 1] += count
+    }
 
     mutating func read(_ count: Int) {
         samplesRead += count

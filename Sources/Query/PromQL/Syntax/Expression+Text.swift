@@ -52,10 +52,22 @@ private struct ExpressionWriter {
             write(unary.operand)
         case .call(let call): enclose(call.name + "(", call.arguments)
         case .aggregate(let aggregate): enclose(aggregate.prefix, aggregate.arguments)
-        case .binary(let binary):
-            write(binary.left)
-            output += " \(binary.sign) "
-            write(binary.right)
+        case .binary: writeChain(expression)
+        }
+    }
+
+    /// A chain of operators leans to the left: it is walked, not descended.
+    private mutating func writeChain(_ expression: Expression) {
+        var links: [BinaryExpression] = []
+        var first = expression
+        while case .binary(let binary) = first.node {
+            links.append(binary)
+            first = binary.left
+        }
+        write(first)
+        for link in links.reversed() {
+            output += " \(link.sign) "
+            write(link.right)
         }
     }
 
@@ -95,14 +107,26 @@ private struct PrettyWriter {
         case .subquery(let subquery):
             writeIndented(subquery.expression, level: level)
             output += subquery.suffix
-        case .binary(let binary):
-            output += "  "
-            writeIndented(binary.left, level: level + 1)
-            output += "\n"
-            indent(level)
-            output += binary.sign + "\n"
-            write(binary.right, level: level + 1)
+        case .binary: writeChain(expression, level: level)
         case .number, .string, .vector, .matrix: output += expression.text
+        }
+    }
+
+    /// Operators stand on lines of their own; what they join is indented once more for each of them.
+    private mutating func writeChain(_ expression: Expression, level: Int) {
+        var links: [BinaryExpression] = []
+        var first = expression
+        while case .binary(let binary) = first.node, first.isLong {
+            links.append(binary)
+            first = binary.left
+        }
+        indent(links.count)
+        writeIndented(first, level: level + links.count)
+        for (i, link) in links.enumerated().reversed() {
+            output += "\n"
+            indent(level + i)
+            output += link.sign + "\n"
+            write(link.right, level: level + i + 1)
         }
     }
 

@@ -2,10 +2,10 @@ package import QueryModel
 
 /// Turns a text into an `Expression` (rules of §3.1 to §3.5): operator precedence by climbing, everything else by descent.
 ///
-/// Queries come from strangers, so what nests is bounded: calls of the parser by `deepestNesting`, and the tree, which chains of
-/// operators also deepen, by `deepestTree`. Evaluation recurses no deeper than the tree.
+/// Queries come from strangers, so what nests is bounded: parentheses, calls and signs by `deepestNesting`, and the tree, which
+/// chains of operators also deepen, by `deepestTree`. What visits the tree walks such chains, so it recurses with the nesting.
 package struct Parser {
-    static let deepestNesting = 200
+    static let deepestNesting = 100
     static let deepestTree = 500
 
     let text: [UInt8]

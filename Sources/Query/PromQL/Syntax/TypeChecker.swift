@@ -3,6 +3,22 @@ import QueryModel
 /// Checks what the grammar cannot say: types of operands and arguments, and clauses that only some operators take.
 enum TypeChecker {
     static func check(_ expression: Expression) throws(SyntaxFailure) {
+        // A chain of operators leans to the left, and may be as long as the parser allows: it is walked, not descended.
+        var links: [Expression] = []
+        var first = expression
+        while case .binary(let binary) = first.node {
+            links.append(first)
+            first = binary.left
+        }
+        try checkNode(of: first)
+        for link in links.reversed() {
+            guard case .binary(let binary) = link.node else { continue }
+            try check(binary.right)
+            try checkOperands(of: binary, at: link)
+        }
+    }
+
+    private static func checkNode(of expression: Expression) throws(SyntaxFailure) {
         switch expression.node {
         case .number, .string: break
         case .vector(let selector): try check(selector, at: expression)
@@ -10,25 +26,34 @@ enum TypeChecker {
         case .parenthesized(let inner): try check(inner)
         case .subquery(let subquery):
             try check(subquery.expression)
-            guard subquery.expression.type == .instantVector else {
-                throw failure(
-                    expression, "subquery is only allowed on instant vector, got \(subquery.expression.type.rawValue) instead")
-            }
+            try checkOperand(of: subquery, at: expression)
         case .unary(let unary):
             try check(unary.operand)
-            guard unary.operand.type == .scalar || unary.operand.type == .instantVector else {
-                throw failure(
-                    expression,
-                    "unary expression only allowed on expressions of type scalar or instant vector, got "
-                        + QuotedText.quote(unary.operand.type.rawValue))
-            }
+            try checkOperand(of: unary, at: expression)
         case .aggregate(let aggregate):
             try expect(.instantVector, aggregate.expression, in: "aggregation expression")
             if let parameter = aggregate.parameter, let type = aggregate.operator.parameterType {
                 try expect(type, parameter, in: "aggregation parameter")
             }
         case .call(let call): try check(call, at: expression)
-        case .binary(let binary): try check(binary, at: expression)
+        // `check` has walked these.
+        case .binary: break
+        }
+    }
+
+    private static func checkOperand(of subquery: Subquery, at expression: Expression) throws(SyntaxFailure) {
+        guard subquery.expression.type == .instantVector else {
+            throw failure(
+                expression, "subquery is only allowed on instant vector, got \(subquery.expression.type.rawValue) instead")
+        }
+    }
+
+    private static func checkOperand(of unary: UnaryExpression, at expression: Expression) throws(SyntaxFailure) {
+        guard unary.operand.type == .scalar || unary.operand.type == .instantVector else {
+            throw failure(
+                expression,
+                "unary expression only allowed on expressions of type scalar or instant vector, got "
+                    + QuotedText.quote(unary.operand.type.rawValue))
         }
     }
 
@@ -84,9 +109,7 @@ enum TypeChecker {
         }
     }
 
-    private static func check(_ binary: BinaryExpression, at expression: Expression) throws(SyntaxFailure) {
-        try check(binary.left)
-        try check(binary.right)
+    private static func checkOperands(of binary: BinaryExpression, at expression: Expression) throws(SyntaxFailure) {
         let sign = binary.operator
         let (left, right) = (binary.left.type, binary.right.type)
         if binary.returnsBool && !sign.isComparison {

@@ -5,6 +5,7 @@ import QueryModel
 /// A query's syntax tree as `/api/v1/parse_query` shows it (rule P-30).
 extension JSONWriter {
     mutating func expression(_ expression: Expression) {
+        if case .binary = expression.node { return chain(expression) }
         beginObject()
         key("type")
         switch expression.node {
@@ -43,9 +44,7 @@ extension JSONWriter {
         case .aggregate(let aggregate):
             string("aggregation")
             members(of: aggregate)
-        case .binary(let binary):
-            string("binaryExpr")
-            members(of: binary)
+        case .binary: string("binaryExpr")
         }
         endObject()
     }
@@ -114,9 +113,27 @@ extension JSONWriter {
         bool(aggregate.grouping.isWithout)
     }
 
+    /// A chain of operators leans to the left: it is walked, not descended.
+    private mutating func chain(_ expression: Expression) {
+        var links: [BinaryExpression] = []
+        var first = expression
+        while case .binary(let binary) = first.node {
+            links.append(binary)
+            first = binary.left
+            beginObject()
+            member("type", "binaryExpr")
+            member("op", binary.operator.rawValue)
+            key("lhs")
+        }
+        self.expression(first)
+        for binary in links.reversed() {
+            members(of: binary)
+            endObject()
+        }
+    }
+
+    /// All that follows the left operand.
     private mutating func members(of binary: BinaryExpression) {
-        member("op", binary.operator.rawValue)
-        member("lhs", binary.left)
         member("rhs", binary.right)
         key("matching")
         // Only operators between vectors match.
