@@ -21,7 +21,9 @@ struct DepthTests {
                 let engine = PromQLEngine(source: MemorySeriesSource())
                 let parsed = try? PromQLQuery(query)
                 let again = parsed.flatMap { try? PromQLQuery($0.expression.prettyText) }
-                let answer = try? parsed.map { try engine.instant($0, at: 1000, context: QueryContext(tenant: .default)) }
+                let answer = try? parsed.map {
+                    try engine.instant($0, at: 1000, context: QueryContext(tenant: .default))
+                }
                 continuation.resume(returning: answer != nil && again?.selectors.count == parsed?.selectors.count)
             }
             // As the server gives its threads.

@@ -12,7 +12,8 @@ import Testing
 @Suite(.serialized)
 struct DifferentialTests {
     /// Reported as skipped where the program is not installed.
-    @Test(.enabled(if: PeerPrometheus.isInstalled, "the program `prometheus` is not installed"), .timeLimit(.minutes(5)))
+    @Test(
+        .enabled(if: PeerPrometheus.isInstalled, "the program `prometheus` is not installed"), .timeLimit(.minutes(5)))
     func `random expressions have the same values as in Prometheus`() async throws {
         let seed = UInt64.random(in: 0...UInt64.max)
         var generator = SeededGenerator(state: seed)
@@ -23,12 +24,15 @@ struct DifferentialTests {
         var expressions = ExpressionGenerator(generator: generator)
         var (agreed, failedInBoth) = (0, 0)
         for i in 0..<500 {
-            let query = i < ExpressionGenerator.fixed.count ? ExpressionGenerator.fixed[i] : expressions.vector(depth: 3)
+            let query =
+                i < ExpressionGenerator.fixed.count ? ExpressionGenerator.fixed[i] : expressions.vector(depth: 3)
             let isRange = i % 2 == 0
             let grid =
                 isRange
                 ? try #require(
-                    TimeGrid(from: DifferentialData.start + 603_000, through: DifferentialData.start + 6_000_000, step: 420_000))
+                    TimeGrid(
+                        from: DifferentialData.start + 603_000, through: DifferentialData.start + 6_000_000,
+                        step: 420_000))
                 : TimeGrid(at: DifferentialData.start + 3_003_000)
             // 2.x knows the function by its old name.
             let theirs = try await peer.answer(
@@ -59,14 +63,18 @@ struct DifferentialTests {
         defer { peer.stop() }
         let grid = TimeGrid(at: DifferentialData.start)
         // What came after 2.x: durations as numbers and the reverse, more keywords as names; and what fails without data.
-        let newer: Set = ["up[300]", "5m", "1h30m", "1_000", "up offset 60", "on", "bool", "a + on", "topk(scalar(x), up)"]
+        let newer: Set = [
+            "up[300]", "5m", "1h30m", "1_000", "up offset 60", "on", "bool", "a + on", "topk(scalar(x), up)",
+        ]
         for query in ParserTests.accepted where !newer.contains(query) && !query.contains("\"") {
             if case .failure(let error) = try await peer.answer(query, over: grid) {
                 Issue.record("\(query) is refused by Prometheus: \(error)")
             }
         }
         for (query, _) in ParserTests.refused where !query.isEmpty {
-            if case .success = try await peer.answer(query, over: grid) { Issue.record("\(query) is accepted by Prometheus") }
+            if case .success = try await peer.answer(query, over: grid) {
+                Issue.record("\(query) is accepted by Prometheus")
+            }
         }
     }
 

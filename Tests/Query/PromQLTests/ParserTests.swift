@@ -11,13 +11,15 @@ struct ParserTests {
         #""a\nb""#, "'single'", "`raw \\ text`", #""\u00e9\x41\101""#,
         // Selectors
         "up", "a:b:c", "{a=\"b\"}", "up{a=\"b\",}", "up{a=~\"b.*\",c!=\"d\",e!~\"f\"}", "{\"http.server.duration\"}",
-        "{\"foo.bar\",\"label.x\"=\"v\"}", "{__name__=~\"a|b\"}", "{__name__=~\"a.*\",__name__!=\"ab\"}", "up # comment",
+        "{\"foo.bar\",\"label.x\"=\"v\"}", "{__name__=~\"a|b\"}", "{__name__=~\"a.*\",__name__!=\"ab\"}",
+        "up # comment",
         "up{}", "up{a=\"\"}", "# first\nup",
         // Keywords as names
         "sum", "by", "on", "offset", "start", "bool", "and", "sum{by=\"x\",on=\"y\",sum=\"z\"}", "and and and",
         "offset offset 5m", "sum by (sum, by) (by)", "a + on", "start + end",
         // Ranges, offsets, fixed times
-        "up[5m]", "up[300]", "up[5m] offset 1m", "up offset -1m", "up @ 100", "up @ -1.5 offset 1h", "up offset 1h @ 100",
+        "up[5m]", "up[300]", "up[5m] offset 1m", "up offset -1m", "up @ 100", "up @ -1.5 offset 1h",
+        "up offset 1h @ 100",
         "up @ start()", "up[5m] @ end()", "up[5m:1m]", "up[5m:]", "rate(up[5m])[10m:30s] @ 5 offset 1m",
         "avg_over_time((a + b)[5m:1m])", "up offset 60",
         // Operators
@@ -26,11 +28,13 @@ struct ParserTests {
         "a * on (x) group_left () b", "a * ignoring (x) group_right (y) b", "a / on (\"x.y\") b", "a > bool on (x) b",
         // Aggregations
         "sum(up)", "sum by (a) (up)", "sum(up) by (a)", "SUM WITHOUT (a, b,) (up)", "topk(3, up)",
-        "quantile by (a) (0.9, up)", "count_values(\"v\", up)", "sum by () (up)", "topk(scalar(x), up)", "sum by (\"a.b\") (x)",
+        "quantile by (a) (0.9, up)", "count_values(\"v\", up)", "sum by () (up)", "topk(scalar(x), up)",
+        "sum by (\"a.b\") (x)",
         "count_values without (a) (\"v\", up)", "sum((up))",
         // Calls
         "rate(up[5m])", "time()", "round(up)", "round(up, 5)", "minute()", "label_join(up, \"a\", \",\")",
-        "label_join(up, \"a\", \",\", \"b\", \"c\")", "absent(up{a=\"b\"})", "histogram_quantile(0.9, sum by (le) (rate(x[5m])))",
+        "label_join(up, \"a\", \",\", \"b\", \"c\")", "absent(up{a=\"b\"})",
+        "histogram_quantile(0.9, sum by (le) (rate(x[5m])))",
         "clamp(up, 1, 2)", "quantile_over_time(0.5, up[5m])", "predict_linear(up[1h], 3600)", "pi()", "(up)",
     ]
 
@@ -47,7 +51,8 @@ struct ParserTests {
     }
 
     @Test func `long expressions are broken into lines`() throws {
-        let query = "sum by (job) (rate(http_requests_total{code=~\"5..\"}[5m] offset 1m)) / on (job) group_left (team) "
+        let query =
+            "sum by (job) (rate(http_requests_total{code=~\"5..\"}[5m] offset 1m)) / on (job) group_left (team) "
             + "topk(3, sum without (instance) (rate(http_requests_total{environment=\"production\"}[5m] @ end())))"
         let wanted = """
               sum by (job) (rate(http_requests_total{code=~"5.."}[5m] offset 1m))
@@ -103,7 +108,10 @@ struct ParserTests {
         ("rate(up[5m],)", "1:12: parse error: trailing commas not allowed in function call args"),
         ("sum(1)", "1:5: parse error: expected type instant vector in aggregation expression, got scalar"),
         ("sum()", "1:1: parse error: no arguments for aggregate expression provided"),
-        ("sum(a, b)", "1:1: parse error: wrong number of arguments for aggregate expression provided, expected 1, got 2"),
+        (
+            "sum(a, b)",
+            "1:1: parse error: wrong number of arguments for aggregate expression provided, expected 1, got 2"
+        ),
         ("topk(a, b)", "1:6: parse error: expected type scalar in aggregation parameter, got instant vector"),
         ("1 == 1", "1:1: parse error: comparisons between scalars must use BOOL modifier"),
         ("a + bool b", "1:1: parse error: bool modifier can only be used on comparison operators"),
@@ -112,9 +120,15 @@ struct ParserTests {
         ("a and on (x) group_left b", "1:1: parse error: no grouping allowed for \"and\" operation"),
         ("a + on (x) group_left (x) b", "1:1: parse error: label \"x\" must not occur in ON and GROUP clause at once"),
         ("a + \"b\"", "1:5: parse error: binary expression must contain only scalar and instant vector types"),
-        ("-\"a\"", "1:1: parse error: unary expression only allowed on expressions of type scalar or instant vector, got \"string\""),
+        (
+            "-\"a\"",
+            "1:1: parse error: unary expression only allowed on expressions of type scalar or instant vector, got \"string\""
+        ),
         ("1[5m:1m]", "1:1: parse error: subquery is only allowed on instant vector, got scalar instead"),
-        ("up\n  + rate(up)", "2:10: parse error: expected type range vector in call to function \"rate\", got instant vector"),
+        (
+            "up\n  + rate(up)",
+            "2:10: parse error: expected type range vector in call to function \"rate\", got instant vector"
+        ),
         ("sum by (1) (a)", "1:9: parse error: unexpected number \"1\" in grouping opts, expected label"),
         ("up[9999999y]", "1:4: parse error: bad number or duration syntax: \"9999999y\""),
         ("up @ 1e300", "1:6: parse error: timestamp out of bounds for @ modifier: 1e+300"),
@@ -131,8 +145,10 @@ struct ParserTests {
     }
 
     @Test(arguments: [
-        ("1", ExpressionType.scalar), ("\"a\"", .string), ("up", .instantVector), ("up[5m]", .rangeVector), ("up[5m:1m]", .rangeVector),
-        ("time()", .scalar), ("1 + 1", .scalar), ("1 + up", .instantVector), ("sum(up)", .instantVector), ("-up", .instantVector),
+        ("1", ExpressionType.scalar), ("\"a\"", .string), ("up", .instantVector), ("up[5m]", .rangeVector),
+        ("up[5m:1m]", .rangeVector),
+        ("time()", .scalar), ("1 + 1", .scalar), ("1 + up", .instantVector), ("sum(up)", .instantVector),
+        ("-up", .instantVector),
         ("(1)", .scalar), ("scalar(up)", .scalar), ("1 > bool 2", .scalar),
     ])
     func `has a type`(query: String, type: ExpressionType) throws {
@@ -151,7 +167,8 @@ struct ParserTests {
         let seed = UInt64.random(in: 0...UInt64.max)
         var generator = SeededGenerator(state: seed)
         let pieces = [
-            "sum", "by", "(", ")", "{", "}", "[", "]", "a", "=", "=~", "\"x\"", ",", "5m", "1", "offset", "@", "+", "-", "^", "and",
+            "sum", "by", "(", ")", "{", "}", "[", "]", "a", "=", "=~", "\"x\"", ",", "5m", "1", "offset", "@", "+", "-",
+            "^", "and",
             "on", "rate", ":", "group_left", "bool", "'", "\\", "é", "0x", "1e", "!", "#", "\n", "start", "topk",
         ]
         for _ in 0..<20_000 {

@@ -28,12 +28,14 @@ final class PeerPrometheus {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         port = try Self.freePort()
         let configuration = folder.appending(path: "prometheus.yml")
-        try "global: {scrape_interval: 1m, evaluation_interval: 1m}\n".write(to: configuration, atomically: true, encoding: .utf8)
+        try "global: {scrape_interval: 1m, evaluation_interval: 1m}\n".write(
+            to: configuration, atomically: true, encoding: .utf8)
         let data = folder.appending(path: "data")
         if !series.isEmpty { try Self.writeBlocks(of: series, folder: folder, into: data) }
         process.executableURL = Self.executable("prometheus")
         process.arguments = [
-            "--config.file=\(configuration.path)", "--storage.tsdb.path=\(data.path)", "--storage.tsdb.retention.time=100y",
+            "--config.file=\(configuration.path)", "--storage.tsdb.path=\(data.path)",
+            "--storage.tsdb.retention.time=100y",
             "--web.listen-address=127.0.0.1:\(port)", "--log.level=error",
         ]
         process.standardOutput = FileHandle.nullDevice
@@ -93,7 +95,9 @@ final class PeerPrometheus {
         for _ in 0..<300 {
             if let (_, response) = try? await URLSession.shared.data(from: try url("/-/ready", [])),
                 (response as? HTTPURLResponse)?.statusCode == 200
-            { return }
+            {
+                return
+            }
             try await Task.sleep(for: .milliseconds(100))
         }
         stop()
@@ -122,7 +126,10 @@ final class PeerPrometheus {
             ? try url("/api/v1/query", [("query", query), ("time", seconds(grid.start))])
             : try url(
                 "/api/v1/query_range",
-                [("query", query), ("start", seconds(grid.start)), ("end", seconds(grid.end)), ("step", seconds(grid.step))])
+                [
+                    ("query", query), ("start", seconds(grid.start)), ("end", seconds(grid.end)),
+                    ("step", seconds(grid.step)),
+                ])
         let (body, _) = try await URLSession.shared.data(from: url)
         guard let root = try JSONSerialization.jsonObject(with: body) as? [String: Any] else {
             throw Refusal(description: "no object")

@@ -24,7 +24,8 @@ struct ScriptTests {
     }
 
     @Test(arguments: [
-        "eval instant at 0 1\n  2", "load 1m\n  a 1\neval instant at 0 a\n  a 2", "eval_fail instant at 0 1", "nonsense",
+        "eval instant at 0 1\n  2", "load 1m\n  a 1\neval instant at 0 a\n  a 2", "eval_fail instant at 0 1",
+        "nonsense",
         "load 1m\n  a 1\neval instant at 0 a", "eval instant at 0 a\n  a 1",
         "load 1m\n  a 1 2\neval range from 0 to 1m step 1m a\n  a 1 _",
     ])

@@ -150,7 +150,9 @@ struct TestScript {
             for (number, text) in expected where text.hasPrefix(prefix) {
                 let wanted = String(text.dropFirst(prefix.count))
                 let found = Self.message(error)
-                if wanted != found.trimmingCharacters(in: .whitespaces) { throw Failure(line: number, message: "failed with: \(found)") }
+                if wanted != found.trimmingCharacters(in: .whitespaces) {
+                    throw Failure(line: number, message: "failed with: \(found)")
+                }
             }
             return
         }
@@ -185,7 +187,8 @@ struct TestScript {
     }
 
     private func compare(
-        _ answer: QueryAnswer, with expected: [(line: Int, text: String)], over grid: TimeGrid?, ordered: Bool, line: Int
+        _ answer: QueryAnswer, with expected: [(line: Int, text: String)], over grid: TimeGrid?, ordered: Bool,
+        line: Int
     ) throws {
         var found: [(labels: Labels, values: [Double?])] = []
         switch answer.value {
@@ -227,10 +230,11 @@ struct TestScript {
     private static func areEqual(_ left: [Double?], _ right: [Double?], count: Int?) -> Bool {
         // Values missing at the end may be left out of a script.
         let right = right + Array(repeating: nil, count: max(0, (count ?? 0) - right.count))
-        return left.count == right.count && zip(left, right).allSatisfy { l, r in
-            guard let l, let r else { return l == nil && r == nil }
-            if l.isNaN || r.isNaN { return l.isNaN && r.isNaN }
-            return l == r || abs(l - r) <= 1e-12 * max(abs(l), abs(r))
-        }
+        return left.count == right.count
+            && zip(left, right).allSatisfy { l, r in
+                guard let l, let r else { return l == nil && r == nil }
+                if l.isNaN || r.isNaN { return l.isNaN && r.isNaN }
+                return l == r || abs(l - r) <= 1e-12 * max(abs(l), abs(r))
+            }
     }
 }

@@ -22,13 +22,15 @@ struct AggregationTests {
         return try #require(result.first).values[0]
     }
 
-    @Test(arguments: [
-        (Aggregation.Reduction.sum, [1, 1e100, 1, -1e100], 2.0), (.avg, [1, 1e100, 1, -1e100], 0.5),
-        (.avg, [1.7e308, 1.7e308], 1.7e308), (.avg, [-1.7e308, 1.7e308, -1.7e308, 1.7e308], 0),
-        (.sum, [.infinity, -1], .infinity), (.avg, [.infinity, 1, 2], .infinity), (.min, [.nan, 3, 2], 2),
-        (.max, [.nan, 3, .nan], 3), (.count, [.nan, 1], 2), (.group, [7, 8], 1), (.stdvar, [2, 4, 4, 4, 5, 5, 7, 9], 4),
-        (.stddev, [2, 4, 4, 4, 5, 5, 7, 9], 2),
-    ] as [(Aggregation.Reduction, [Double], Double)])
+    @Test(
+        arguments: [
+            (Aggregation.Reduction.sum, [1, 1e100, 1, -1e100], 2.0), (.avg, [1, 1e100, 1, -1e100], 0.5),
+            (.avg, [1.7e308, 1.7e308], 1.7e308), (.avg, [-1.7e308, 1.7e308, -1.7e308, 1.7e308], 0),
+            (.sum, [.infinity, -1], .infinity), (.avg, [.infinity, 1, 2], .infinity), (.min, [.nan, 3, 2], 2),
+            (.max, [.nan, 3, .nan], 3), (.count, [.nan, 1], 2), (.group, [7, 8], 1),
+            (.stdvar, [2, 4, 4, 4, 5, 5, 7, 9], 4),
+            (.stddev, [2, 4, 4, 4, 5, 5, 7, 9], 2),
+        ] as [(Aggregation.Reduction, [Double], Double)])
     func `a reduction of a group`(reduction: Aggregation.Reduction, values: [Double], expected: Double) throws {
         #expect(try reduce(reduction, values) == expected)
     }
@@ -47,21 +49,25 @@ struct AggregationTests {
         #expect(aggregation(["__name__"]).groupLabels(of: labels).text == #"{__name__="m"}"#)
     }
 
-    @Test(arguments: [
-        (0.5, [1, 2, 3, 4], 2.5), (0, [3, 1], 1), (1, [3, 1], 3), (-1, [1], -.infinity), (2, [1], .infinity),
-        (0.25, [10, 20], 12.5),
-    ] as [(Double, [Double], Double)])
+    @Test(
+        arguments: [
+            (0.5, [1, 2, 3, 4], 2.5), (0, [3, 1], 1), (1, [3, 1], 3), (-1, [1], -.infinity), (2, [1], .infinity),
+            (0.25, [10, 20], 12.5),
+        ] as [(Double, [Double], Double)])
     func `quantile lies between the nearest ranks`(quantile: Double, values: [Double], expected: Double) {
         var values = values
         #expect(Quantile.value(quantile, of: &values) == expected)
     }
 
-    @Test(arguments: [
-        (Aggregation.Choice.topk, 2, [1, .nan, 3, 2], [3.0, 2.0]), (.bottomk, 2, [1, .nan, 3, 2], [1, 2]),
-        (.topk, 0, [1], []), (.bottomk, 9, [3, 1, 2], [1, 2, 3]), (.limitk, 2, [5, 6, 7], [5, 6]),
-        (.topk, -1, [1], []),
-    ] as [(Aggregation.Choice, Int, [Double], [Double])])
-    func `a choice takes the best in order`(choice: Aggregation.Choice, limit: Int, values: [Double], expected: [Double]) throws {
+    @Test(
+        arguments: [
+            (Aggregation.Choice.topk, 2, [1, .nan, 3, 2], [3.0, 2.0]), (.bottomk, 2, [1, .nan, 3, 2], [1, 2]),
+            (.topk, 0, [1], []), (.bottomk, 9, [3, 1, 2], [1, 2, 3]), (.limitk, 2, [5, 6, 7], [5, 6]),
+            (.topk, -1, [1], []),
+        ] as [(Aggregation.Choice, Int, [Double], [Double])])
+    func `a choice takes the best in order`(
+        choice: Aggregation.Choice, limit: Int, values: [Double], expected: [Double]
+    ) throws {
         var dropped = false
         let result = try aggregation().choose(choice, [limit], series(values), dropped: &dropped)
         #expect(result.map { $0.values[0] } == expected)

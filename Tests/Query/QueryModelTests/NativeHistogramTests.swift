@@ -9,12 +9,14 @@ struct NativeHistogramTests {
         negative: [Double] = []
     ) -> NativeHistogram {
         NativeHistogram(
-            schema: schema, count: positive.reduce(0, +) + negative.reduce(0, +) + zeroCount, sum: 10, zeroThreshold: zero,
+            schema: schema, count: positive.reduce(0, +) + negative.reduce(0, +) + zeroCount, sum: 10,
+            zeroThreshold: zero,
             zeroCount: zeroCount, positiveOffset: offset, positive: positive, negativeOffset: 1, negative: negative)
     }
 
     @Test func `buckets of different offsets are added side by side`() throws {
-        let sum = try #require(Self.histogram(offset: 1, [1, 2]).combined(with: Self.histogram(offset: 3, [4]), subtracting: false))
+        let sum = try #require(
+            Self.histogram(offset: 1, [1, 2]).combined(with: Self.histogram(offset: 3, [4]), subtracting: false))
         #expect(sum.isEqual(to: Self.histogram(offset: 1, [1, 2, 4]).with(sum: 20)))
         let difference = try #require(sum.combined(with: Self.histogram(offset: 3, [4]), subtracting: true))
         #expect(difference.isEqual(to: Self.histogram(offset: 1, [1, 2])))
@@ -24,7 +26,8 @@ struct NativeHistogramTests {
     @Test(
         arguments: [(1, [1, 2, 4], 1, [3, 4]), (0, [1, 2, 4], 0, [1, 6]), (-3, [1, 2], -1, [3])]
             as [(Int32, [Double], Int32, [Double])])
-    func `a coarser schema halves indices upwards`(offset: Int32, fine: [Double], coarseOffset: Int32, coarse: [Double]) {
+    func `a coarser schema halves indices upwards`(offset: Int32, fine: [Double], coarseOffset: Int32, coarse: [Double])
+    {
         let reduced = Self.histogram(schema: 1, offset: offset, fine).reduced(to: 0)
         #expect(reduced.isEqual(to: Self.histogram(schema: 0, offset: coarseOffset, coarse)))
     }

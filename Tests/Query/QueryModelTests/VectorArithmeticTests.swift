@@ -101,7 +101,8 @@ struct VectorArithmeticTests {
     }
 
     @Test(arguments: [
-        (BinaryOperator.modulo, -7.0, 3.0, -1.0), (.modulo, 5.5, -2, 1.5), (.divide, 1, 0, .infinity), (.power, 2, -1, 0.5),
+        (BinaryOperator.modulo, -7.0, 3.0, -1.0), (.modulo, 5.5, -2, 1.5), (.divide, 1, 0, .infinity),
+        (.power, 2, -1, 0.5),
         (.atan2, 0, -1, Double.pi),
     ])
     func `arithmetic is C's`(op: BinaryOperator, left: Double, right: Double, expected: Double) {

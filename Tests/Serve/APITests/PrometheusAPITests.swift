@@ -13,8 +13,10 @@ struct PrometheusAPITests {
     private static let source: MemorySeriesSource = {
         var source = MemorySeriesSource([
             SampleSeries(
-                labels: labels(("__name__", "up"), ("job", "b"), ("service.name", "x")), timestamps: [1000, 2500], values: [1, 1e-7]),
-            SampleSeries(labels: labels(("__name__", "up"), ("job", "a")), timestamps: [1000, 2000], values: [0, .nan]),
+                labels: labels(("__name__", "up"), ("job", "b"), ("service.name", "x")), timestamps: [1000, 2500],
+                values: [1, 1e-7]),
+            SampleSeries(
+                labels: labels(("__name__", "up"), ("job", "a")), timestamps: [1000, 2000], values: [0, .nan]),
             SampleSeries(
                 labels: labels(("__name__", "sizes")), timestamps: [1000], values: [0],
                 histograms: [
@@ -26,7 +28,8 @@ struct PrometheusAPITests {
         source.metricMetadata = [
             "up": [MetricMetadata(type: "gauge", help: "Is it \"up\"?", unit: "")],
             "bytes": [
-                MetricMetadata(type: "counter", help: "a", unit: "bytes"), MetricMetadata(type: "gauge", help: "b", unit: ""),
+                MetricMetadata(type: "counter", help: "a", unit: "bytes"),
+                MetricMetadata(type: "gauge", help: "b", unit: ""),
             ],
         ]
         source.seriesExemplars = [
@@ -47,7 +50,10 @@ struct PrometheusAPITests {
         ("/query?query=1%2B1&time=4", #"{"resultType":"scalar","result":[4,"2"]}"#),
         ("/query?query=-1%2F0&time=1435781451.781", #"{"resultType":"scalar","result":[1435781451.781,"-Inf"]}"#),
         ("/query?query=time()", #"{"resultType":"scalar","result":[1700000000,"1700000000"]}"#),
-        ("/query?query=time()&time=2015-07-01T20:10:51.07Z", #"{"resultType":"scalar","result":[1435781451.070,"1435781451.07"]}"#),
+        (
+            "/query?query=time()&time=2015-07-01T20:10:51.07Z",
+            #"{"resultType":"scalar","result":[1435781451.070,"1435781451.07"]}"#
+        ),
         ("/query?query=%22foo%22&time=1", #"{"resultType":"string","result":[1,"foo"]}"#),
         ("/query?query=nope", #"{"resultType":"vector","result":[]}"#),
         (
@@ -124,8 +130,10 @@ struct PrometheusAPITests {
         ("/query_exemplars?query=1", "[]"),
         // P-26 to P-29
         ("/rules", #"{"groups":[]}"#), ("/alerts", #"{"alerts":[]}"#),
-        ("/targets", #"{"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":{}}"#), ("/targets/metadata", "[]"),
-        ("/alertmanagers", #"{"activeAlertmanagers":[],"droppedAlertmanagers":[]}"#), ("/scrape_pools", #"{"scrapePools":[]}"#),
+        ("/targets", #"{"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":{}}"#),
+        ("/targets/metadata", "[]"),
+        ("/alertmanagers", #"{"activeAlertmanagers":[],"droppedAlertmanagers":[]}"#),
+        ("/scrape_pools", #"{"scrapePools":[]}"#),
         ("/status/config", #"{"yaml":"a: 1\n"}"#), ("/status/flags", #"{"a":"1","b":"2"}"#),
         // P-30
         ("/format_query?query=sum(up)by(job)", #""sum by (job) (up)""#),
@@ -143,7 +151,10 @@ struct PrometheusAPITests {
         ("/query", 400, "bad_data", #"invalid parameter "query": 1:1: parse error: no expression found in input"#),
         ("/query?query=1&time=x", 400, "bad_data", #"invalid parameter "time": cannot parse "x" to a valid timestamp"#),
         ("/query?query=1&limit=-1", 400, "bad_data", #"invalid parameter "limit": limit must be non-negative"#),
-        ("/query?query=1&timeout=x", 400, "bad_data", #"invalid parameter "timeout": cannot parse "x" to a valid duration"#),
+        (
+            "/query?query=1&timeout=x", 400, "bad_data",
+            #"invalid parameter "timeout": cannot parse "x" to a valid duration"#
+        ),
         ("/query?query=up%2Bon(x)up&time=3", 422, "execution", ""),
         (
             "/query_exemplars?query=up&start=2&end=1", 400, "bad_data",
@@ -181,7 +192,10 @@ struct PrometheusAPITests {
             "/series?match[]=%7Bx%3D~%22.*%22%7D", 400, "bad_data",
             #"invalid parameter "match[]": match[] must contain at least one non-empty matcher"#
         ),
-        ("/series?match[]=up%7B", 400, "bad_data", #"invalid parameter "match[]": 1:4: parse error: unexpected end of input inside braces"#),
+        (
+            "/series?match[]=up%7B", 400, "bad_data",
+            #"invalid parameter "match[]": 1:4: parse error: unexpected end of input inside braces"#
+        ),
         ("/labels?start=x", 400, "bad_data", #"invalid parameter "start": cannot parse "x" to a valid timestamp"#),
         ("/metadata?limit=x", 400, "bad_data", "limit must be a number"),
         ("/admin/tsdb/nope", 404, "not_found", ""), ("/nonsense", 404, "not_found", ""),
@@ -234,7 +248,8 @@ struct PrometheusAPITests {
         #expect(
             one["infos"]?[0]
                 == .string(
-                    "PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"up\" (1:10)"))
+                    "PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"up\" (1:10)"
+                ))
         let many = (2...14).map { "quantile(\($0),up)" }.joined(separator: "%20or%20")
         let warnings = try client.get("/api/v1/query?query=\(many)&time=3").json()["warnings"]?.elements
         #expect(warnings?.count == 11)
@@ -293,7 +308,8 @@ struct PrometheusAPITests {
 
     @Test func `a query's tree is shown node by node`() throws {
         // P-30
-        let target = "/api/v1/parse_query?query=sum%20by%20(a)(rate(up%5B5m%5D%20offset%201m))%20%2F%20on(a)%20group_left(b)%20c%7Bd!%3D%22e%22%7D"
+        let target =
+            "/api/v1/parse_query?query=sum%20by%20(a)(rate(up%5B5m%5D%20offset%201m))%20%2F%20on(a)%20group_left(b)%20c%7Bd!%3D%22e%22%7D"
         let data = try #require(try client.get(target).json()["data"])
         #expect(data["type"] == .string("binaryExpr"))
         #expect(data["matching"]?["card"] == .string("many-to-one"))

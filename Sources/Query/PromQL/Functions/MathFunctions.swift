@@ -28,9 +28,11 @@ enum MathFunctions {
             "clamp_max", [.instantVector, .scalar],
             .elementwise { value, scalars in lesser(scalars[0], value) }),
         FunctionDefinition(
-            "min_of", [.scalar, .scalar], returns: .scalar, .general { frame throws(QueryError) in try combine(frame, lesser) }),
+            "min_of", [.scalar, .scalar], returns: .scalar,
+            .general { frame throws(QueryError) in try combine(frame, lesser) }),
         FunctionDefinition(
-            "max_of", [.scalar, .scalar], returns: .scalar, .general { frame throws(QueryError) in try combine(frame, greater) }),
+            "max_of", [.scalar, .scalar], returns: .scalar,
+            .general { frame throws(QueryError) in try combine(frame, greater) }),
     ]
 
     static func of(_ name: String, _ body: @escaping @Sendable (Double) -> Double) -> FunctionDefinition {

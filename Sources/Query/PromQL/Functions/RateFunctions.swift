@@ -10,9 +10,11 @@ enum RateFunctions {
         of("idelta", lastTwo(isRate: false)),
         of("changes", .samples { window, _ in .float(changes(window)) }),
         of("resets", .samples { window, _ in .float(resets(window)) }),
-        of("deriv", .numbers { window, _ in
-            window.count < 2 ? nil : LinearRegression(window, origin: window.time(0)).slope
-        }),
+        of(
+            "deriv",
+            .numbers { window, _ in
+                window.count < 2 ? nil : LinearRegression(window, origin: window.time(0)).slope
+            }),
         FunctionDefinition(
             "predict_linear", [.rangeVector, .scalar],
             .window(

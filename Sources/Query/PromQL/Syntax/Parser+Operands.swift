@@ -104,7 +104,8 @@ extension Parser {
         guard arguments.count == expected else {
             throw SyntaxFailure(
                 at: start,
-                "wrong number of arguments for aggregate expression provided, expected \(expected), got \(arguments.count)")
+                "wrong number of arguments for aggregate expression provided, expected \(expected), got \(arguments.count)"
+            )
         }
         let expression = arguments.removeLast()
         let aggregate = AggregateExpression(
@@ -250,7 +251,8 @@ extension Parser {
         let duration = try parseDuration(in: "offset")
         return try shifted(
             expression,
-            refusal: "offset modifier must be preceded by an instant vector selector or range vector selector or a subquery"
+            refusal:
+                "offset modifier must be preceded by an instant vector selector or range vector selector or a subquery"
         ) { shift in
             guard shift.offset == nil else { return "offset may not be set multiple times" }
             shift.offset = isNegative ? -duration : duration

@@ -89,7 +89,8 @@ package struct Parser {
     /// Where the last token that was taken ends.
     var endOfLast: Int { position == 0 ? 0 : tokens[position - 1].range.upperBound }
 
-    func make(_ node: Expression.Node, from start: Int, children: [Expression] = []) throws(SyntaxFailure) -> Expression {
+    func make(_ node: Expression.Node, from start: Int, children: [Expression] = []) throws(SyntaxFailure) -> Expression
+    {
         let depth = 1 + (children.map(\.depth).max() ?? 0)
         guard depth <= Self.deepestTree else {
             throw SyntaxFailure(at: start, "expression is nested too deeply")

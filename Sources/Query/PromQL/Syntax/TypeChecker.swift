@@ -44,7 +44,8 @@ enum TypeChecker {
     private static func checkOperand(of subquery: Subquery, at expression: Expression) throws(SyntaxFailure) {
         guard subquery.expression.type == .instantVector else {
             throw failure(
-                expression, "subquery is only allowed on instant vector, got \(subquery.expression.type.rawValue) instead")
+                expression,
+                "subquery is only allowed on instant vector, got \(subquery.expression.type.rawValue) instead")
         }
     }
 

@@ -75,7 +75,8 @@ package struct PrometheusAPI: Sendable {
         }
         let grid = TimeGrid(at: moment.milliseconds)
         return PrometheusResponses.answer(
-            answer, limit: limit, statistics: statistics(request, answer, grid, prepared: prepared, total: clock.seconds))
+            answer, limit: limit,
+            statistics: statistics(request, answer, grid, prepared: prepared, total: clock.seconds))
     }
 
     private func rangeQuery(_ request: APIRequest) throws(PrometheusFailure) -> HTTPResponse {
@@ -96,7 +97,8 @@ package struct PrometheusAPI: Sendable {
             try engine.range(query, over: grid, options: options, context: request.context)
         }
         return PrometheusResponses.answer(
-            answer, limit: limit, statistics: statistics(request, answer, grid, prepared: prepared, total: clock.seconds))
+            answer, limit: limit,
+            statistics: statistics(request, answer, grid, prepared: prepared, total: clock.seconds))
     }
 
     private func limited(_ request: APIRequest) throws(PrometheusFailure) -> APIRequest {

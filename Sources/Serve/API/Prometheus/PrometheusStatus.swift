@@ -76,7 +76,8 @@ extension PrometheusAPI {
     private func buildInformation(_ request: APIRequest) throws(PrometheusFailure) -> HTTPResponse {
         PrometheusResponses.success { json in
             json.object([
-                ("version", ServerFacts.apiVersion), ("revision", facts.revision), ("branch", "main"), ("buildUser", "varve"),
+                ("version", ServerFacts.apiVersion), ("revision", facts.revision), ("branch", "main"),
+                ("buildUser", "varve"),
                 ("buildDate", ""), ("goVersion", ""), ("varveVersion", facts.version),
             ])
         }
@@ -96,7 +97,8 @@ extension PrometheusAPI {
             json.key("reloadConfigSuccess")
             json.bool(true)
             for (key, value) in [
-                ("corruptionCount", 0), ("goroutineCount", 0), ("GOMAXPROCS", facts.processorCount), ("GOMEMLIMIT", Int.max),
+                ("corruptionCount", 0), ("goroutineCount", 0), ("GOMAXPROCS", facts.processorCount),
+                ("GOMEMLIMIT", Int.max),
             ] {
                 json.key(key)
                 json.int(value)
