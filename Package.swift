@@ -132,9 +132,8 @@ let package = Package(
             "Serve", "Server", .kernel,
             imports: [
                 "Core", "JSON", "Files", "Compression", "TableSchema", "Schema", "Columns", "Storage", "Ingest",
-                "Telemetry", "OTLP", "QueryModel", "PromQL", "LogQL", "TraceSearch", "Parts", "Readers", "HTTP", "API", "CYAML", "CLinux",
-                "Core", "JSON", "Files", "Compression", "TableSchema", "Schema", "Columns", "Storage", "Parts", "Ingest",
-                "Telemetry", "OTLP", "QueryModel", "TraceSearch", "Readers", "HTTP", "API", "CYAML", "CLinux",
+                "Telemetry", "OTLP", "QueryModel", "PromQL", "LogQL", "TraceSearch", "Parts", "Readers", "HTTP", "API",
+                "CYAML", "CLinux",
             ]),
 
         // Commands
@@ -146,9 +145,10 @@ let package = Package(
         .executableTarget(
             name: "varve-fuzz",
             dependencies: [
-                "Columns", "Compression", "Core", "Encoding", "Files", "JSON", "LogQL", "OTLP", "Parts", "Pattern",
-                "PromQL", "Schema", "TableSchema", "Telemetry",
-            ], path: "Tests/Fuzz",
+                "Columns", "Compression", "Core", "Corpus", "Encoding", "Files", "Ingest", "JSON", "LogQL", "OTLP",
+                "Parts",
+                "Pattern", "PromQL", "Schema", "TableSchema", "Telemetry",
+            ], path: "Tests/Fuzz", exclude: ["FailCases"],
             swiftSettings: common),
         .executableTarget(
             name: "varve-schema", dependencies: ["TableSchema", "Schema"], path: "Sources/Commands/varve-schema",
@@ -166,7 +166,8 @@ let package = Package(
             "Serve", "API",
             imports: [
                 "API", "Core", "HTTP", "JSON", "OTLP", "QueryModel", "QuerySupport", "TraceFixtures", "TraceSearch",
-                "API", "Core", "HTTP", "JSON", "LogFixtures", "LogQL", "OTLP", "QueryModel", "TraceFixtures", "TraceSearch",
+                "API", "Core", "HTTP", "JSON", "LogFixtures", "LogQL", "OTLP", "QueryModel", "TraceFixtures",
+                "TraceSearch",
             ]),
         tests("Query", "QueryModel", imports: ["Core", "QueryModel"]),
         .target(

@@ -1,11 +1,10 @@
-import Foundation
 import Glibc
 
 #if VARVE_FUZZ
     /// What libFuzzer, which brings a `main` of its own, calls; the environment says which target it is about.
     private let searched: FuzzTarget = {
-        let name = ProcessInfo.processInfo.environment["VARVE_FUZZ_TARGET"] ?? ""
-        guard let target = FuzzTarget(rawValue: name) else { preconditionFailure("no target '\(name)'") }
+        let name = getenv("VARVE_FUZZ_TARGET").map { String(cString: $0) } ?? ""
+        guard let target = FuzzTarget.named(name) else { preconditionFailure("no target '\(name)'") }
         return target
     }()
 
@@ -17,34 +16,59 @@ import Glibc
 #else
     @main
     enum EntryPoint {
-        static func main() throws { try VarveFuzz.run() }
+        static func main() {
+            do throws(FuzzFailure) {
+                try VarveFuzz.run(Array(CommandLine.arguments.dropFirst()))
+            } catch {
+                let line = Array((error.message + "\n").utf8)
+                _ = write(2, line, line.count)
+                exit(error.code)
+            }
+        }
     }
 #endif
 
-/// Runs a target on given inputs; `tools/fuzz` builds the search for inputs that break it.
+/// Runs targets on given inputs, and on a few seconds of seeded mutations; `tools/fuzz` also builds the search by libFuzzer.
 enum VarveFuzz {
-    static func run() throws {
-        let arguments = CommandLine.arguments
-        if arguments == [arguments[0], "list"] {
-            for target in FuzzTarget.allCases where target != .canary { print(target.rawValue) }
-            return
-        }
-        guard arguments.count >= 4, let target = FuzzTarget(rawValue: arguments[2]) else {
-            print("usage: varve-fuzz list | seeds NAME FOLDER | replay NAME FILE…")
-            exit(2)
-        }
-        switch arguments[1] {
-        case "seeds":
-            for (number, seed) in try target.seeds.enumerated() {
-                try Data(seed).write(to: URL(fileURLWithPath: "\(arguments[3])/seed-\(number)"))
+    static let usage = """
+        usage: varve-fuzz list
+               varve-fuzz seeds NAME FOLDER
+               varve-fuzz replay NAME FILE…
+               varve-fuzz smoke [--seconds N] [--seed S] [--found FOLDER] [NAME…]
+        """
+
+    static func run(_ arguments: [String]) throws(FuzzFailure) {
+        var words = arguments
+        guard !words.isEmpty else { throw FuzzFailure(usage, code: 2) }
+        switch (words.removeFirst(), words.count) {
+        case ("list", 0):
+            for target in FuzzTarget.all where target.name != FuzzTarget.canary.name { print(target.name) }
+        case ("seeds", 2):
+            for (number, seed) in try target(words[0]).seeds().enumerated() {
+                try InputFile.write(seed, to: "\(words[1])/seed-\(number)")
             }
-        case "replay":
-            for path in arguments[3...] {
-                try Data(contentsOf: URL(fileURLWithPath: path)).withUnsafeBytes { target.run($0) }
-            }
-        default:
-            print("varve-fuzz: \(arguments[1])?")
-            exit(2)
+        case ("replay", 2...):
+            let target = try target(words[0])
+            for path in words.dropFirst() { try InputFile.read(path).withUnsafeBytes { target.run($0) } }
+        case ("smoke", _): try Smoke(words).run()
+        case ("work", _): try Worker.work(words)
+        default: throw FuzzFailure(usage, code: 2)
         }
+    }
+
+    static func target(_ name: String) throws(FuzzFailure) -> FuzzTarget {
+        guard let target = FuzzTarget.named(name) else { throw FuzzFailure("no target '\(name)'", code: 2) }
+        return target
+    }
+}
+
+/// Why the program ends with an error.
+struct FuzzFailure: Error {
+    var message: String
+    var code: Int32
+
+    init(_ message: String, code: Int32 = 1) {
+        self.message = message
+        self.code = code
     }
 }

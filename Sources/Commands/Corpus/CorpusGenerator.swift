@@ -1,7 +1,7 @@
 /// Writes the corpus of one signal: numbered OTLP/HTTP bodies of about a thousand rows, and the truth about them.
 ///
-/// The same options give the same bytes. Traces and logs of the same seed, rows, hours and end come from the same visits to
-/// the shop, so that a log record's trace is in the traces' corpus.
+/// The same options give the same bytes. Traces and logs of the same seed, rows, hours and end come from the same visits
+/// to the shop, so that a log record's trace is in the traces' corpus.
 package struct CorpusGenerator {
     package enum Signal: String, CaseIterable, Sendable { case traces, logs, metrics }
 

@@ -22,7 +22,9 @@ struct MetricCorpus {
         let wanted = max(1, options.rows / scrapes)
         pods = PodMetrics.fleet(of: shop, streams: wanted, dice: &dice)
         var restarts: [Int: Int] = [:]
-        for _ in 0..<3 { restarts[dice.int(below: pods.count)] = scrapes / 5 + dice.int(below: max(1, scrapes * 3 / 5)) }
+        for _ in 0..<3 {
+            restarts[dice.int(below: pods.count)] = scrapes / 5 + dice.int(below: max(1, scrapes * 3 / 5))
+        }
         self.restarts = restarts
         self.dice = dice
     }

@@ -42,8 +42,8 @@ struct PodMetrics {
 
     var streamsByKind: [(String, Int)] { instruments.map { ($0.instrument.kind.rawValue, $0.streams.count) } }
 
-    /// The fleet: what every pod reports, and counters by tenant until there are `streams` in all. Where that is less than the
-    /// pods have, the last pods are left out.
+    /// The fleet: what every pod reports, and counters by tenant until there are `streams` in all. Where that is less
+    /// than the pods have, the last pods are left out.
     static func fleet(of shop: Shop, streams wanted: Int, dice: inout Dice) -> [PodMetrics] {
         var fleet = shop.pods.indices.map { PodMetrics(pod: $0) }
         var count = 0
@@ -99,20 +99,31 @@ struct PodMetrics {
 
     private mutating func addRuntime(dice: inout Dice) {
         let cpu = Instrument(name: "process.cpu.time", description: "CPU seconds", unit: "s", kind: .doubleCounter)
-        let memory = Instrument(name: "process.memory.usage", description: "Resident memory", unit: "By", kind: .upDownCounter)
-        let limit = Instrument(name: "k8s.container.memory_limit", description: "Memory limit", unit: "By", kind: .intGauge)
-        let utilization = Instrument(name: "process.cpu.utilization", description: "CPU share", unit: "1", kind: .doubleGauge)
-        let network = Instrument(name: "system.network.io", description: "Bytes on the wire", unit: "By", kind: .intCounter)
-        let threads = Instrument(name: "process.thread.count", description: "Threads", unit: "{thread}", kind: .upDownCounter)
-        let collections = Instrument(name: "runtime.gc.duration", description: "Pauses", unit: "s", kind: .exponentialHistogram)
-        let backlog = Instrument(name: "runtime.queue.load", description: "Work queued", unit: "1", kind: .doubleUpDownCounter)
+        let memory = Instrument(
+            name: "process.memory.usage", description: "Resident memory", unit: "By", kind: .upDownCounter)
+        let limit = Instrument(
+            name: "k8s.container.memory_limit", description: "Memory limit", unit: "By", kind: .intGauge)
+        let utilization = Instrument(
+            name: "process.cpu.utilization", description: "CPU share", unit: "1", kind: .doubleGauge)
+        let network = Instrument(
+            name: "system.network.io", description: "Bytes on the wire", unit: "By", kind: .intCounter)
+        let threads = Instrument(
+            name: "process.thread.count", description: "Threads", unit: "{thread}", kind: .upDownCounter)
+        let collections = Instrument(
+            name: "runtime.gc.duration", description: "Pauses", unit: "s", kind: .exponentialHistogram)
+        let backlog = Instrument(
+            name: "runtime.queue.load", description: "Work queued", unit: "1", kind: .doubleUpDownCounter)
         for mode in ["user", "system"] { add(cpu, [Field("cpu.mode", mode)], rate: 1 + dice.unit()) }
-        for state in ["used", "cached", "free"] { add(memory, [Field("state", state)], rate: 4_000_000 * (1 + dice.unit())) }
+        for state in ["used", "cached", "free"] {
+            add(memory, [Field("state", state)], rate: 4_000_000 * (1 + dice.unit()))
+        }
         add(limit, [], rate: 1_073_741_824)
         for core in 0..<4 { add(utilization, [Field("cpu.logical_number", core)], rate: dice.unit() * 0.6) }
         for device in ["eth0", "lo"] {
             for direction in ["receive", "transmit"] {
-                add(network, [Field("network.interface.name", device), Field("network.io.direction", direction)], rate: 90_000 * dice.unit())
+                add(
+                    network, [Field("network.interface.name", device), Field("network.io.direction", direction)],
+                    rate: 90_000 * dice.unit())
             }
         }
         for state in ["runnable", "waiting", "blocked"] { add(threads, [Field("thread.state", state)], rate: 3) }
@@ -121,16 +132,26 @@ struct PodMetrics {
     }
 
     private mutating func addServing(_ service: Shop.Service, dice: inout Dice) {
-        let duration = Instrument(name: "http.server.request.duration", description: "Time to answer", unit: "s", kind: .histogram)
-        let calls = Instrument(name: "rpc.server.calls", description: "Calls answered", unit: "{call}", kind: .intCounter)
-        let active = Instrument(name: "http.server.active_requests", description: "Requests now", unit: "{request}", kind: .upDownCounter)
-        let size = Instrument(name: "http.server.response.body.size", description: "Bytes answered", unit: "By", kind: .exponentialHistogram)
-        let pool = Instrument(name: "db.client.connection.count", description: "Connections", unit: "{connection}", kind: .intGauge)
+        let duration = Instrument(
+            name: "http.server.request.duration", description: "Time to answer", unit: "s", kind: .histogram)
+        let calls = Instrument(
+            name: "rpc.server.calls", description: "Calls answered", unit: "{call}", kind: .intCounter)
+        let active = Instrument(
+            name: "http.server.active_requests", description: "Requests now", unit: "{request}", kind: .upDownCounter)
+        let size = Instrument(
+            name: "http.server.response.body.size", description: "Bytes answered", unit: "By",
+            kind: .exponentialHistogram)
+        let pool = Instrument(
+            name: "db.client.connection.count", description: "Connections", unit: "{connection}", kind: .intGauge)
         for route in 0..<dice.int(in: 2...5) {
             let path = Field("http.route", "/\(service.name.rawValue)/r\(route)/{id}")
             for status in [200, 404, 500] {
-                add(duration, [path, Field("http.request.method", "GET"), Field("http.response.status_code", status)], rate: status == 200 ? 30 * dice.unit() : 0.4)
-                add(calls, [path, Field("rpc.grpc.status_code", status / 100)], rate: status == 200 ? 60 * dice.unit() : 0.2)
+                add(
+                    duration, [path, Field("http.request.method", "GET"), Field("http.response.status_code", status)],
+                    rate: status == 200 ? 30 * dice.unit() : 0.4)
+                add(
+                    calls, [path, Field("rpc.grpc.status_code", status / 100)],
+                    rate: status == 200 ? 60 * dice.unit() : 0.2)
             }
             add(active, [path], rate: 2)
             add(size, [path], rate: 20 * dice.unit())
@@ -262,7 +283,9 @@ struct PodMetrics {
         point.fixed64(4, stream.counts.reduce(0, +))
         point.double(5, stream.value)
         point.zigzag(6, 3)
-        if let first = stream.counts.firstIndex(where: { $0 > 0 }), let last = stream.counts.lastIndex(where: { $0 > 0 }) {
+        if let first = stream.counts.firstIndex(where: { $0 > 0 }),
+            let last = stream.counts.lastIndex(where: { $0 > 0 })
+        {
             point.message(8) { buckets in
                 buckets.zigzag(1, Self.exponentialOffset + Int64(first))
                 buckets.packedVarints(2, stream.counts[first...last])

@@ -39,7 +39,8 @@ extension Simulation {
     /// A client span here and a server span there, over gRPC.
     mutating func rpc(
         from site: Site, to service: Shop.ServiceName, at start: Int64, _ method: String,
-        failing probability: Double = 0.012, own median: Double = 0.8, _ extra: [Field] = [], _ body: Body = Simulation.nothing
+        failing probability: Double = 0.012, own median: Double = 0.8, _ extra: [Field] = [],
+        _ body: Body = Simulation.nothing
     ) -> Outcome {
         let target = shop.pod(of: service, dice: &dice)
         let port = shop.pods[target].service.port
@@ -71,7 +72,9 @@ extension Simulation {
     }
 
     /// A statement to PostgreSQL.
-    mutating func sql(from site: Site, at start: Int64, _ operation: String, _ table: String, where key: String) -> Outcome {
+    mutating func sql(from site: Site, at start: Int64, _ operation: String, _ table: String, where key: String)
+        -> Outcome
+    {
         let text =
             operation == "INSERT"
             ? "INSERT INTO \(table) (\(key), payload, created_at) VALUES ($1, $2, now())"

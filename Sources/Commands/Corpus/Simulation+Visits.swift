@@ -17,7 +17,8 @@ extension Simulation {
         at start: Int64, _ method: String, _ route: String, path: String, _ body: Body
     ) {
         let gateway = shop.pod(of: .gateway, dice: &dice)
-        let address = "\(dice.int(in: 11...217)).\(dice.int(below: 256)).\(dice.int(below: 256)).\(dice.int(in: 1...254))"
+        let address =
+            "\(dice.int(in: 11...217)).\(dice.int(below: 256)).\(dice.int(below: 256)).\(dice.int(in: 1...254))"
         let request = dice.hex(32)
         let agent = dice.pick(Self.agents)
         let root = open(
@@ -50,12 +51,16 @@ extension Simulation {
 
     private mutating func browse(at start: Int64) {
         let page = dice.int(in: 1...40)
-        enter(at: start, "GET", "/genres/{genre}", path: "/genres/\(dice.pick(Self.genres))?page=\(page)") { shop, site, start in
-            var outcome = shop.rpc(from: site, to: .catalog, at: start, "ListBooks", [Field("app.page", page)]) { shop, site, start in
+        enter(at: start, "GET", "/genres/{genre}", path: "/genres/\(dice.pick(Self.genres))?page=\(page)") {
+            shop, site, start in
+            var outcome = shop.rpc(from: site, to: .catalog, at: start, "ListBooks", [Field("app.page", page)]) {
+                shop, site, start in
                 shop.log(site, at: start, .debug, "listing page \(page), sort order newest first")
                 return shop.sql(from: site, at: start, "SELECT", "books", where: "genre_id")
             }
-            for _ in 0..<shop.dice.int(in: 1...4) where !outcome.failed { outcome = shop.price(from: site, at: outcome.end) }
+            for _ in 0..<shop.dice.int(in: 1...4) where !outcome.failed {
+                outcome = shop.price(from: site, at: outcome.end)
+            }
             return shop.render("genre", site, outcome)
         }
     }
@@ -66,7 +71,8 @@ extension Simulation {
             var outcome = shop.bookDetails(book, from: site, at: start)
             if !outcome.failed { outcome = shop.price(from: site, at: outcome.end) }
             if !outcome.failed { outcome = shop.available(book, from: site, at: outcome.end) }
-            let suggested = shop.rpc(from: site, to: .suggestions, at: outcome.end, "ForBook", own: 3) { shop, site, start in
+            let suggested = shop.rpc(from: site, to: .suggestions, at: outcome.end, "ForBook", own: 3) {
+                shop, site, start in
                 shop.log(site, at: start, .info, "scored \(shop.dice.int(in: 20...400)) candidates for book \(book)")
                 return shop.work(
                     at: site, "score", from: start, median: 4,
@@ -78,7 +84,8 @@ extension Simulation {
 
     private mutating func find(at start: Int64) {
         let words = "\(dice.pick(Self.words)) \(dice.pick(Self.words))"
-        enter(at: start, "GET", "/search", path: "/search?q=\(words.split(separator: " ").joined(separator: "+"))") { shop, site, start in
+        enter(at: start, "GET", "/search", path: "/search?q=\(words.split(separator: " ").joined(separator: "+"))") {
+            shop, site, start in
             let hits = shop.dice.int(in: 0...900)
             var outcome = shop.rpc(
                 from: site, to: .search, at: start, "Query", own: 6,
@@ -86,7 +93,8 @@ extension Simulation {
             ) { shop, site, start in
                 shop.log(site, at: start, .info, "query \"\(words)\" matched \(hits) of 184233 documents")
                 let parsed = shop.work(at: site, "parse", from: start, median: 0.1)
-                let read = shop.work(at: site, "read postings", from: parsed.end, median: 3, [Field("app.terms", ["title", "author"])])
+                let read = shop.work(
+                    at: site, "read postings", from: parsed.end, median: 3, [Field("app.terms", ["title", "author"])])
                 return shop.work(at: site, "rank", from: read.end, median: 2)
             }
             if !outcome.failed { outcome = shop.price(from: site, at: outcome.end) }
@@ -119,7 +127,8 @@ extension Simulation {
     private mutating func signIn(at start: Int64) {
         enter(at: start, "POST", "/session", path: "/session") { shop, site, start in
             let user = shop.user
-            return shop.rpc(from: site, to: .accounts, at: start, "SignIn", own: 2, [Field("enduser.id", user)]) { shop, site, start in
+            return shop.rpc(from: site, to: .accounts, at: start, "SignIn", own: 2, [Field("enduser.id", user)]) {
+                shop, site, start in
                 let found = shop.sql(from: site, at: start, "SELECT", "accounts", where: "email")
                 let hashed = shop.work(at: site, "verify password", from: found.end, median: 55)
                 let wrong = shop.dice.chance(0.06)
@@ -147,7 +156,8 @@ extension Simulation {
                 }
                 let taxed = shop.rpc(from: site, to: .tax, at: outcome.end, "Quote", own: 0.4)
                 let shipped = shop.http(
-                    from: site, to: .delivery, at: taxed.end, "POST", "/quotes", path: "/quotes", own: 4, Simulation.nothing)
+                    from: site, to: .delivery, at: taxed.end, "POST", "/quotes", path: "/quotes", own: 4,
+                    Simulation.nothing)
                 var paid = shop.pay(total, order: number, from: site, at: shipped.end)
                 paid.failed = paid.failed || outcome.failed || taxed.failed || shipped.failed
                 if paid.failed { return paid }
@@ -167,14 +177,23 @@ extension Simulation {
             shop.log(site, at: start, .info, "booked order \(number) on account 8400")
             return shop.sql(from: site, at: start, "INSERT", "postings", where: "order_number")
         }
-        consume(.mailer, topic: "orders", producer: sent.span, at: later + 4_000_000, ownTrace: false) { shop, site, start in
+        consume(.mailer, topic: "orders", producer: sent.span, at: later + 4_000_000, ownTrace: false) {
+            shop, site, start in
             let rendered = shop.work(at: site, "render mail", from: start, median: 6)
-            shop.log(site, at: rendered.end, .info, "mail order-confirmation sent to \(shop.user)@example.com, message id <\(shop.dice.hex(20))@books.example.com>")
+            shop.log(
+                site, at: rendered.end, .info,
+                "mail order-confirmation sent to \(shop.user)@example.com, message id <\(shop.dice.hex(20))@books.example.com>"
+            )
             return rendered
         }
-        consume(.picking, topic: "orders", producer: sent.span, at: later + 30_000_000, ownTrace: true) { shop, site, start in
-            let planned = shop.work(at: site, "plan route", from: start, median: 12, [Field("app.aisles", shop.dice.int(in: 1...9))])
-            shop.log(site, at: planned.end, .info, "{\"event\":\"pick_list\",\"order\":\"\(number)\",\"aisle\":\(shop.dice.int(in: 1...64)),\"priority\":\"normal\",\"items\":\(shop.dice.int(in: 1...6))}")
+        consume(.picking, topic: "orders", producer: sent.span, at: later + 30_000_000, ownTrace: true) {
+            shop, site, start in
+            let planned = shop.work(
+                at: site, "plan route", from: start, median: 12, [Field("app.aisles", shop.dice.int(in: 1...9))])
+            shop.log(
+                site, at: planned.end, .info,
+                "{\"event\":\"pick_list\",\"order\":\"\(number)\",\"aisle\":\(shop.dice.int(in: 1...64)),\"priority\":\"normal\",\"items\":\(shop.dice.int(in: 1...6))}"
+            )
             return shop.sql(from: site, at: planned.end, "UPDATE", "shelves", where: "aisle")
         }
     }
@@ -188,9 +207,15 @@ extension Simulation {
         if checked.failed { return checked }
         return rpc(
             from: site, to: .payments, at: checked.end, "Capture", failing: 0.03, own: 40,
-            [Field("app.payment.amount", total), Field("app.payment.method", dice.pick(["card", "invoice", "wallet"]))]
+            [
+                Field("app.payment.amount", total),
+                Field("app.payment.method", dice.pick(["card", "invoice", "wallet"])),
+            ]
         ) { shop, site, start in
-            shop.log(site, at: start, .info, "{\"event\":\"capture\",\"order\":\"\(order)\",\"amount\":\(total),\"currency\":\"EUR\",\"acquirer\":\"acq-\(shop.dice.int(in: 1...3))\"}")
+            shop.log(
+                site, at: start, .info,
+                "{\"event\":\"capture\",\"order\":\"\(order)\",\"amount\":\(total),\"currency\":\"EUR\",\"acquirer\":\"acq-\(shop.dice.int(in: 1...3))\"}"
+            )
             return shop.sql(from: site, at: start, "INSERT", "captures", where: "order_number")
         }
     }
@@ -209,19 +234,27 @@ extension Simulation {
 
     private mutating func price(from site: Site, at start: Int64) -> Outcome {
         let currency = dice.pick(["EUR", "CHF", "GBP", "USD", "SEK"])
-        return rpc(from: site, to: .pricing, at: start, "Price", failing: 0.008, own: 0.3, [Field("app.currency", currency)]) { shop, site, start in
+        return rpc(
+            from: site, to: .pricing, at: start, "Price", failing: 0.008, own: 0.3, [Field("app.currency", currency)]
+        ) { shop, site, start in
             if shop.dice.chance(0.5) {
-                shop.log(site, at: start, .debug, "price list \(shop.dice.int(in: 1...30)) in \(currency), 7 rules applied in \(shop.dice.int(in: 20...900)) us")
+                shop.log(
+                    site, at: start, .debug,
+                    "price list \(shop.dice.int(in: 1...30)) in \(currency), 7 rules applied in \(shop.dice.int(in: 20...900)) us"
+                )
             }
             return Outcome(end: start)
         }
     }
 
     private mutating func available(_ book: String, from site: Site, at start: Int64) -> Outcome {
-        rpc(from: site, to: .stock, at: start, "Available", own: 1, [Field("app.book.isbn", book)]) { shop, site, start in
+        rpc(from: site, to: .stock, at: start, "Available", own: 1, [Field("app.book.isbn", book)]) {
+            shop, site, start in
             let outcome = shop.sql(from: site, at: start, "SELECT", "stock", where: "isbn")
             let count = shop.dice.int(below: 120)
-            shop.log(site, at: outcome.end, count < 3 ? .warn : .info, "stock of \(book): \(count) in \(shop.dice.int(in: 1...4)) warehouses")
+            shop.log(
+                site, at: outcome.end, count < 3 ? .warn : .info,
+                "stock of \(book): \(count) in \(shop.dice.int(in: 1...4)) warehouses")
             return outcome
         }
     }
@@ -240,12 +273,17 @@ extension Simulation {
 
     private mutating func render(_ page: String, _ site: Site, _ outcome: Outcome) -> Outcome {
         if outcome.failed {
-            log(site, at: outcome.end, .error, "page \(page) not rendered, an upstream call failed", [Field("app.page", page)])
+            log(
+                site, at: outcome.end, .error, "page \(page) not rendered, an upstream call failed",
+                [Field("app.page", page)])
             return outcome
         }
-        let rendered = work(at: site, "render \(page)", from: outcome.end, median: 5, [Field("app.template", "\(page).html")])
+        let rendered = work(
+            at: site, "render \(page)", from: outcome.end, median: 5, [Field("app.template", "\(page).html")])
         if dice.chance(0.4) {
-            log(site, at: rendered.end, .info, "rendered \(page) in \((rendered.end - outcome.end) / 1_000) us for session \(dice.hex(16))")
+            log(
+                site, at: rendered.end, .info,
+                "rendered \(page) in \((rendered.end - outcome.end) / 1_000) us for session \(dice.hex(16))")
         }
         return Outcome(end: rendered.end)
     }
@@ -258,18 +296,46 @@ extension Simulation {
             let (severity, body): (Severity, String) =
                 switch dice.int(below: 10) {
                 case 0..<3: (.debug, "GET /healthz 200 \(dice.int(in: 40...900))us")
-                case 3: (.info, "gc: paused \(Double(dice.int(in: 10...4_000)) / 100) ms, heap \(dice.int(in: 60...900)) MB of 1024 MB")
-                case 4: (.info, "connection pool: \(dice.int(in: 1...20)) active, \(dice.int(in: 0...20)) idle, 0 waiting")
-                case 5: (.info, "configuration generation \(dice.int(in: 1_000...9_999)) is current, checked in \(dice.int(in: 1...90)) ms")
-                case 6: (.warn, "connection to 10.42.\(dice.int(below: 6)).\(dice.int(in: 2...250)):5432 lost, timeout after \(dice.int(in: 200...5_000)) ms, will retry")
-                case 7: (.debug, "kafka: committed offset \(dice.int(in: 1_000_000...9_000_000)) of partition orders-\(dice.int(below: 12))")
-                case 8: (.info, "{\"level\":\"info\",\"msg\":\"lease renewed\",\"holder\":\"\(shop.pods[pod].name)\",\"ttl\":15,\"attempt\":\(dice.int(in: 1...3))}")
-                default: (.info, "scheduled job expire-sessions removed \(dice.int(below: 4_000)) sessions in \(dice.int(in: 3...800)) ms")
+                case 3:
+                    (
+                        .info,
+                        "gc: paused \(Double(dice.int(in: 10...4_000)) / 100) ms, heap \(dice.int(in: 60...900)) MB of 1024 MB"
+                    )
+                case 4:
+                    (.info, "connection pool: \(dice.int(in: 1...20)) active, \(dice.int(in: 0...20)) idle, 0 waiting")
+                case 5:
+                    (
+                        .info,
+                        "configuration generation \(dice.int(in: 1_000...9_999)) is current, checked in \(dice.int(in: 1...90)) ms"
+                    )
+                case 6:
+                    (
+                        .warn,
+                        "connection to 10.42.\(dice.int(below: 6)).\(dice.int(in: 2...250)):5432 lost, timeout after \(dice.int(in: 200...5_000)) ms, will retry"
+                    )
+                case 7:
+                    (
+                        .debug,
+                        "kafka: committed offset \(dice.int(in: 1_000_000...9_000_000)) of partition orders-\(dice.int(below: 12))"
+                    )
+                case 8:
+                    (
+                        .info,
+                        "{\"level\":\"info\",\"msg\":\"lease renewed\",\"holder\":\"\(shop.pods[pod].name)\",\"ttl\":15,\"attempt\":\(dice.int(in: 1...3))}"
+                    )
+                default:
+                    (
+                        .info,
+                        "scheduled job expire-sessions removed \(dice.int(below: 4_000)) sessions in \(dice.int(in: 3...800)) ms"
+                    )
                 }
             logs.append(
                 Log(
                     pod: pod, time: time, severity: severity, body: body,
-                    attributes: [Field("thread.name", "worker-\(dice.int(in: 1...16))"), Field("code.lineno", dice.int(in: 10...2_000))],
+                    attributes: [
+                        Field("thread.name", "worker-\(dice.int(in: 1...16))"),
+                        Field("code.lineno", dice.int(in: 10...2_000)),
+                    ],
                     context: nil))
         }
     }

@@ -1,7 +1,7 @@
 /// One visit to the shop: the spans and the log records that it leaves behind.
 ///
-/// A visit is a script of calls (`Simulation+Visits.swift`) over a few shapes of call (`Simulation+Calls.swift`). Time is passed along
-/// as nanoseconds: a call takes the moment when it begins and returns the moment when its caller goes on.
+/// A visit is a script of calls (`Simulation+Visits.swift`) over a few shapes of call (`Simulation+Calls.swift`). Time is
+/// passed along as nanoseconds: a call takes the moment when it begins and returns the moment when its caller goes on.
 struct Simulation {
     struct TraceKey: Hashable {
         var high: UInt64
@@ -23,7 +23,10 @@ struct Simulation {
         var failure: String?
     }
 
-    enum Kind: UInt64 { case `internal` = 1, server, client, producer, consumer }
+    enum Kind: UInt64 {
+        case `internal` = 1
+        case server, client, producer, consumer
+    }
 
     struct Event {
         var time: Int64
@@ -38,7 +41,10 @@ struct Simulation {
     }
 
     enum Severity: UInt64 {
-        case debug = 5, info = 9, warn = 13, error = 17
+        case debug = 5
+        case info = 9
+        case warn = 13
+        case error = 17
 
         var text: String {
             switch self {

@@ -46,7 +46,8 @@ struct GenerateCommand {
 
     private func manifest(_ truth: CorpusTruth) -> String {
         func object(_ counts: [String: Int]) -> String {
-            "{" + counts.sorted { $0.key < $1.key }.map { "\(quoted($0.key)): \($0.value)" }.joined(separator: ", ") + "}"
+            "{" + counts.sorted { $0.key < $1.key }.map { "\(quoted($0.key)): \($0.value)" }.joined(separator: ", ")
+                + "}"
         }
         let samples = truth.sampleTraces.map {
             "{\"trace_id\": \"\($0.id)\", \"spans\": \($0.spans), \"start_ns\": \($0.start)}"

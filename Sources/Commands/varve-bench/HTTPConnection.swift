@@ -19,7 +19,9 @@ struct HTTPConnection: ~Copyable {
             var rest = Substring(text)
             if rest.hasPrefix("http://") { rest = rest.dropFirst(7) }
             while rest.hasSuffix("/") { rest = rest.dropLast() }
-            guard let colon = rest.lastIndex(of: ":"), let port = UInt16(rest[rest.index(after: colon)...]) else { return nil }
+            guard let colon = rest.lastIndex(of: ":"), let port = UInt16(rest[rest.index(after: colon)...]) else {
+                return nil
+            }
             host = String(rest[..<colon])
             if host == "localhost" || host.isEmpty { host = "127.0.0.1" }
             self.port = port
@@ -100,7 +102,9 @@ struct HTTPConnection: ~Copyable {
         var sent = 0
         let flags = Int32(MSG_NOSIGNAL) | (more ? Int32(MSG_MORE) : 0)
         while sent < bytes.count {
-            let count = bytes.withUnsafeBytes { Glibc.send(socket, $0.baseAddress! + sent, $0.count - sent, flags) }
+            let count = bytes.withUnsafeBytes {
+                Glibc.send(socket, UnsafeRawBufferPointer(rebasing: $0[sent...]).baseAddress, $0.count - sent, flags)
+            }
             guard count > 0 else { throw failed("send") }
             sent += count
         }
@@ -141,7 +145,9 @@ struct HTTPConnection: ~Copyable {
         if fields["transfer-encoding"]?.lowercased() == "chunked" {
             response.body = try receiveChunks(from: start)
         } else if status != 204, status != 304 {
-            guard let length = fields["content-length"].flatMap(Int.init), length >= 0 else { throw failed("no length") }
+            guard let length = fields["content-length"].flatMap(Int.init), length >= 0 else {
+                throw failed("no length")
+            }
             while received.count - start < length { try fill() }
             response.body = Array(received[start..<start + length])
         }

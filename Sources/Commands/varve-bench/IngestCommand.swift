@@ -39,7 +39,8 @@ struct IngestCommand {
         let totals = Loader(bodies, to: "/v1/\(corpus.signal.rawValue)", at: server.otlp).run(connections: connections)
         let loaded = Clock.now()
         guard totals.errorCount == 0 else {
-            throw .server("\(totals.errorCount) requests failed:\n  \(totals.errors.prefix(5).joined(separator: "\n  "))")
+            throw .server(
+                "\(totals.errorCount) requests failed:\n  \(totals.errors.prefix(5).joined(separator: "\n  "))")
         }
         try flush(server.http)
         let flushed = Clock.now()
@@ -111,7 +112,8 @@ struct IngestCommand {
         let history = History(
             path: history,
             columns: [
-                "date", "commit", "corpus", "signal", "rows", "connections", "durability", "rows_per_s", "rows_per_cpu_s",
+                "date", "commit", "corpus", "signal", "rows", "connections", "durability", "rows_per_s",
+                "rows_per_cpu_s",
                 "cpu_s", "load_s", "load_and_flush_s", "peak_rss_mb", "part_bytes", "log_bytes", "bytes_per_row",
                 "p50_ms", "p99_ms", "retries", "xxh3_gb_per_s",
             ])

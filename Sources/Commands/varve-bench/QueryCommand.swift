@@ -41,7 +41,8 @@ struct QueryCommand {
         for query in queries {
             let result = try measure(query, over: &connection)
             rows.append([
-                query.name, result.median, result.p95, result.first, result.cpu, Console.grouped(result.bytes), String(runs),
+                query.name, result.median, result.p95, result.first, result.cpu, Console.grouped(result.bytes),
+                String(runs),
             ])
             try history.append([
                 "date": stamp, "commit": commit, "corpus": corpus.path, "query": query.name, "runs": String(runs),

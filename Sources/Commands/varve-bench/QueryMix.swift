@@ -65,7 +65,10 @@ struct QueryMix {
         queries = [
             Query(name: "trace_by_id", targets: ids.map { "/api/traces/\($0)" }),
             Query(
-                name: "trace_by_absent_id", targets: (0..<16).map { "/api/traces/\(String(0xABCD_EF00_0000_0001 + UInt64($0) << 20, radix: 16))00112233445566aa" },
+                name: "trace_by_absent_id",
+                targets: (0..<16).map {
+                    "/api/traces/\(String(0xABCD_EF00_0000_0001 + UInt64($0) << 20, radix: 16))00112233445566aa"
+                },
                 status: 404),
             Query(name: "services", targets: ["/api/services"]),
             Query(name: "operations", targets: ["/api/services/\(Self.escaped(service))/operations"]),
@@ -131,7 +134,9 @@ struct QueryMix {
             range("service_substring_1h", "{service_name=\"\(service)\"} |= `rder`", full: false),
             range("regex_1h", "{service_name=\"\(service)\"} |~ `order .* total [0-9]+`", full: false),
             range("label_filter_1h", "\(everything) | detected_level=\"error\"", full: false),
-            range("count_by_service_full", "sum by (service_name) (count_over_time(\(everything)[1h]))", full: true, step: "3600"),
+            range(
+                "count_by_service_full", "sum by (service_name) (count_over_time(\(everything)[1h]))", full: true,
+                step: "3600"),
             range(
                 "count_by_level_1h", "sum by (detected_level) (count_over_time({service_name=\"\(service)\"}[1m]))",
                 full: false, step: "60"),
@@ -162,9 +167,13 @@ struct QueryMix {
     private mutating func addMetrics(_ connection: inout HTTPConnection) throws(BenchError) {
         let bounds = [("start", Self.seconds(corpus.start)), ("end", Self.seconds(corpus.end))]
         let names = try Self.strings(Self.target("/api/v1/label/__name__/values", bounds), &connection)
-        let histogram = names.first { $0.hasSuffix("request_duration_seconds_bucket") } ?? names.first { $0.hasSuffix("_bucket") }
-        guard let counter = names.first(where: { $0.hasSuffix("network_io_bytes_total") }) ?? names.first(where: { $0.hasSuffix("_total") }),
-            let gauge = names.first(where: { $0.hasSuffix("cpu_utilization_ratio") }) ?? names.first(where: { $0.hasSuffix("_ratio") }),
+        let histogram =
+            names.first { $0.hasSuffix("request_duration_seconds_bucket") } ?? names.first { $0.hasSuffix("_bucket") }
+        guard
+            let counter = names.first(where: { $0.hasSuffix("network_io_bytes_total") })
+                ?? names.first(where: { $0.hasSuffix("_total") }),
+            let gauge = names.first(where: { $0.hasSuffix("cpu_utilization_ratio") })
+                ?? names.first(where: { $0.hasSuffix("_ratio") }),
             let histogram
         else { throw .server("no counter, ratio or histogram among \(names.count) metrics: is the corpus loaded?") }
         queries = [
@@ -173,9 +182,14 @@ struct QueryMix {
             instant("instant_topk", "topk(10, rate(\(counter)[5m]))"),
             series("range_selector_1h_15s", gauge, full: false, step: "15"),
             series("range_sum_rate_full_60s", "sum by (job) (rate(\(counter)[5m]))", full: true, step: "60"),
-            series("range_avg_over_time_full_300s", "avg by (job) (avg_over_time(\(gauge)[10m]))", full: true, step: "300"),
-            series("range_quantile_1h_15s", "histogram_quantile(0.95, sum by (job, le) (rate(\(histogram)[5m])))", full: false, step: "15"),
-            series("range_quantile_full_60s", "histogram_quantile(0.95, sum by (job, le) (rate(\(histogram)[5m])))", full: true, step: "60"),
+            series(
+                "range_avg_over_time_full_300s", "avg by (job) (avg_over_time(\(gauge)[10m]))", full: true, step: "300"),
+            series(
+                "range_quantile_1h_15s", "histogram_quantile(0.95, sum by (job, le) (rate(\(histogram)[5m])))",
+                full: false, step: "15"),
+            series(
+                "range_quantile_full_60s", "histogram_quantile(0.95, sum by (job, le) (rate(\(histogram)[5m])))",
+                full: true, step: "60"),
             series("range_topk_full_60s", "topk(5, rate(\(counter)[5m]))", full: true, step: "60"),
             Query(name: "series_of_metric", targets: [Self.target("/api/v1/series", [("match[]", counter)] + bounds)]),
             Query(name: "label_names", targets: [Self.target("/api/v1/labels", bounds)]),

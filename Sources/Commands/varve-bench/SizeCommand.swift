@@ -21,7 +21,9 @@ struct SizeCommand {
         let stamp = Clock.stamp()
         let commit = History.commit()
         for table in try PartInventory(binary: binary, dataDirectory: dataDirectory).tables {
-            print("\(table.name): \(Console.grouped(table.rows)) rows in \(table.parts) parts, \(Console.grouped(table.bytes)) bytes")
+            print(
+                "\(table.name): \(Console.grouped(table.rows)) rows in \(table.parts) parts, \(Console.grouped(table.bytes)) bytes"
+            )
             let sized = table.columns.sorted { ($0.value, $1.key) > ($1.value, $0.key) }
             let all = sized + [("total", table.bytes)]
             let rows = Double(max(table.rows, 1))

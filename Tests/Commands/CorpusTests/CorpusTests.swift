@@ -58,7 +58,9 @@ struct CorpusTests {
         var places: [[UInt8]: Set<Int>] = [:]
         for (number, request) in requests.enumerated() {
             for span in try rows(request.body, .traces) {
-                guard case .bytes(let id)? = try WireReader.fields(span).first?.value else { throw WireReader.Malformed() }
+                guard case .bytes(let id)? = try WireReader.fields(span).first?.value else {
+                    throw WireReader.Malformed()
+                }
                 spans[id, default: 0] += 1
                 places[id, default: []].insert(number)
             }
