@@ -589,7 +589,7 @@ def test_10_MB_of_form_G_4(server):
     matchers = [("match[]", '{__name__="metric_%06d"}' % index) for index in range(150_000)]
     answer = server.post("/api/v1/labels", matchers[:100])
     assert answer.status_code == 200, answer.text[:300]
-    body = "&".join("match[]=%7B__name__%3D%22metric_" + f"{index:06d}%22%7D" for index in range(200_000))
+    body = "&".join("match[]=%7B__name__%3D%22metric_" + f"{index:06d}%22%7D" for index in range(220_000))
     assert len(body) > 9 * MEGABYTE
     answer = server.post("/api/v1/labels", body, headers={"Content-Type": "application/x-www-form-urlencoded"})
     assert answer.status_code in (200, 400), answer.text[:300]
