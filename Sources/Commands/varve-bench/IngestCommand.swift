@@ -27,7 +27,7 @@ struct IngestCommand {
     }
 
     func run() throws(BenchError) {
-        let (bodies, rows) = chosenBodies()
+        let bodies = chosenBodies()
         let calibration = Calibration.gigabytesPerSecond()
         let directory: String
         if let dataDirectory { directory = dataDirectory } else { directory = try FileTree.makeTemporaryDirectory() }
@@ -47,6 +47,7 @@ struct IngestCommand {
         guard let after = ProcessUsage(pid: server.pid) else { throw .server("the server is gone") }
         let disk = DiskUsage(of: directory)
         try server.stop()
+        let rows = try storedRows(in: directory, bodies: bodies.count)
         let result = Result(
             rows: rows, totals: totals, loadSeconds: loaded - begun, allSeconds: flushed - begun,
             cpuSeconds: after.cpuSeconds - before.cpuSeconds, peakBytes: after.peakResidentBytes, disk: disk,
@@ -55,12 +56,22 @@ struct IngestCommand {
         try record(result)
     }
 
-    /// The first bodies that hold `limit` rows; a limit counts in average bodies.
-    private func chosenBodies() -> (bodies: [String], rows: Int) {
-        guard let limit, limit < corpus.rows else { return (corpus.bodies, corpus.rows) }
-        let rowsPerBody = Double(corpus.rows) / Double(max(corpus.bodies.count, 1))
-        let count = min(corpus.bodies.count, max(1, Int((Double(limit) / rowsPerBody).rounded())))
-        return (Array(corpus.bodies.prefix(count)), Int((Double(count) * rowsPerBody).rounded()))
+    /// The first bodies that hold about `limit` rows.
+    private func chosenBodies() -> [String] {
+        guard let limit, limit < corpus.rows else { return corpus.bodies }
+        let share = Double(limit) / Double(corpus.rows)
+        let count = Int((share * Double(corpus.bodies.count)).rounded())
+        return Array(corpus.bodies.prefix(max(1, count)))
+    }
+
+    /// The rows that are in parts now. Of a whole corpus, these must be all: figures of rows that went missing are worth nothing.
+    private func storedRows(in directory: String, bodies: Int) throws(BenchError) -> Int {
+        let tables = try PartInventory(binary: binary, dataDirectory: directory).tables
+        let rows = tables.first { $0.name == "otel_\(corpus.signal.rawValue)" }?.rows ?? 0
+        guard rows > 0, bodies < corpus.bodies.count || rows == corpus.rows else {
+            throw .server("\(rows) rows are in parts, of a corpus of \(corpus.rows)")
+        }
+        return rows
     }
 
     private func flush(_ address: HTTPConnection.Address) throws(BenchError) {

@@ -47,7 +47,7 @@ struct SizeCommand {
     }
 }
 
-/// The parts of a data directory, summed up by table.
+/// The parts of a data directory, which `varve parts --json` lists line by line, summed up by table.
 struct PartInventory {
     struct Table {
         var name: String
@@ -72,22 +72,21 @@ struct PartInventory {
         guard process.terminationStatus == 0 else {
             throw .server("\(binary) parts ended with status \(process.terminationStatus)")
         }
-        guard let root = try? JSONSerialization.jsonObject(with: bytes) else {
-            throw .server("\(binary) parts --json printed no JSON")
-        }
-        let parts = (root as? [String: Any])?["parts"] as? [[String: Any]] ?? root as? [[String: Any]]
-        guard let parts else { throw .server("\(binary) parts --json: no list of parts") }
         var byName: [String: Table] = [:]
-        for part in parts {
-            guard let name = part["table"] as? String, let rows = part["rows"] as? Int else {
-                throw .server("\(binary) parts --json: a part without table or rows")
-            }
+        for line in bytes.split(separator: 0x0A) {
+            guard let part = try? JSONSerialization.jsonObject(with: line) as? [String: Any],
+                let name = part["table"] as? String, let rows = part["rows"] as? Int, let size = part["bytes"] as? Int
+            else { throw .server("\(binary) parts --json: a line that is no part") }
             var table = byName[name] ?? Table(name: name)
             table.parts += 1
             table.rows += rows
-            let columns = part["columns"] as? [String: Int] ?? [:]
-            table.bytes += part["bytes"] as? Int ?? columns.values.reduce(0, +)
-            table.columns.merge(columns, uniquingKeysWith: +)
+            table.bytes += size
+            for column in part["columns"] as? [[String: Any]] ?? [] {
+                guard let path = column["path"] as? String, let size = column["bytes"] as? Int else {
+                    throw .server("\(binary) parts --json: a column without path or bytes")
+                }
+                table.columns[path, default: 0] += size
+            }
             byName[name] = table
         }
         tables = byName.values.sorted { $0.name < $1.name }
