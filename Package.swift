@@ -119,8 +119,8 @@ let package = Package(
         module(
             "Serve", "Readers", .kernel,
             imports: [
-                "Core", "Columns", "Storage", "Parts", "Ingest", "TableSchema", "Telemetry", "QueryModel",
-                "Pattern",
+                "Core", "Columns", "JSON", "Storage", "Parts", "Ingest", "TableSchema", "Telemetry", "QueryModel",
+                "Pattern", "CLinux",
             ]),
         module(
             "Serve", "API",

@@ -1,1 +1,8 @@
+#define _GNU_SOURCE
 #include "CLinux.h"
+
+#include <string.h>
+
+const void *varve_find(const void *haystack, size_t haystack_size, const void *needle, size_t needle_size) {
+    return memmem(haystack, haystack_size, needle, needle_size);
+}

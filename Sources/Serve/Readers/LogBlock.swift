@@ -1,0 +1,176 @@
+internal import Columns
+internal import Core
+internal import Parts
+internal import QueryModel
+internal import Storage
+internal import Telemetry
+
+/// The rows of one block that passed so far. Columns are read when they are first wanted, since of most blocks few rows, or
+/// none, end up in an answer; they count against the query's limit while the block lives.
+final class LogBlock {
+    /// Where the columns of a part's block come from.
+    struct Origin {
+        let part: Part
+        let path: String
+        let block: Int
+    }
+
+    let table: LogTable
+    /// Ascending.
+    var rows: [UInt32]
+    let times: Buffer<Int64>
+    let source: UInt64
+    let firstRow: Int
+    let resourceCodes: Buffer<UInt32>
+    let resources: LogDecodedEntries<LogResource>
+    private let identities: LogIdentities
+    private var batch: ColumnBatch
+    private var decodedScopes: LogDecodedEntries<LogScope>?
+    /// Nil if all columns are there.
+    private let origin: Origin?
+    private let context: QueryContext
+    private var heldBytes = 0
+    private var knownBodyTypes: Buffer<Int64>??
+
+    init(
+        _ block: ScanBlock, table: LogTable, resources: LogDecodedEntries<LogResource>,
+        identities: LogIdentities, origin: Origin?, context: QueryContext
+    ) throws(QueryError) {
+        self.table = table
+        self.resources = resources
+        self.identities = identities
+        self.origin = origin
+        self.context = context
+        rows = block.rows
+        source = block.source
+        firstRow = block.firstRow
+        batch = block.batch
+        times = block.batch[table.time]
+        resourceCodes = block.batch[table.resource].codes
+        try hold(bytes: rows.count * 4 + (origin == nil ? 0 : batch.rowCount * 12))
+    }
+
+    deinit { context.release(bytes: heldBytes) }
+
+    private func hold(bytes: Int) throws(QueryError) {
+        heldBytes += bytes
+        try context.charge(bytes: bytes)
+    }
+
+    func resource(_ row: Int) -> LogResource { resources[Int(resourceCodes[row])] }
+
+    func scope(_ row: Int) throws(QueryError) -> LogScope {
+        let column = try self[table.scope]
+        if let decodedScopes { return decodedScopes[Int(column.codes[row])] }
+        let identities = identities
+        let scopes = LogDecodedEntries(column.dictionary) { identities.scope($0) }
+        decodedScopes = scopes
+        return scopes[Int(column.codes[row])]
+    }
+
+    // MARK: Columns
+
+    private func load(_ ordinal: Int) throws(QueryError) {
+        guard batch.columns[ordinal] == nil, let origin else { return }
+        let statistics = context.statistics
+        let column = try SourceErrors.mapping {
+            do throws(PartError) {
+                return try origin.part.read(ordinal, block: origin.block, statistics: statistics)
+            } catch {
+                throw StorageError.part(path: origin.path, error)
+            }
+        }
+        batch.columns[ordinal] = column
+        try hold(bytes: column.heldBytes)
+    }
+
+    subscript(handle: ColumnHandle<Int64>) -> Buffer<Int64> {
+        get throws(QueryError) {
+            try load(handle.ordinal)
+            return batch[handle]
+        }
+    }
+
+    subscript(handle: ColumnHandle<StringColumn>) -> StringColumn {
+        get throws(QueryError) {
+            try load(handle.ordinal)
+            return batch[handle]
+        }
+    }
+
+    subscript(handle: ColumnHandle<FixedColumn>) -> FixedColumn {
+        get throws(QueryError) {
+            try load(handle.ordinal)
+            return batch[handle]
+        }
+    }
+
+    subscript(handle: ColumnHandle<AttributesColumn>) -> AttributesColumn {
+        get throws(QueryError) {
+            try load(handle.ordinal)
+            return batch[handle]
+        }
+    }
+
+    // MARK: Lines
+
+    /// The bodies' types, or nil if all of them are strings.
+    func bodyTypes() throws(QueryError) -> Buffer<Int64>? {
+        if let knownBodyTypes { return knownBodyTypes }
+        let string = Int64(AttributeType.string.rawValue)
+        let types: Buffer<Int64>?
+        if let origin, origin.part.zone(table.bodyType.ordinal, block: origin.block) == string...string {
+            types = nil
+        } else {
+            let column = try self[table.bodyType]
+            types = column.unsafeElements.allSatisfy { $0 == string } ? nil : column
+        }
+        knownBodyTypes = .some(types)
+        return types
+    }
+
+    func body(_ row: Int) throws(QueryError) -> AttributeValue {
+        let bodies = try self[table.body]
+        if let types = try bodyTypes(), types[row] != Int64(AttributeType.string.rawValue) {
+            return AnyValue.decode(ProtobufSlice(bodies.bytes(row)))
+        }
+        return .string(bodies.string(row))
+    }
+
+    /// A body as text (rule M-5).
+    func line(_ row: Int) throws(QueryError) -> String { try body(row).text }
+
+    /// The length of each row's line, in UTF-8.
+    func lineLengths() throws(QueryError) -> [Int] {
+        let bodies = try self[table.body]
+        let types = try bodyTypes()
+        var lengths: [Int] = []
+        lengths.reserveCapacity(rows.count)
+        for row in rows {
+            if let types, types[Int(row)] != Int64(AttributeType.string.rawValue) {
+                lengths.append(try line(Int(row)).utf8.count)
+            } else {
+                lengths.append(bodies.dictionary.length(Int(bodies.codes[Int(row)])))
+            }
+        }
+        return lengths
+    }
+}
+
+extension Column {
+    /// The memory that a decoded block's column takes, without dictionaries, which belong to their part.
+    fileprivate var heldBytes: Int {
+        switch self {
+        case .integers, .floats: count * 8
+        case .fixed(let column): column.bytes.count
+        case .strings(let column):
+            column.codes.count * 4 + (column.dictionary.isUnique ? 0 : column.dictionary.byteCount)
+        case .arrays(let column): column.offsets.count * 4 + column.elements.heldBytes
+        case .attributes(let column):
+            column.count * 8 + column.slots.count * 4
+                + column.lanes.reduce(0) { $0 + ($1.values?.heldBytes ?? 0) }
+        case .nested(let column):
+            column.offsets.count * 4 + column.fields.reduce(0) { $0 + $1.heldBytes }
+        }
+    }
+}

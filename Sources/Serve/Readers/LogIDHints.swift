@@ -1,0 +1,132 @@
+internal import Columns
+internal import Core
+internal import Parts
+internal import QueryModel
+internal import Storage
+internal import TableSchema
+internal import Telemetry
+
+/// Conditions like `trace_id="…"` (rule M-7), answered from the columns of ids and their bloom filter.
+///
+/// The record's own field comes before attributes of that name, so a record with another id is dropped for sure; one without
+/// an id only if no attribute can have become that label, which a part's or batch's keys, resources and scopes tell.
+struct LogIDHints {
+    private let traceID: TraceID?
+    private let spanID: SpanID?
+    private let table: LogTable
+    /// Sources where an attribute may have become the label.
+    private var unsureOfTrace: Set<UInt64> = []
+    private var unsureOfSpan: Set<UInt64> = []
+
+    init(_ hints: [LabelMatcher], rules: LogLabelRules, table: LogTable) {
+        self.table = table
+        traceID = Self.value(of: "trace_id", in: hints, rules).flatMap { text in
+            TraceID(hex: text).flatMap { $0.hex == text && !$0.isZero ? $0 : nil }
+        }
+        spanID = Self.value(of: "span_id", in: hints, rules).flatMap { text in
+            SpanID(hex: text).flatMap { $0.hex == text && !$0.isZero ? $0 : nil }
+        }
+    }
+
+    /// What a label must equal. Index labels come before fields; where one may have the name, nothing is known.
+    private static func value(
+        of name: String, in hints: [LabelMatcher], _ rules: LogLabelRules
+    ) -> String? {
+        guard !rules.hasIndexLabel(name) else { return nil }
+        return hints.first { $0.name == name && $0.operator == .equal }?.value
+    }
+
+    /// What a scan may look for by itself.
+    var filters: [RowFilter] {
+        guard let traceID, unsureOfTrace.isEmpty else { return [] }
+        return [.ids(table.traceID.ordinal, [traceID])]
+    }
+
+    /// The snapshot without the parts that cannot have the trace.
+    mutating func prune(
+        _ snapshot: TableSnapshot, _ identities: LogIdentities, context: QueryContext
+    ) throws(QueryError) -> TableSnapshot {
+        guard traceID != nil || spanID != nil else { return snapshot }
+        for (index, batch) in snapshot.memory.enumerated() {
+            note(
+                .max - UInt64(snapshot.memory.count - index),
+                keys: batch[table.attributes].lanes.map(\.key), resources: batch[table.resource].dictionary,
+                scopes: batch[table.scope].dictionary, identities)
+        }
+        var parts: [PartHandle] = []
+        for handle in snapshot.parts {
+            try context.proceed()
+            let mayHave = try SourceErrors.mapping { try note(handle, identities) }
+            if mayHave { parts.append(handle) }
+        }
+        return TableSnapshot(table: snapshot.table, memory: snapshot.memory, parts: parts)
+    }
+
+    private mutating func note(_ handle: PartHandle, _ identities: LogIdentities) throws -> Bool {
+        let part = try handle.part()
+        let number = handle.record.id.number
+        do throws(PartError) {
+            note(
+                number, keys: part.attributeKeys(table.attributes.ordinal),
+                resources: try part.dictionary(table.resource.ordinal),
+                scopes: try part.dictionary(table.scope.ordinal), identities)
+            guard let traceID, !unsureOfTrace.contains(number) else { return true }
+            return try part.mayContain(BloomKeys.hash(traceID), column: table.traceID.ordinal)
+        } catch {
+            throw StorageError.part(path: handle.path, error)
+        }
+    }
+
+    private mutating func note(
+        _ source: UInt64, keys: [[UInt8]], resources: StringDictionary?, scopes: StringDictionary?,
+        _ identities: LogIdentities
+    ) {
+        for name in ["trace_id", "span_id"] {
+            let isMade =
+                keys.contains { LogLabelName.canMake(name, from: $0) }
+                || Self.has(name, resources) { identities.resource($0).metadata }
+                || Self.has(name, scopes) { identities.scope($0).metadata }
+            guard isMade else { continue }
+            if name == "trace_id" { unsureOfTrace.insert(source) } else { unsureOfSpan.insert(source) }
+        }
+    }
+
+    private static func has(
+        _ name: String, _ dictionary: StringDictionary?,
+        _ metadata: (UnsafeRawBufferPointer) -> [Label]
+    ) -> Bool {
+        guard let dictionary else { return true }
+        return (0..<dictionary.count).contains { entry in
+            metadata(dictionary.bytes(entry)).contains { $0.name == name }
+        }
+    }
+
+    /// Drops the rows that fail for sure.
+    func keep(in block: LogBlock) throws(QueryError) {
+        if let traceID, !block.rows.isEmpty {
+            let ids = try block[table.traceID]
+            let keepsZero = unsureOfTrace.contains(block.source)
+            block.rows.removeAll { row in
+                let id = ids.traceID(Int(row))
+                return id != traceID && !(keepsZero && id.isZero)
+            }
+        }
+        if let spanID, !block.rows.isEmpty {
+            let ids = try block[table.spanID]
+            let keepsZero = unsureOfSpan.contains(block.source)
+            block.rows.removeAll { row in
+                let id = ids.spanID(Int(row))
+                return id != spanID && !(keepsZero && id.isZero)
+            }
+        }
+    }
+}
+
+extension LogLabelName {
+    /// Whether an attribute with that key can become the label: by its own name, by a member's if it is a map, or, for the
+    /// empty key of the attributes beyond the limits, by whatever they are.
+    static func canMake(_ label: String, from key: [UInt8]) -> Bool {
+        let name = sanitized(String(decoding: key, as: UTF8.self))
+        return name.isEmpty || label == name || label.hasPrefix(name.hasSuffix("_") ? name : name + "_")
+    }
+}

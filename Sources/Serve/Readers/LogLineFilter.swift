@@ -1,0 +1,210 @@
+private import CLinux
+internal import Columns
+internal import Core
+internal import Pattern
+internal import QueryModel
+private import Synchronization
+internal import Telemetry
+
+/// The conditions of a query on lines, applied to blocks.
+///
+/// Bodies lie in a page one after the other. If most of a page's bodies are asked about, a text is searched in the whole page
+/// at once, and a hit counts if it lies inside one body; otherwise, and for regular expressions, body by body. A dictionary's
+/// entries are asked about once each. Bodies that are no strings are turned into lines first. Texts are compared as bytes, so
+/// a body that is not UTF-8 is searched as it was sent.
+final class LogLineFilter {
+    private enum Condition {
+        case texts([[UInt8]])
+        case patterns([Pattern])
+    }
+
+    private struct Test {
+        let condition: Condition
+        /// Whether a line is kept if the condition holds, or if it does not.
+        let keepsMatches: Bool
+    }
+
+    private let tests: [Test]
+    private let context: QueryContext
+    /// Of the dictionaries of parts: the entries that were asked about. Each keeps its dictionary, which is known by address.
+    private var known: [ObjectIdentifier: Answers] = [:]
+
+    private final class Answers {
+        let dictionary: StringDictionary
+        /// 0 not asked, 1 kept, 2 not.
+        var entries: [UInt8]
+
+        init(_ dictionary: StringDictionary) {
+            self.dictionary = dictionary
+            entries = Array(repeating: 0, count: dictionary.count)
+        }
+    }
+
+    /// - Returns: nil if every line passes.
+    init?(_ predicates: [LinePredicate], context: QueryContext) {
+        tests = predicates.compactMap(Self.test)
+        self.context = context
+        if tests.isEmpty { return nil }
+    }
+
+    private static func test(_ predicate: LinePredicate) -> Test? {
+        switch predicate {
+        case .contains(let texts): test(texts, keepsMatches: true)
+        case .lacks(let texts): test(texts, keepsMatches: false)
+        case .matches(let patterns): test(patterns, keepsMatches: true)
+        case .mismatches(let patterns): test(patterns, keepsMatches: false)
+        }
+    }
+
+    private static func test(_ texts: [String], keepsMatches: Bool) -> Test? {
+        // Every line contains the empty text.
+        if keepsMatches, texts.contains("") { return nil }
+        if !keepsMatches, texts.isEmpty { return nil }
+        return Test(condition: .texts(texts.map { Array($0.utf8) }), keepsMatches: keepsMatches)
+    }
+
+    private static func test(_ patterns: [Pattern], keepsMatches: Bool) -> Test? {
+        if !keepsMatches, patterns.isEmpty { return nil }
+        var texts: [String] = []
+        for pattern in patterns {
+            guard !pattern.isAnchored, let literals = pattern.literals else {
+                return Test(condition: .patterns(patterns), keepsMatches: keepsMatches)
+            }
+            texts += literals
+        }
+        return test(texts, keepsMatches: keepsMatches)
+    }
+
+    // MARK: Blocks
+
+    /// Keeps the rows whose line passes.
+    func keep(in block: LogBlock) throws(QueryError) {
+        guard !block.rows.isEmpty else { return }
+        let bodies = try block[block.table.body]
+        guard let types = try block.bodyTypes() else {
+            keepTexts(&block.rows, bodies)
+            return
+        }
+        let string = Int64(AttributeType.string.rawValue)
+        var texts = block.rows.filter { types[Int($0)] == string }
+        var others: [UInt32] = []
+        for row in block.rows where types[Int(row)] != string {
+            var line = try block.line(Int(row))
+            context.statistics.bytesDecoded.add(line.utf8.count, ordering: .relaxed)
+            if line.withUTF8({ passes(UnsafeRawBufferPointer($0)) }) { others.append(row) }
+        }
+        keepTexts(&texts, bodies)
+        block.rows = others.isEmpty ? texts : (texts + others).sorted()
+    }
+
+    private func keepTexts(_ rows: inout [UInt32], _ bodies: StringColumn) {
+        count(rows, bodies)
+        if bodies.dictionary.isUnique {
+            keep(&rows, bodies, answers(bodies.dictionary))
+            return
+        }
+        for test in tests where !rows.isEmpty {
+            if case .texts(let texts) = test.condition, rows.count * 4 >= bodies.dictionary.count {
+                let hits = Self.entries(of: bodies.dictionary, containing: texts)
+                rows.removeAll { hits[Int(bodies.codes.base[Int($0)])] != test.keepsMatches }
+            } else {
+                rows.removeAll { !Self.passes(bodies.dictionary.bytes(Int(bodies.codes.base[Int($0)])), test) }
+            }
+        }
+        withExtendedLifetime(bodies) {}
+    }
+
+    private func count(_ rows: [UInt32], _ bodies: StringColumn) {
+        var bytes = 0
+        for row in rows { bytes += bodies.dictionary.length(Int(bodies.codes.base[Int(row)])) }
+        context.statistics.bytesDecoded.add(bytes, ordering: .relaxed)
+    }
+
+    private func answers(_ dictionary: StringDictionary) -> Answers {
+        if let answers = known[ObjectIdentifier(dictionary)] { return answers }
+        let answers = Answers(dictionary)
+        known[ObjectIdentifier(dictionary)] = answers
+        return answers
+    }
+
+    private func keep(_ rows: inout [UInt32], _ bodies: StringColumn, _ answers: Answers) {
+        rows.removeAll { row in
+            let code = Int(bodies.codes.base[Int(row)])
+            if answers.entries[code] == 0 {
+                answers.entries[code] = passes(bodies.dictionary.bytes(code)) ? 1 : 2
+            }
+            return answers.entries[code] == 2
+        }
+    }
+
+    // MARK: Lines
+
+    private func passes(_ line: UnsafeRawBufferPointer) -> Bool {
+        tests.allSatisfy { Self.passes(line, $0) }
+    }
+
+    private static func passes(_ line: UnsafeRawBufferPointer, _ test: Test) -> Bool {
+        let holds =
+            switch test.condition {
+            case .texts(let texts): texts.contains { find($0, in: line) != nil }
+            case .patterns(let patterns): patterns.contains { $0.matches(line) }
+            }
+        return holds == test.keepsMatches
+    }
+
+    private static func find(_ text: [UInt8], in bytes: UnsafeRawBufferPointer) -> UnsafeRawPointer? {
+        guard let base = bytes.baseAddress, bytes.count >= text.count else {
+            return text.isEmpty ? UnsafeRawPointer(bitPattern: 1) : nil
+        }
+        return text.withUnsafeBytes { wanted in
+            // An empty array may have no address; an empty text is found at once.
+            guard let start = wanted.baseAddress, !wanted.isEmpty else { return base }
+            return varve_find(base, bytes.count, start, wanted.count)
+        }
+    }
+
+    /// By entry: whether it contains one of the texts.
+    private static func entries(of dictionary: StringDictionary, containing texts: [[UInt8]]) -> [Bool] {
+        var hits = [Bool](repeating: false, count: dictionary.count)
+        guard dictionary.count > 0 else { return hits }
+        for text in texts {
+            if text.isEmpty { return [Bool](repeating: true, count: dictionary.count) }
+            mark(&hits, dictionary, text)
+        }
+        return hits
+    }
+
+    private static func mark(_ hits: inout [Bool], _ dictionary: StringDictionary, _ text: [UInt8]) {
+        // Entries follow each other in memory.
+        let last = dictionary.bytes(dictionary.count - 1)
+        guard var position = dictionary.bytes(0).baseAddress, let lastStart = last.baseAddress else { return }
+        let end = lastStart + last.count
+        var entry = 0
+        while let hit = find(text, in: UnsafeRawBufferPointer(start: position, count: end - position)) {
+            entry = self.entry(of: dictionary, at: hit, from: entry)
+            let bytes = dictionary.bytes(entry)
+            guard let start = bytes.baseAddress else { return }
+            if hit + text.count <= start + bytes.count {
+                hits[entry] = true
+                position = start + bytes.count
+            } else {
+                // The text begins in one body and ends in another.
+                position = hit + 1
+            }
+        }
+    }
+
+    /// The last entry that begins at or before an address.
+    private static func entry(
+        of dictionary: StringDictionary, at address: UnsafeRawPointer, from first: Int
+    ) -> Int {
+        var low = first
+        var high = dictionary.count - 1
+        while low < high {
+            let middle = (low + high + 1) / 2
+            guard let start = dictionary.bytes(middle).baseAddress else { return low }
+            if start <= address { low = middle } else { high = middle - 1 }
+        }
+        return low
+    }
+}

@@ -1,0 +1,59 @@
+internal import Columns
+package import Core
+internal import Ingest
+package import QueryModel
+internal import Storage
+internal import Telemetry
+
+/// Log records as they were sent.
+extension LogReader {
+    /// Newest first, at most `limit`. `service` nil means any.
+    package func logRecords(
+        service: String?, traceID: TraceID?, minimumSeverity: Int32?, contains text: String?,
+        in range: TimeRange, limit: Int, context: QueryContext
+    ) throws(QueryError) -> [LogRecord] {
+        guard !range.isEmpty, limit > 0 else { return [] }
+        var filters: [RowFilter] = []
+        if let service {
+            let wanted = Array(service.utf8)
+            filters.append(.strings(table.serviceName.ordinal) { $0.elementsEqual(wanted) })
+        }
+        if let traceID { filters.append(.ids(table.traceID.ordinal, [traceID])) }
+        if let minimumSeverity {
+            filters.append(.integers(table.severityNumber.ordinal, Int64(minimumSeverity)...Int64(Int32.max)))
+        }
+        let rows = LogRowScan(
+            logs.snapshot(context.tenant, in: range), table: table, identities: identities, range: range,
+            order: .newestFirst, filters: filters, lines: text.map { [.contains(anyOf: [$0])] } ?? [],
+            context: context)
+        var records: [LogRecord] = []
+        try rows.forEachRow { (block, row) throws(QueryError) -> Bool in
+            let record = try record(block, row)
+            // A record with its strings takes about this much more than its body.
+            try context.charge(bytes: 1024 + block[table.body].bytes(row).count)
+            records.append(record)
+            return records.count < limit
+        }
+        return records
+    }
+
+    private func record(_ block: LogBlock, _ row: Int) throws(QueryError) -> LogRecord {
+        var record = LogRecord(resource: block.resource(row).sent, scope: try block.scope(row).sent)
+        let time = block.times[row]
+        if try block[table.timeSource][row] == LogTable.TimeSource.record {
+            record.time = Timestamp(nanoseconds: time)
+        }
+        let delay = try block[table.observedDelay][row]
+        if delay != LogTable.notObserved { record.observedTime = Timestamp(nanoseconds: time &+ delay) }
+        record.severityNumber = Int32(truncatingIfNeeded: try block[table.severityNumber][row])
+        record.severityText = try block[table.severityText].string(row)
+        record.body = try block.body(row)
+        record.attributes = try block[table.attributes].attributes(row)
+        record.droppedAttributesCount = UInt32(truncatingIfNeeded: try block[table.droppedAttributes][row])
+        record.flags = UInt32(truncatingIfNeeded: try block[table.flags][row])
+        record.traceID = try block[table.traceID].traceID(row)
+        record.spanID = try block[table.spanID].spanID(row)
+        record.eventName = try block[table.eventName].string(row)
+        return record
+    }
+}

@@ -1,0 +1,115 @@
+internal import Columns
+package import Core
+internal import Ingest
+internal import Parts
+package import QueryModel
+internal import Storage
+private import Synchronization
+internal import TableSchema
+internal import Telemetry
+
+/// The streams that there are: told by dictionaries, and by zone maps which entries of them lie near a range.
+extension LogReader {
+    package func streams(
+        matching selectors: [[LabelMatcher]], in range: TimeRange, context: QueryContext
+    ) throws(QueryError) -> [Labels] {
+        guard !range.isEmpty else { return [] }
+        var found: Set<LogStream> = []
+        func add(_ bytes: UnsafeRawBufferPointer) {
+            let stream = identities.resource(bytes).stream
+            guard !found.contains(stream) else { return }
+            if selectors.isEmpty || selectors.contains(where: { $0.matches(stream.labels) }) {
+                found.insert(stream)
+            }
+        }
+        let snapshot = logs.snapshot(context.tenant, in: range)
+        for batch in snapshot.memory {
+            try context.proceed()
+            let column = batch[table.resource]
+            for code in usedCodes(batch, in: range) { add(column.dictionary.bytes(code)) }
+        }
+        for handle in snapshot.parts {
+            try context.proceed()
+            try SourceErrors.mapping {
+                let part = try handle.part()
+                do throws(PartError) {
+                    try forEachResource(of: part, in: range, context, add)
+                } catch {
+                    throw StorageError.part(path: handle.path, error)
+                }
+            }
+        }
+        return found.map(\.labels).sorted()
+    }
+
+    private func usedCodes(_ batch: ColumnBatch, in range: TimeRange) -> [Int] {
+        let times = batch[table.time]
+        let column = batch[table.resource]
+        var isUsed = [Bool](repeating: false, count: column.dictionary.count)
+        for row in 0..<batch.rowCount {
+            let time = Timestamp(nanoseconds: times.base[row])
+            if range.overlaps(first: time, last: time) { isUsed[Int(column.codes.base[row])] = true }
+        }
+        return isUsed.indices.filter { isUsed[$0] }
+    }
+
+    private func forEachResource(
+        of part: Part, in range: TimeRange, _ context: QueryContext,
+        _ body: (UnsafeRawBufferPointer) -> Void
+    ) throws(PartError) {
+        let blocks = (0..<part.blockCount).filter { block in
+            guard let zone = part.zone(table.time.ordinal, block: block) else { return true }
+            return range.overlaps(
+                first: Timestamp(nanoseconds: zone.lowerBound), last: Timestamp(nanoseconds: zone.upperBound))
+        }
+        guard !blocks.isEmpty else { return }
+        guard let dictionary = try part.dictionary(table.resource.ordinal) else {
+            for block in blocks {
+                let column = try part.read(table.resource.ordinal, block: block, statistics: context.statistics)
+                guard case .strings(let strings) = column else { continue }
+                for entry in 0..<strings.dictionary.count { body(strings.dictionary.bytes(entry)) }
+            }
+            return
+        }
+        var isNear = [Bool](repeating: false, count: dictionary.count)
+        for block in blocks {
+            let zone = dictionary.isSorted ? part.zone(table.resource.ordinal, block: block) : nil
+            let codes = zone.map { Int($0.lowerBound)...Int($0.upperBound) } ?? 0...(dictionary.count - 1)
+            for code in codes.clamped(to: 0...(dictionary.count - 1)) { isNear[code] = true }
+        }
+        for entry in isNear.indices where isNear[entry] { body(dictionary.bytes(entry)) }
+    }
+
+    package func volumes(
+        matching selector: [LabelMatcher], in range: TimeRange, context: QueryContext
+    ) throws(QueryError) -> [LogVolume] {
+        guard !range.isEmpty else { return [] }
+        let rows = LogRowScan(
+            logs.snapshot(context.tenant, in: range), table: table, identities: identities, range: range,
+            order: .any, filters: selection(selector), lines: [], context: context)
+        var volumes: [LogStream: LogVolume] = [:]
+        try rows.forEachBlock { (block, _) throws(QueryError) -> Bool in
+            let lengths = try block.lineLengths()
+            var total = 0
+            var first = 0
+            while first < block.rows.count {
+                // Rows of one resource follow each other.
+                let code = block.resourceCodes[Int(block.rows[first])]
+                var next = first
+                var bytes = 0
+                while next < block.rows.count, block.resourceCodes[Int(block.rows[next])] == code {
+                    bytes += lengths[next]
+                    next += 1
+                }
+                let stream = block.resource(Int(block.rows[first])).stream
+                volumes[stream, default: LogVolume(stream: stream)].entries += next - first
+                volumes[stream, default: LogVolume(stream: stream)].bytes += bytes
+                total += bytes
+                first = next
+            }
+            context.statistics.bytesDecoded.add(total, ordering: .relaxed)
+            return true
+        }
+        return volumes.values.sorted { $0.stream.labels < $1.stream.labels }
+    }
+}

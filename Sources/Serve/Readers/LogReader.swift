@@ -1,0 +1,121 @@
+internal import Columns
+package import Core
+package import Ingest
+internal import Parts
+package import QueryModel
+internal import Storage
+private import Synchronization
+internal import TableSchema
+package import Telemetry
+
+/// Log records in Loki's model (rules M-2 to M-7) and as they were sent, read from `otel_logs`.
+package struct LogReader: LogSource {
+    let table: LogTable
+    let logs: BufferedTable<LogBuilder>
+    let identities: LogIdentities
+    private let rules: LogLabelRules
+
+    package init(
+        table: LogTable, logs: BufferedTable<LogBuilder>, rules: LogLabelRules = .standard
+    ) {
+        self.table = table
+        self.logs = logs
+        self.rules = rules
+        identities = LogIdentities(rules)
+    }
+
+    package func scan(
+        _ request: LogScanRequest, context: QueryContext,
+        visit: ([LogEntry]) throws(QueryError) -> Bool
+    ) throws(QueryError) {
+        guard !request.range.isEmpty else { return }
+        var hints = LogIDHints(request.labelHints, rules: rules, table: table)
+        let snapshot = try hints.prune(
+            logs.snapshot(context.tenant, in: request.range), identities, context: context)
+        let rows = LogRowScan(
+            snapshot, table: table, identities: identities, range: request.range,
+            order: request.order.ofBlocks, filters: selection(request.selector, hints: request.labelHints) + hints.filters,
+            lines: request.lines, hints: hints, context: context)
+        let builder = LogEntryBuilder(
+            table: table, needsLine: request.needsLine, needsMetadata: request.needsMetadata)
+        var output = LogEntryBatches(
+            countsLines: request.lines.isEmpty && request.needsLine,
+            // Whether entries are the same can only be seen in whole ones; who counts gets all of them.
+            dropsDuplicates: request.order != .any && request.needsLine && request.needsMetadata)
+        try rows.forEachRow { (block, row) throws(QueryError) -> Bool in
+            try output.add(builder.entry(block, row), context, visit)
+        }
+        try output.finish(context, visit)
+    }
+
+    /// The rows whose resource the selector accepts, and of the hints those that an index label fails.
+    func selection(_ selector: [LabelMatcher], hints: [LabelMatcher] = []) -> [RowFilter] {
+        guard !selector.isEmpty || !hints.isEmpty else { return [] }
+        let identities = identities
+        return [
+            .strings(table.resource.ordinal) { bytes in
+                let labels = identities.resource(bytes).stream.labels
+                guard selector.matches(labels) else { return false }
+                return hints.allSatisfy { hint in
+                    let value = labels[hint.name]
+                    return value.isEmpty || hint.matches(value)
+                }
+            }
+        ]
+    }
+}
+
+extension ScanOrder {
+    var ofBlocks: BlockOrder {
+        switch self {
+        case .oldestFirst: .oldestFirst
+        case .newestFirst: .newestFirst
+        case .any: .any
+        }
+    }
+}
+
+/// Gathers entries into batches: small ones first, since most readers want few entries.
+private struct LogEntryBatches {
+    private static let limit = 1024
+
+    private let countsLines: Bool
+    private var duplicates: LogDuplicates?
+    private var entries: [LogEntry] = []
+    private var size = 64
+    private var goesOn = true
+
+    init(countsLines: Bool, dropsDuplicates: Bool) {
+        self.countsLines = countsLines
+        duplicates = dropsDuplicates ? LogDuplicates() : nil
+    }
+
+    mutating func add(
+        _ entry: LogEntry, _ context: QueryContext, _ visit: ([LogEntry]) throws(QueryError) -> Bool
+    ) throws(QueryError) -> Bool {
+        if let isNew = duplicates?.isNew(entry), !isNew { return true }
+        entries.append(entry)
+        if entries.count >= size {
+            try flush(context, visit)
+            size = min(2 * size, Self.limit)
+        }
+        return goesOn
+    }
+
+    mutating func finish(
+        _ context: QueryContext, _ visit: ([LogEntry]) throws(QueryError) -> Bool
+    ) throws(QueryError) {
+        if goesOn, !entries.isEmpty { try flush(context, visit) }
+    }
+
+    private mutating func flush(
+        _ context: QueryContext, _ visit: ([LogEntry]) throws(QueryError) -> Bool
+    ) throws(QueryError) {
+        if countsLines {
+            let bytes = entries.reduce(0) { $0 + $1.line.utf8.count }
+            context.statistics.bytesDecoded.add(bytes, ordering: .relaxed)
+        }
+        goesOn = try visit(entries)
+        entries.removeAll(keepingCapacity: true)
+    }
+}

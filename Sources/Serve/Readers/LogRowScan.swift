@@ -1,0 +1,109 @@
+internal import Columns
+internal import Core
+internal import Parts
+internal import QueryModel
+internal import Storage
+internal import TableSchema
+internal import Telemetry
+
+/// Reads the rows of `otel_logs` that a query wants, in its order.
+struct LogRowScan {
+    private let table: LogTable
+    private let identities: LogIdentities
+    private let context: QueryContext
+    private let snapshot: TableSnapshot
+    private let request: ScanRequest
+    private let lines: LogLineFilter?
+    private let hints: LogIDHints?
+    private let handles: [UInt64: PartHandle]
+
+    /// - Parameter filters: what the scan applies besides the range.
+    init(
+        _ snapshot: TableSnapshot, table: LogTable, identities: LogIdentities, range: TimeRange,
+        order: BlockOrder, filters: [RowFilter], lines: [LinePredicate], hints: LogIDHints? = nil,
+        context: QueryContext
+    ) {
+        self.snapshot = snapshot
+        self.table = table
+        self.identities = identities
+        self.context = context
+        self.hints = hints
+        self.lines = LogLineFilter(lines, context: context)
+        request = ScanRequest(
+            range: range, columns: [table.time.ordinal, table.resource.ordinal], filters: filters,
+            order: order)
+        handles = Dictionary(
+            snapshot.parts.map { ($0.record.id.number, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// Hands over blocks, also such as have no rows left, since each tells how far the scan is.
+    ///
+    /// - Parameter body: gets the scan's bound; answers whether to go on.
+    func forEachBlock(
+        _ body: (LogBlock, Int64?) throws(QueryError) -> Bool
+    ) throws(QueryError) {
+        var scan = Scan(snapshot, request, context: context)
+        var decoded: [ObjectIdentifier: LogDecodedEntries<LogResource>] = [:]
+        try SourceErrors.mapping {
+            try scan.run { (found: ScanBlock) throws(QueryError) -> Bool in
+                let dictionary = found.batch[table.resource].dictionary
+                let resources: LogDecodedEntries<LogResource>
+                if let known = decoded[ObjectIdentifier(dictionary)] {
+                    resources = known
+                } else {
+                    let identities = identities
+                    resources = LogDecodedEntries(dictionary) { identities.resource($0) }
+                    decoded[ObjectIdentifier(dictionary)] = resources
+                }
+                let block = try LogBlock(
+                    found, table: table, resources: resources, identities: identities,
+                    origin: origin(of: found), context: context)
+                try hints?.keep(in: block)
+                try lines?.keep(in: block)
+                return try body(block, found.bound)
+            }
+        }
+    }
+
+    /// Where the other columns of a part's block are.
+    private func origin(of block: ScanBlock) throws(QueryError) -> LogBlock.Origin? {
+        guard let handle = handles[block.source] else { return nil }
+        let part = try SourceErrors.mapping { try handle.part() }
+        var low = 0
+        var high = part.blockCount - 1
+        while low < high {
+            let middle = (low + high + 1) / 2
+            if part.firstRow(ofBlock: middle) <= block.firstRow { low = middle } else { high = middle - 1 }
+        }
+        return LogBlock.Origin(part: part, path: handle.path, block: low)
+    }
+
+    /// Hands over rows in the order of the request; equal times in the order of their sources and rows, or, for the newest
+    /// first, in the opposite order.
+    ///
+    /// - Parameter body: answers whether to go on.
+    func forEachRow(
+        _ body: (LogBlock, Int) throws(QueryError) -> Bool
+    ) throws(QueryError) {
+        var merge = LogMerge(isDescending: request.order == .newestFirst)
+        var goesOn = true
+        var taken = 0
+        func drain(before bound: Int64?) throws(QueryError) {
+            while goesOn, let next = merge.next(before: bound) {
+                taken += 1
+                if taken % 4096 == 0 { try context.proceed() }
+                goesOn = try body(next.block, next.row)
+            }
+        }
+        try forEachBlock { (block, bound) throws(QueryError) -> Bool in
+            if request.order == .any {
+                for row in block.rows where goesOn { goesOn = try body(block, Int(row)) }
+            } else {
+                if !block.rows.isEmpty { merge.add(block) }
+                try drain(before: bound)
+            }
+            return goesOn
+        }
+        try drain(before: nil)
+    }
+}
