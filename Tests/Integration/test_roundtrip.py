@@ -388,8 +388,8 @@ def test_prometheus_metadata_T_11(stage):
     data = stage.get("/api/v1/metadata").json()["data"]
     types = {name: data[name][0]["type"] for name in data if name.startswith("every_")}
     delta = {name: types.pop(name) for name in list(types) if name.startswith("every_delta")}
-    # Delta sums are accumulated (T-9), and what is cumulative and monotonic is a counter.
-    assert list(delta.values()) == ["counter"]
+    # Rule T-11: what is not cumulative has no type that Prometheus knows.
+    assert list(delta.values()) == ["unknown"]
     assert types == {
         "every_gauge_celsius": "gauge", "every_counter_total": "counter", "every_updown": "gauge",
         "every_histogram_seconds": "histogram", "every_exponential_bytes": "histogram",

@@ -60,13 +60,16 @@ final class MetricFamily: Sendable {
         isDelta = key.temporality == 1 && kind != .gauge && kind != .summary
         help = key.description
         unit = NameTranslation.unitText(key.unit)
+        let cumulativeType: String
         switch kind {
-        case .gauge: (self.type, roles) = ("gauge", .value)
-        case .sum: (self.type, roles) = (key.isMonotonic ? "counter" : "gauge", .value)
-        case .histogram: (self.type, roles) = ("histogram", [.bucket, .count, .sum])
-        case .exponentialHistogram: (self.type, roles) = ("histogram", .value)
-        case .summary: (self.type, roles) = ("summary", [.quantile, .count, .sum])
+        case .gauge: (cumulativeType, roles) = ("gauge", .value)
+        case .sum: (cumulativeType, roles) = (key.isMonotonic ? "counter" : "gauge", .value)
+        case .histogram: (cumulativeType, roles) = ("histogram", [.bucket, .count, .sum])
+        case .exponentialHistogram: (cumulativeType, roles) = ("histogram", .value)
+        case .summary: (cumulativeType, roles) = ("summary", [.quantile, .count, .sum])
         }
+        // Rule T-11.
+        self.type = isDelta ? "unknown" : cumulativeType
     }
 
     func sampleName(_ role: SampleRoles) -> String {

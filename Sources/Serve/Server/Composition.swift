@@ -6,6 +6,7 @@ private import Glibc
 internal import HTTP
 internal import Ingest
 internal import OTLP
+private import LogQL
 private import Readers
 private import Telemetry
 private import TraceSearch
@@ -34,12 +35,16 @@ struct Composition {
             now: Self.nanoseconds)
         let series = MetricReader(table: engine.metricTable, metrics: engine.metrics)
         let prometheus = PrometheusAPI(source: series, facts: Self.facts(configuration), now: Self.now)
+        let lines = LogReader(table: engine.logTable, logs: engine.logs)
+        let loki = LokiAPI(engine: LogQLEngine(source: lines), now: Self.now)
         let search = TraceSearch(source: TraceReader(table: engine.spanTable, spans: engine.spans))
         otlpRoutes = [otlp.routes, status]
         queryRoutes = [
             JaegerAPI(search: search, dependencies: nil, now: Self.now).routes,
             JaegerV3API(search: search).routes,
             prometheus.routes,
+            loki.routes,
+            RecordAPI(search: search, records: RecordReader(logs: lines, metrics: series)).routes,
             AdministrationRoutes.make(flush: { try engine.flush() }),
             status,
         ]
