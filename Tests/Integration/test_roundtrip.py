@@ -280,7 +280,9 @@ def test_loki_labels_and_metadata_M_2_M_4(stage, encoding):
         "scope_version": "4.5.6", "severity_number": "1", "severity_text": "S0", "flags": "1",
         "observed_timestamp": str(START + 777), "event_name": "event.0", "service_version": "1.2.3",
         "host_cpus": "8", "a_string": everything.VALUES["a.string"], "a_int_max": str(2**63 - 1), "a_bool": "true",
-        "a_map_n_m_l": '[1,{"last":true}]', "a_map_k": "v", "scope_level": "2", "detected_level": "trace",
+        "a_map_n_m_l": '[1,{"last":true}]', "a_map_k": "v", "scope_level": "2",
+        # Rule M-6: the text comes before the number, and a text that is no level stays as it is.
+        "detected_level": "S0",
     }
     assert {key: metadata.get(key) for key in expected} == expected
     assert all(isinstance(value, str) for value in metadata.values())

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from otlp_messages import REQUESTS, trace_request
+from otlp_messages import REQUESTS, any_value, log_request, trace_request
 
 PROTOBUF = "application/x-protobuf"
 
@@ -154,9 +154,10 @@ def test_L_S3_streams_of_an_empty_database(server, loki):
 
 
 def test_L_S4_categorized_labels(fresh, loki):
-    push(fresh, loki, "1 line")
+    record = {"time_unix_nano": time.time_ns() - 10**9, "body": any_value("1 line")}
+    fresh.send("logs", log_request("shop", [record]))
     answer = fresh.get(
-        loki + "/query_range", {"query": '{a="b"}'}, headers={"X-Loki-Response-Encoding-Flags": "categorize-labels"})
+        loki + "/query_range", {"query": '{service_name="shop"}'}, headers={"X-Loki-Response-Encoding-Flags": "categorize-labels"})
     data = success(answer)["data"]
     assert data["encodingFlags"] == ["categorize-labels"]
     assert answer.text.index('"encodingFlags"') < answer.text.index('"result"'), "rule L-10"
@@ -178,22 +179,6 @@ def test_L_S6_empty_database(server, loki, path):
     answer = server.get(loki + path)
     assert answer.status_code == 200, answer.text
     assert isinstance(answer.json(), dict)
-
-
-def push(server, loki, line, when=None):
-    when = when or str(time.time_ns())
-    answer = server.post(loki + "/push", json={"streams": [{"stream": {"a": "b"}, "values": [[when, line]]}]})
-    assert answer.status_code == 204, answer.text
-    return when
-
-
-def test_L_S7_push(fresh, loki):
-    answer = fresh.post(loki + "/push", json={"streams": [{"stream": {"a": "b"}, "values": [[1, "x"]]}]})
-    assert answer.status_code == 400
-    when = push(fresh, loki, "pushed")
-    streams = success(fresh.get(loki + "/query_range", {"query": '{a="b"}'}))["data"]["result"]
-    assert [stream["values"] for stream in streams] == [[[when, "pushed"]]]
-    assert streams[0]["stream"]["a"] == "b"
 
 
 @pytest.fixture(params=["", "/jaeger"], ids=["root", "prefix"])
