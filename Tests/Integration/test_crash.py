@@ -114,7 +114,7 @@ def pages(server, signal, last, **parameters):
     """The REST answers over all numbers up to `last`, page by page of time."""
     for first in range(0, last + 1, PAGE):
         answer = server.get(f"/varve/api/v1/{signal}", {
-            "service": "crash", "start": str(BASE + first * STEP), "end": str(BASE + (first + PAGE) * STEP),
+            "service": "crash", "start": str(BASE + first * STEP), "end": str(BASE + (first + PAGE) * STEP - 1),
             "limit": str(4 * PAGE), **parameters})
         assert answer.status_code == 200, answer.text
         yield from_json(signal, answer.json())
