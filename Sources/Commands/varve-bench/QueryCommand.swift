@@ -38,8 +38,15 @@ struct QueryCommand {
                 "xxh3_gb_per_s",
             ])
         var rows: [[String]] = []
+        var refused: [String] = []
         for query in queries {
-            let result = try measure(query, over: &connection)
+            let result: (median: String, p95: String, first: String, cpu: String, bytes: Int)
+            do {
+                result = try measure(query, over: &connection)
+            } catch .server(let reason) {
+                refused.append(reason)
+                continue
+            }
             rows.append([
                 query.name, result.median, result.p95, result.first, result.cpu, Console.grouped(result.bytes),
                 String(runs),
@@ -52,6 +59,7 @@ struct QueryCommand {
             ])
         }
         Console.table(["query", "median ms", "p95 ms", "first ms", "CPU ms", "bytes", "runs"], rows)
+        for reason in refused { print("not answered: \(reason)") }
         print("calibration XXH3 GB/s: \(calibration)")
     }
 
