@@ -181,6 +181,12 @@ let package = Package(
         tests("Base", "Core", imports: ["Core"]),
         tests("Signals", "OTLP", imports: ["Core", "OTLP"]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
+        tests(
+            "Serve", "Readers",
+            imports: [
+                "Core", "Files", "Ingest", "OTLP", "Pattern", "QueryModel", "Readers", "Schema", "Storage", "TableSchema",
+                "Telemetry",
+            ]),
         tests("Serve", "Server", imports: ["Server", "API", "Core", "Files", "Ingest"]),
         .target(
             name: "QuerySupport", dependencies: ["Core", "QueryModel"], path: "Tests/Support/Query",

@@ -18,7 +18,8 @@ enum LogLevel {
     static func ofLabels(_ labels: [Label]) -> String? {
         var best: (rank: Int, value: String)?
         for label in labels {
-            guard let first = label.name.utf8.first, first | 0x20 == UInt8(ascii: "l") || first | 0x20 == UInt8(ascii: "s"),
+            guard let first = label.name.utf8.first,
+                first | 0x20 == UInt8(ascii: "l") || first | 0x20 == UInt8(ascii: "s"),
                 let rank = labelRanks[label.name], rank < best?.rank ?? .max
             else { continue }
             best = (rank, label.value)
@@ -173,9 +174,11 @@ enum LogLevel {
         case 3: isEqual(word, "err") ? "error" : nil
         case 4: isEqual(word, "warn") ? "warn" : isEqual(word, "info") ? "info" : nil
         case 5:
-            isEqual(word, "trace") ? "trace"
-                : isEqual(word, "debug") ? "debug"
-                : isEqual(word, "fatal") ? "fatal" : isEqual(word, "error") ? "error" : nil
+            isEqual(word, "trace")
+                ? "trace"
+                : isEqual(word, "debug")
+                    ? "debug"
+                    : isEqual(word, "fatal") ? "fatal" : isEqual(word, "error") ? "error" : nil
         case 7: isEqual(word, "warning") ? "warn" : nil
         case 8: isEqual(word, "critical") ? "critical" : nil
         default: nil

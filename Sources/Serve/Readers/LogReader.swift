@@ -34,7 +34,8 @@ package struct LogReader: LogSource {
             logs.snapshot(context.tenant, in: request.range), identities, context: context)
         let rows = LogRowScan(
             snapshot, table: table, identities: identities, range: request.range,
-            order: request.order.ofBlocks, filters: selection(request.selector, hints: request.labelHints) + hints.filters,
+            order: request.order.ofBlocks,
+            filters: selection(request.selector, hints: request.labelHints) + hints.filters,
             lines: request.lines, hints: hints, context: context)
         let builder = LogEntryBuilder(
             table: table, needsLine: request.needsLine, needsMetadata: request.needsMetadata)
