@@ -179,7 +179,13 @@ let package = Package(
             swiftSettings: common),
         tests("Query", "LogQL", imports: ["Core", "JSON", "LogQL", "Pattern", "QueryModel", "LogFixtures"]),
         tests("Base", "Core", imports: ["Core"]),
-        tests("Signals", "OTLP", imports: ["Core", "OTLP"]),
+        .target(
+            name: "EngineFixtures",
+            dependencies: [
+                "Columns", "Core", "Files", "Ingest", "OTLP", "Parts", "Schema", "Storage", "TableSchema", "Telemetry",
+            ],
+            path: "Tests/Support/EngineFixtures", swiftSettings: common),
+        tests("Signals", "OTLP", imports: ["Columns", "Core", "EngineFixtures", "OTLP", "TableSchema", "Telemetry"]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
         tests(
             "Serve", "Readers",

@@ -93,11 +93,11 @@ extension MetricDecoder {
             case 6 << 3: distribution.scale = zigzag(try reader.varint())
             case 7 << 3 | 1: distribution.zeroCount = try reader.fixed64()
             case 8 << 3 | 2:
-                distribution.positiveOffset = try decodeBuckets(
-                    reader.bytes(), &builder.distributions.buckets)
+                try decodeBuckets(
+                    reader.bytes(), &distribution.positiveOffset, &builder.distributions.buckets)
             case 9 << 3 | 2:
-                distribution.negativeOffset = try decodeBuckets(
-                    reader.bytes(), &builder.distributions.negatives)
+                try decodeBuckets(
+                    reader.bytes(), &distribution.negativeOffset, &builder.distributions.negatives)
             case 10 << 3: fields.flags = Int64(UInt32(truncatingIfNeeded: try reader.varint()))
             case 11 << 3 | 2: try decodeExemplar(reader.bytes(), &builder)
             case 12 << 3 | 1:
@@ -208,13 +208,10 @@ extension MetricDecoder {
         builder.distributions.quantileValues.append(Double(bitPattern: value))
     }
 
-    /// Appends an exponential histogram's bucket counts.
-    ///
-    /// - Returns: the index of the first bucket.
+    /// Appends an exponential histogram's bucket counts, and sets the index of the first bucket if it is given.
     private static func decodeBuckets(
-        _ message: ProtobufSlice, _ counts: inout BufferBuilder<Int64>
-    ) throws(ProtobufError) -> Int64 {
-        var offset: Int64 = 0
+        _ message: ProtobufSlice, _ offset: inout Int64, _ counts: inout BufferBuilder<Int64>
+    ) throws(ProtobufError) {
         var reader = ProtobufReader(message)
         while !reader.isAtEnd {
             let tag = try reader.tag()
@@ -227,7 +224,6 @@ extension MetricDecoder {
             default: try reader.skip(tag)
             }
         }
-        return offset
     }
 
     private static func appendFixed(

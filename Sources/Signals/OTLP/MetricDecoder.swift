@@ -47,8 +47,10 @@ package enum MetricDecoder {
 
         init() {}
 
-        init(_ message: ProtobufSlice) throws(ProtobufError) {
+        /// - Parameter joined: room for data that come in several fields; it must live as long as the header.
+        init(_ message: ProtobufSlice, joining joined: inout BufferBuilder<UInt8>) throws(ProtobufError) {
             self.message = message
+            joined.truncate(to: 0)
             var reader = ProtobufReader(message)
             while !reader.isAtEnd {
                 let tag = try reader.tag()
@@ -56,16 +58,38 @@ package enum MetricDecoder {
                 case 1 << 3 | 2: name = try reader.bytes()
                 case 2 << 3 | 2: description = try reader.bytes()
                 case 3 << 3 | 2: unit = try reader.bytes()
-                case 5 << 3 | 2: (kind, data) = (1, try reader.bytes())
-                case 7 << 3 | 2: (kind, data) = (2, try reader.bytes())
-                case 9 << 3 | 2: (kind, data) = (3, try reader.bytes())
-                case 10 << 3 | 2: (kind, data) = (4, try reader.bytes())
-                case 11 << 3 | 2: (kind, data) = (5, try reader.bytes())
+                case 5 << 3 | 2: setData(1, try reader.bytes(), &joined)
+                case 7 << 3 | 2: setData(2, try reader.bytes(), &joined)
+                case 9 << 3 | 2: setData(3, try reader.bytes(), &joined)
+                case 10 << 3 | 2: setData(4, try reader.bytes(), &joined)
+                case 11 << 3 | 2: setData(5, try reader.bytes(), &joined)
                 case 12 << 3 | 2: _ = try AnyValue.scalar(AnyValue.keyValue(reader.bytes()).value)
                 default: try reader.skip(tag)
                 }
             }
             try readData()
+        }
+
+        /// Of several kinds the last one counts; the fields of one kind that comes several times are those of all.
+        @inline(__always)
+        private mutating func setData(
+            _ newKind: UInt64, _ part: ProtobufSlice, _ joined: inout BufferBuilder<UInt8>
+        ) {
+            if newKind == kind, data.count > 0 {
+                join(part, &joined)
+            } else {
+                (kind, data) = (newKind, part)
+                joined.truncate(to: 0)
+            }
+        }
+
+        @inline(never)
+        private mutating func join(_ part: ProtobufSlice, _ joined: inout BufferBuilder<UInt8>) {
+            if joined.count == 0 {
+                joined.append(contentsOf: UnsafeBufferPointer(start: data.start, count: data.count))
+            }
+            joined.append(contentsOf: UnsafeBufferPointer(start: part.start, count: part.count))
+            data = ProtobufSlice(start: joined.base, count: joined.count)
         }
 
         private mutating func readData() throws(ProtobufError) {
@@ -107,7 +131,7 @@ package enum MetricDecoder {
         _ message: ProtobufSlice, _ identity: IdentityCodes, _ builder: inout MetricBuilder,
         _ outcome: inout DecodeOutcome
     ) throws(ProtobufError) {
-        let header = try MetricHeader(message)
+        let header = try MetricHeader(message, joining: &builder.joined)
         var codes = MetricCodes(identity)
         if header.name.count > 0 { codes.setMetric(header, &builder) }
         var points = ProtobufReader(header.data)

@@ -1,11 +1,15 @@
+internal import Core
 internal import Telemetry
 
 /// The three levels that every OTLP request has: resources, scopes, items.
 enum RequestWalker {
     /// The parts of a `ResourceSpans`, `ResourceLogs`, `ResourceMetrics`, or of the scope level below, which have the same
     /// numbers: 1 the resource or scope, 2 what it holds, 3 the schema URL. The fields may come in any order.
+    ///
+    /// A header that comes in several fields is the fields of all: the concatenation of their bytes, which `Group` then owns.
     struct Group {
-        var header = ProtobufSlice.empty
+        private(set) var header = ProtobufSlice.empty
+        private var joined: BufferMemory<UInt8>?
         var schemaURL = ProtobufSlice.empty
 
         init(_ message: ProtobufSlice) throws(ProtobufError) {
@@ -13,11 +17,25 @@ enum RequestWalker {
             while !reader.isAtEnd {
                 let tag = try reader.tag()
                 switch tag {
-                case 1 << 3 | 2: header = try reader.bytes()
+                case 1 << 3 | 2: addHeader(try reader.bytes())
                 case 3 << 3 | 2: schemaURL = try reader.bytes()
                 default: try reader.skip(tag)
                 }
             }
+        }
+
+        @inline(__always)
+        private mutating func addHeader(_ part: ProtobufSlice) {
+            if header.count == 0 { header = part } else { join(part) }
+        }
+
+        @inline(never)
+        private mutating func join(_ part: ProtobufSlice) {
+            let memory = BufferMemory<UInt8>(capacity: header.count + part.count)
+            memory.base.initialize(from: header.start, count: header.count)
+            (memory.base + header.count).initialize(from: part.start, count: part.count)
+            header = ProtobufSlice(start: memory.base, count: header.count + part.count)
+            joined = memory
         }
     }
 
@@ -31,9 +49,11 @@ enum RequestWalker {
         var codes = IdentityCodes()
         try forEach(1, in: ProtobufSlice(request)) { message throws(ProtobufError) in
             let group = try Group(message)
+            defer { withExtendedLifetime(group) {} }
             try codes.setResource(group.header, schemaURL: group.schemaURL, in: &builder)
             try forEach(2, in: message) { message throws(ProtobufError) in
                 let scope = try Group(message)
+                defer { withExtendedLifetime(scope) {} }
                 try codes.setScope(scope.header, schemaURL: scope.schemaURL, in: &builder)
                 try forEach(2, in: message) { item throws(ProtobufError) in
                     try body(item, codes, &builder)

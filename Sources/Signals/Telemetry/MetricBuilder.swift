@@ -57,6 +57,8 @@ package struct MetricBuilder: BatchBuilder, IdentityColumns, ~Copyable {
     /// Reused between requests.
     package var scratch = ProtobufWriter()
     package var scratch2 = ProtobufWriter()
+    /// The data of one metric, if they come in several fields.
+    package var joined = BufferBuilder<UInt8>()
 
     package init(_ table: MetricTable) { self.table = table }
 

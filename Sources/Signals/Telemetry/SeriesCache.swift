@@ -9,12 +9,13 @@ internal import Core
 package struct SeriesCache: ~Copyable {
     private var contexts = StringInterner()
     private var keys = StringInterner()
-    /// By key: the entry in the series column.
+    /// By key: the entry in the series column, or `unset` if the attributes turned out to be malformed.
     private var entries = BufferBuilder<UInt32>()
     /// By key: the key that followed it last.
     private var successors = BufferBuilder<UInt32>()
     private var last: UInt32 = 0
     private var scratch: [UInt8] = []
+    private static var unset: UInt32 { .max }
 
     package init() {}
 
@@ -24,15 +25,17 @@ package struct SeriesCache: ~Copyable {
 
     private static var nowhere: UnsafePointer<UInt8> { ProtobufSlice.empty.start }
 
-    /// The number of the key made of a context and the bytes of a point's attributes, and whether it is new: then `setEntry`
-    /// must follow.
+    /// The number of the key made of a context and the bytes of a point's attributes, and whether it has no entry yet: then
+    /// `setEntry` must follow.
     @inline(__always)
     package mutating func key(
         context: UInt32, _ start: UnsafePointer<UInt8>, count: Int
     ) -> (key: UInt32, isNew: Bool) {
         if keys.count > 0 {
             let predicted = successors.base[Int(last)]
-            if keys.isEqual(predicted, prefix: context, start, count) {
+            if keys.isEqual(predicted, prefix: context, start, count),
+                entries.base[Int(predicted)] != Self.unset
+            {
                 last = predicted
                 return (predicted, false)
             }
@@ -48,14 +51,13 @@ package struct SeriesCache: ~Copyable {
         scratch.append(contentsOf: UnsafeBufferPointer(start: start, count: count))
         let known = keys.count
         let key = scratch.withUnsafeBufferPointer { keys.lookUp($0.baseAddress ?? start, $0.count) }
-        let isNew = keys.count > known
-        if isNew {
-            entries.append(0)
+        if keys.count > known {
+            entries.append(Self.unset)
             successors.append(key)
         }
         successors.base[Int(last)] = key
         last = key
-        return (key, isNew)
+        return (key, entries.base[Int(key)] == Self.unset)
     }
 
     package mutating func setEntry(_ entry: UInt32, ofKey key: UInt32) { entries.base[Int(key)] = entry }
