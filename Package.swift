@@ -185,6 +185,14 @@ let package = Package(
                 "Columns", "Core", "Files", "Ingest", "OTLP", "Parts", "Schema", "Storage", "TableSchema", "Telemetry",
             ],
             path: "Tests/Support/EngineFixtures", swiftSettings: common),
+        tests(
+            "Engine", "Parts",
+            imports: ["Columns", "Core", "EngineFixtures", "Files", "OTLP", "Parts", "TableSchema", "Telemetry"]),
+        tests(
+            "Engine", "Storage",
+            imports: [
+                "Columns", "Core", "EngineFixtures", "Files", "OTLP", "Parts", "Storage", "TableSchema", "Telemetry",
+            ]),
         tests("Signals", "OTLP", imports: ["Columns", "Core", "EngineFixtures", "OTLP", "TableSchema", "Telemetry"]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
         tests(
