@@ -100,7 +100,6 @@ extension BufferedTable: Flushable where Builder: ~Copyable {
     ) throws(StorageError) {
         let parts = try store.writeParts(frozen.batch, of: memtable.key, zstdLevel: 1)
         let edit = CatalogEdit(added: parts, flushed: [memtable.key: frozen.last])
-        // If the catalog fails, its record may or may not be on the disk: the files stay until the next open can tell.
         try store.commit(edit) { publish in memtable.finishFlush(publish) }
     }
 

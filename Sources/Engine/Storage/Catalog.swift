@@ -32,6 +32,12 @@ struct Catalog: ~Copyable {
     private var number: UInt64
     private var file: any File
     private var length: Int64
+    /// What the log was when it began: its state alone.
+    private var stateLength: Int64
+    /// Whether the log may end in anything, or may not be the current one, since writing failed: nothing more may be appended.
+    private var isBroken = false
+    /// Whether the edit that failed last may be found at the next open all the same.
+    private(set) var mayHoldFailedEdit = false
 
     init(directory: String, fileSystem: any FileSystem) throws(StorageError) {
         let found = try Self.load(directory, fileSystem)
@@ -43,6 +49,7 @@ struct Catalog: ~Copyable {
         number = next
         file = log.file
         length = log.length
+        stateLength = log.length
         removeOldLogs()
     }
 
@@ -74,25 +81,30 @@ struct Catalog: ~Copyable {
 
     private static func number(ofLog name: String) -> UInt64? {
         guard name.hasPrefix("catalog-") else { return nil }
-        return UInt64(name.dropFirst("catalog-".count).filter { $0 != "\n" })
+        return UInt64(name.dropFirst("catalog-".count).filter { $0 != "\n" }).flatMap { $0 < 1 << 62 ? $0 : nil }
     }
 
     /// Writes and syncs the edit, then makes it part of the state (invariant 3).
+    ///
+    /// - Throws: if the edit is not part of the state; see `mayHoldFailedEdit`.
     mutating func append(_ edit: CatalogEdit) throws(StorageError) {
         var next = state
         if let contradiction = next.apply(edit) { preconditionFailure(contradiction) }
+        mayHoldFailedEdit = false
+        if isBroken { try startNewLog() }
         let record = Self.record(edit, nextPart: next.nextPart)
         do throws(FileError) {
             try file.append(record)
             try file.sync()
         } catch {
-            // What the log holds behind the last good record is unknown: it is written anew before the next edit.
-            try startNewLog(state)
+            // What the log holds behind the last good record is unknown: it is written anew, now or before the next edit.
+            do throws(StorageError) { try startNewLog() } catch { mayHoldFailedEdit = true }
             throw .file(error)
         }
         state = next
         length += Int64(record.count)
-        if length >= Self.rewriteLength { try startNewLog(state) }
+        // The edit is on the disk, so a failure here is not its failure.
+        if length >= max(Self.rewriteLength, 2 * stateLength) { try? startNewLog() }
     }
 
     /// A number for a part that will be added.
@@ -101,9 +113,13 @@ struct Catalog: ~Copyable {
         return PartID(number: state.nextPart)
     }
 
-    private mutating func startNewLog(_ state: CatalogState) throws(StorageError) {
+    /// Goes on in a new log. If that fails, the new log may be the current one all the same, so the old one takes no more edits.
+    private mutating func startNewLog() throws(StorageError) {
+        isBroken = true
         number += 1
         (file, length) = try Self.begin(number, state, directory, fileSystem)
+        stateLength = length
+        isBroken = false
         removeOldLogs()
     }
 

@@ -41,7 +41,7 @@ enum CatalogCoding {
     /// - Returns: nil if the bytes are no record.
     static func decode(_ bytes: [UInt8]) -> (edit: CatalogEdit, nextPart: UInt64)? {
         var reader = Reader(bytes: bytes)
-        guard let nextPart = reader.word(), let addedCount = reader.count(itemBytes: 72) else { return nil }
+        guard let nextPart = reader.number(), let addedCount = reader.count(itemBytes: 72) else { return nil }
         var edit = CatalogEdit()
         for _ in 0..<addedCount {
             guard let part = reader.part() else { return nil }
@@ -49,13 +49,13 @@ enum CatalogCoding {
         }
         guard let removedCount = reader.count(itemBytes: 8) else { return nil }
         for _ in 0..<removedCount {
-            guard let id = reader.word() else { return nil }
+            guard let id = reader.number() else { return nil }
             edit.removed.append(PartID(number: id))
         }
         guard let flushedCount = reader.count(itemBytes: 24) else { return nil }
         for _ in 0..<flushedCount {
             guard let tenant = reader.tenant(), let table = reader.word(), table <= UInt64(UInt16.max),
-                let position = reader.word()
+                let position = reader.number()
             else { return nil }
             edit.flushed[TenantTable(tenant: tenant, table: TableID(number: UInt16(table)))] = position
         }
@@ -78,6 +78,9 @@ enum CatalogCoding {
             }
         }
 
+        /// A part's number or a position in the log: far from the end of the integers, since they are counted on.
+        mutating func number() -> UInt64? { word().flatMap { $0 < 1 << 62 ? $0 : nil } }
+
         mutating func count(itemBytes: Int) -> Int? {
             guard let count = word(), count <= UInt64((bytes.count - position) / itemBytes) else {
                 return nil
@@ -92,9 +95,9 @@ enum CatalogCoding {
         }
 
         mutating func part() -> PartRecord? {
-            guard let id = word(), let tenant = tenant(), let table = word(), table <= UInt64(UInt16.max),
+            guard let id = number(), let tenant = tenant(), let table = word(), table <= UInt64(UInt16.max),
                 let partition = word(), let level = word(), level <= 255, let rows = word(),
-                rows <= UInt64(Int.max), let size = word(), let least = word(), let greatest = word()
+                rows < 1 << 32, let size = word(), size < 1 << 48, let least = word(), let greatest = word()
             else { return nil }
             return PartRecord(
                 id: PartID(number: id), tenant: tenant, table: TableID(number: UInt16(table)),

@@ -45,7 +45,8 @@ package final class Store: Sendable {
             visible[TenantTable(tenant: record.tenant, table: record.table), default: []].append(
                 PartHandle(record, table: table, path: path, fileSystem: fileSystem))
         }
-        let named = Set(visible.values.joined().map(\.path))
+        // By number, so that parts of a table that only a newer Varve knows are kept too.
+        let named = Set(catalog.state.parts.keys.map { "\($0.number).vp" })
         contents = Mutex(Contents(catalog: catalog))
         self.visible = Mutex(visible)
         Self.removeGarbage(in: directory + "/parts", keeping: named, fileSystem, depth: 0)
@@ -61,7 +62,7 @@ package final class Store: Sendable {
             switch entry.kind {
             case .directory: removeGarbage(in: path, keeping: named, fileSystem, depth: depth + 1)
             case .file:
-                if path.hasSuffix(".vp"), !named.contains(path) { try? fileSystem.remove(path) }
+                if entry.name.hasSuffix(".vp"), !named.contains(entry.name) { try? fileSystem.remove(path) }
             case .other: break
             }
         }
@@ -114,7 +115,7 @@ package final class Store: Sendable {
             let folder = Self.folder(key.tenant, table, rows.partition, directory)
             do throws(FileError) {
                 try fileSystem.createDirectory(folder)
-                let file = try fileSystem.open(folder + "/\(id.number).vp", .append)
+                let file = try fileSystem.open(folder + "/\(id.number).vp", .create)
                 defer { file.close() }
                 let summary = try PartWriter.write(
                     batch, rows, table: table, zstdLevel: zstdLevel, to: file)
@@ -142,13 +143,19 @@ package final class Store: Sendable {
     }
 
     /// Writes the edit to the catalog, and then makes it visible while `publishing` runs: a caller that must change something
-    /// of its own at the same moment does so there, calling the given closure once.
+    /// of its own at the same moment does so there, calling the given closure once. If it fails, files of added parts are
+    /// removed, unless the record may be on the disk: then they stay until the next open can tell.
     package func commit(
         _ edit: CatalogEdit, publishing: (() -> Void) -> Void = { $0() }
     ) throws(StorageError) {
         var failure: StorageError?
         contents.withLock { contents in
-            do throws(StorageError) { try contents.catalog.append(edit) } catch { failure = error }
+            do throws(StorageError) {
+                try contents.catalog.append(edit)
+            } catch {
+                failure = error
+                if !contents.catalog.mayHoldFailedEdit { discard(edit.added) }
+            }
         }
         if let failure { throw failure }
         publishing { self.publish(edit) }
