@@ -191,11 +191,10 @@ let package = Package(
         tests(
             "Engine", "Storage",
             imports: [
-                "Columns", "Core", "EngineFixtures", "Files", "OTLP", "Parts", "Storage", "TableSchema", "Telemetry",
+                "Columns", "Core", "EngineFixtures", "Files", "OTLP", "Parts", "Schema", "Storage", "TableSchema",
+                "Telemetry",
             ]),
         tests("Signals", "OTLP", imports: ["Columns", "Core", "EngineFixtures", "OTLP", "TableSchema", "Telemetry"]),
-        tests("Engine", "Storage", imports: ["Core", "Files", "Schema", "Storage", "TableSchema"]),
-        tests("Signals", "OTLP", imports: ["Core", "OTLP"]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
         tests(
             "Serve", "Readers",

@@ -75,7 +75,7 @@ struct QueryMix {
             search("search_1h", service, window), search("search_full", service, full),
             search("search_1h_slow", service, window, [("minDuration", "50ms")]),
             search("search_1h_errors", service, window, [("tags", "{\"error\":\"true\"}")]),
-            search("search_1h_http_500", "storefront", window, [("tags", "{\"http.response.status_code\":\"500\"}")]),
+            search("search_1h_http_500", service, window, [("tags", "{\"http.response.status_code\":\"500\"}")]),
             search("search_full_operation", service, full, operations.first.map { [("operation", $0)] } ?? []),
             search("search_full_absent_tag", service, full, [("tags", "{\"app.order.number\":\"B-00000000\"}")]),
             Query(
