@@ -7,8 +7,8 @@ internal import Telemetry
 
 /// `target_info`: a series of ones for each resource, from the first to the last of its points (rule T-7).
 ///
-/// Samples stand at the first point, at every multiple of half the default look-back after it, and at the last point, so that a
-/// join finds one at every moment at which the resource's own series have samples, and finds the same whatever range it reads.
+/// In each part and memtable that has points of the resource, samples stand at the first of them, at every multiple of half the
+/// default look-back after it, and at the last, so that a join finds one wherever the resource's own series have samples.
 struct MetricTargets {
     static let name = "target_info"
     static let metadata = MetricMetadata(type: "gauge", help: "Target metadata", unit: "")

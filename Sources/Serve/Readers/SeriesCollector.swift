@@ -84,18 +84,20 @@ enum DeltaRestarts {
         }.map(\.element)
     }
 
-    /// Walks over the rows of one stream in the order of time.
+    /// Walks over the rows of one stream in the order of time; those that are stale count nothing.
+    ///
+    /// - Parameter zero: called before the first row of a day that counts, if a zero stands there.
     static func accumulate(
-        times: [Int64], starts: [Int64], restart: () -> Void, zero: (_ milliseconds: Int64) -> Void,
-        point: (_ row: Int) -> Void
+        times: [Int64], starts: [Int64], isStale: (_ row: Int) -> Bool, restart: () -> Void,
+        zero: (_ milliseconds: Int64, _ row: Int) -> Void, point: (_ row: Int) -> Void
     ) {
         var today: Int64?
         for row in order(times) {
             let day = start(ofDay: times[row])
-            if day != today {
+            if !isStale(row), day != today {
                 today = day
                 restart()
-                if let time = Self.zero(before: times[row], start: starts[row]) { zero(time) }
+                if let time = Self.zero(before: times[row], start: starts[row]) { zero(time, row) }
             }
             point(row)
         }
@@ -155,8 +157,8 @@ final class NumberCollector: PointCollector {
         var result = SampleBuilder(range: shared.range)
         var total = 0.0
         DeltaRestarts.accumulate(
-            times: timestamps, starts: starts, restart: { total = 0 },
-            zero: { result.append($0, 0) },
+            times: timestamps, starts: starts, isStale: { Staleness.isMarker(values[$0]) },
+            restart: { total = 0 }, zero: { time, _ in result.append(time, 0) },
             point: { row in
                 let isStale = Staleness.isMarker(values[row])
                 if !isStale { total += values[row] }
@@ -209,11 +211,9 @@ final class ExponentialCollector: PointCollector {
         if isDelta {
             var total: NativeHistogram?
             DeltaRestarts.accumulate(
-                times: times, starts: starts, restart: { total = nil },
-                zero: { time in
-                    let zero = NativeHistogram.zero
-                    if result.append(time, 0) { found.append(zero) }
-                },
+                times: times, starts: starts, isStale: { histograms[$0].isStale },
+                restart: { total = nil },
+                zero: { time, _ in if result.append(time, 0) { found.append(.zero) } },
                 point: { row in
                     var shown = histograms[row]
                     if !shown.isStale {

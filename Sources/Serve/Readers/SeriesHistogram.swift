@@ -26,6 +26,8 @@ final class HistogramCollector: PointCollector {
     private var sumTimestamps: [Int64] = []
     private var sums: [Double] = []
     private var isAscending = true
+    /// Of points that say that there is no value: they have no bounds, and end the series of all buckets.
+    private var staleTimes: [Int64] = []
     private var layouts: [Layout] = []
     private var current = 0
     private var scratch: [Double] = []
@@ -61,7 +63,7 @@ final class HistogramCollector: PointCollector {
         var row = rows.lowerBound
         while row < rows.upperBound {
             if points.isStale(row) {
-                push(points.times.base[row] / 1_000_000, count: Staleness.marker, sum: Staleness.marker, nil)
+                staleTimes.append(points.times.base[row] / 1_000_000)
                 row += 1
                 continue
             }
@@ -168,8 +170,8 @@ final class HistogramCollector: PointCollector {
         current = layouts.count - 1
     }
 
-    /// Appends one sample to every series; `buckets` are not cumulative, and nil stands for markers of staleness.
-    private func push(_ time: Int64, count: Double, sum: Double?, _ buckets: [Int64]?) {
+    /// Appends one sample to every series; `buckets` are not cumulative.
+    private func push(_ time: Int64, count: Double, sum: Double?, _ buckets: [Int64]) {
         if roles.contains(.count) || roles.contains(.sum) {
             if let last = timestamps.last, last >= time { isAscending = false }
             timestamps.append(time)
@@ -186,12 +188,11 @@ final class HistogramCollector: PointCollector {
         var total: UInt64 = 0
         var summed = 0
         for (place, bucket) in layouts[current].wanted.enumerated() {
-            while let buckets, bucket < last, summed <= bucket, summed < buckets.count {
+            while bucket < last, summed <= bucket, summed < buckets.count {
                 total &+= UInt64(bitPattern: buckets[summed])
                 summed += 1
             }
-            layouts[current].values[place].append(
-                buckets == nil ? Staleness.marker : bucket == last ? count : Double(total))
+            layouts[current].values[place].append(bucket == last ? count : Double(total))
         }
     }
 
@@ -200,10 +201,11 @@ final class HistogramCollector: PointCollector {
     func finish(into output: inout SeriesOutput) {
         if let deltas { finish(deltas) }
         let directory = shared.directory
-        if !counts.isEmpty {
+        let hasPoints = !counts.isEmpty || !sums.isEmpty || !staleTimes.isEmpty
+        if hasPoints, roles.contains(.count) {
             add(model.key(.count, in: directory), timestamps, counts, isAscending, &output)
         }
-        if !sums.isEmpty {
+        if hasPoints, roles.contains(.sum) {
             add(model.key(.sum, in: directory), sumTimestamps, sums, isAscending, &output)
         }
         for layout in layouts {
@@ -218,10 +220,16 @@ final class HistogramCollector: PointCollector {
         _ key: SeriesKey, _ timestamps: [Int64], _ values: [Double], _ isAscending: Bool,
         _ output: inout SeriesOutput
     ) {
-        output.add(
-            SeriesPiece(
-                key: key, identity: model.identity, timestamps: timestamps, values: values,
-                isAscending: isAscending))
+        var piece = SeriesPiece(
+            key: key, identity: model.identity, timestamps: timestamps, values: values,
+            isAscending: isAscending)
+        // Untouched, the timestamps stay shared by all buckets.
+        if !staleTimes.isEmpty {
+            piece.timestamps += staleTimes
+            piece.values += staleTimes.map { _ in Staleness.marker }
+            piece.isAscending = false
+        }
+        output.add(piece)
     }
 
     // MARK: Delta temporality
@@ -247,7 +255,7 @@ final class HistogramCollector: PointCollector {
         let range = SampleBuilder(range: shared.range)
         deltas.accumulate { time, point in
             guard range.contains(time) else { return }
-            guard let point else { return push(time, count: Staleness.marker, sum: Staleness.marker, nil) }
+            guard let point else { return staleTimes.append(time) }
             if roles.contains(.bucket) { select(point.bounds) }
             push(time, count: Double(point.count), sum: point.sum, point.buckets)
         }
@@ -278,20 +286,18 @@ struct HistogramDeltas {
     /// Hands over the running totals, with times in milliseconds.
     func accumulate(_ body: (Int64, Point?) -> Void) {
         var total: Point?
-        var zeroTime: Int64?
         DeltaRestarts.accumulate(
-            times: times, starts: starts, restart: { total = nil }, zero: { zeroTime = $0 },
+            times: times, starts: starts, isStale: { points[$0] == nil }, restart: { total = nil },
+            zero: { time, row in
+                guard let point = points[row] else { return }
+                let zeros = point.buckets.map { _ in Int64(0) }
+                body(time, Point(count: 0, sum: 0, bounds: point.bounds, buckets: zeros))
+            },
             point: { row in
-                let time = times[row] / 1_000_000
-                guard let point = points[row] else { return body(time, nil) }
-                if let zeroTime {
-                    body(zeroTime, Point(count: 0, sum: 0, bounds: point.bounds, buckets: point.buckets.map { _ in 0 }))
-                }
-                zeroTime = nil
-                var next = point
-                if let total { next.add(total) }
-                total = next
-                body(time, next)
+                guard var point = points[row] else { return body(times[row] / 1_000_000, nil) }
+                if let total { point.add(total) }
+                total = point
+                body(times[row] / 1_000_000, point)
             })
     }
 }

@@ -9,6 +9,8 @@ final class SummaryCollector: PointCollector {
     private let shared: CollectionContext
     private var counts: SampleBuilder
     private var sums: SampleBuilder
+    /// Of points that say that there is no value: they have no quantiles, and end the series of all.
+    private var staleTimes: [Int64] = []
     /// By the quantile's bits.
     private var quantiles: [UInt64: SampleBuilder] = [:]
 
@@ -35,9 +37,7 @@ final class SummaryCollector: PointCollector {
         for row in rows {
             let time = points.times.base[row] / 1_000_000
             if points.isStale(row) {
-                if roles.contains(.count) { counts.append(time, Staleness.marker) }
-                if roles.contains(.sum) { sums.append(time, Staleness.marker) }
-                for quantile in quantiles.keys { quantiles[quantile]?.append(time, Staleness.marker) }
+                staleTimes.append(time)
                 continue
             }
             guard let inner = distribution.inner(row) else { continue }
@@ -58,8 +58,13 @@ final class SummaryCollector: PointCollector {
     }
 
     func finish(into output: inout SeriesOutput) {
-        if !counts.timestamps.isEmpty { add(counts, model.key(.count, in: shared.directory), &output) }
-        if !sums.timestamps.isEmpty { add(sums, model.key(.sum, in: shared.directory), &output) }
+        let isStale = !staleTimes.isEmpty
+        if isStale && roles.contains(.count) || !counts.timestamps.isEmpty {
+            add(counts, model.key(.count, in: shared.directory), &output)
+        }
+        if isStale && roles.contains(.sum) || !sums.timestamps.isEmpty {
+            add(sums, model.key(.sum, in: shared.directory), &output)
+        }
         for (bits, samples) in quantiles.sorted(by: { $0.key < $1.key }) {
             let quantile = Double(bitPattern: bits)
             guard shared.selection.accepts(extra: MetricLabelText.plain(quantile), .quantile) else { continue }
@@ -68,6 +73,8 @@ final class SummaryCollector: PointCollector {
     }
 
     private func add(_ samples: SampleBuilder, _ key: SeriesKey, _ output: inout SeriesOutput) {
+        var samples = samples
+        for time in staleTimes { samples.append(time, Staleness.marker) }
         output.add(
             SeriesPiece(
                 key: key, identity: model.identity, timestamps: samples.timestamps,
