@@ -42,8 +42,7 @@ package struct MetricReader: SeriesSource {
         var output = SeriesOutput()
         try scan.collect(into: &output)
         if selection.acceptsName(MetricTargets.name) {
-            let exact = self.reading(in: range, forDeltas: false, context: context)
-            try MetricTargets(exact).collect(selection, in: range, into: &output)
+            try MetricTargets(reading.narrowed(to: range)).collect(selection, in: range, into: &output)
         }
         return output.series()
     }
@@ -71,6 +70,18 @@ struct MetricReading {
     let range: TimeRange
     let directory: SeriesDirectory
     let context: QueryContext
+
+    /// Without the parts that lie outside of `range`.
+    func narrowed(to range: TimeRange) -> MetricReading {
+        let parts = snapshot.parts.filter {
+            range.overlaps(
+                first: Timestamp(nanoseconds: $0.record.leastTime),
+                last: Timestamp(nanoseconds: $0.record.greatestTime))
+        }
+        return MetricReading(
+            table: table, snapshot: TableSnapshot(table: snapshot.table, memory: snapshot.memory, parts: parts),
+            range: range, directory: directory, context: context)
+    }
 
     /// The parts, oldest first.
     var parts: [PartHandle] {

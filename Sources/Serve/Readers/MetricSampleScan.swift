@@ -81,7 +81,11 @@ struct SampleScan {
         for (family, codes) in series.runs where !selection.roles(of: family).isEmpty {
             // What lies before the range is read for deltas only.
             guard isInRange || family.isDelta else { continue }
-            for code in codes { slotOfCode[code] = slot(series.models[code]) }
+            for code in codes {
+                let number = Int(series.numbers[code])
+                let known = number < slots.count ? slots[number] : Self.unknown
+                slotOfCode[code] = known == Self.unknown ? slot(series.models[code]) : known
+            }
             wantedBelow = []
         }
         statistics.blocksConsidered.add(part.blockCount, ordering: .relaxed)

@@ -8,6 +8,8 @@ internal import Telemetry
 final class PartSeries: Sendable {
     /// By code.
     let models: [SeriesModel]
+    /// By code: the stream's number, for loops that look at many streams and want few.
+    let numbers: [Int32]
     /// Codes that follow each other and belong to one metric.
     let runs: [(family: MetricFamily, codes: Range<Int>)]
     /// Each once.
@@ -17,6 +19,7 @@ final class PartSeries: Sendable {
 
     init(models: [SeriesModel]) {
         self.models = models
+        numbers = models.map { Int32($0.number) }
         var runs: [(family: MetricFamily, codes: Range<Int>)] = []
         var resources: [ResourceModel] = []
         var known: Set<Int> = []

@@ -245,4 +245,19 @@ struct MetricReaderTests {
             #expect(try store.series(selector("target_info", LabelMatcher("host_name", .equal, "x"))).isEmpty)
         }
     }
+    @Test func `a directory that was emptied between queries changes no answer`() throws {
+        let store = try MetricStore(directoryLimit: 0)
+        let points = (0..<20).map { i in
+            Point(
+                metric: .gauge("g\(i % 5)"), resource: attributes(["service.name": "s\(i)", "host.name": "h\(i)"]),
+                time: second(Double(i)), value: .double(Double(i)))
+        }
+        try store.ingest(points)
+        for _ in 0..<2 {
+            let all = try store.series([LabelMatcher("job", .regex, "s.*")])
+            #expect(all.count == 40 && Set(all.map(\.labels)).count == 40)
+            #expect(all.filter { $0.labels["__name__"] == "target_info" }.allSatisfy { $0.values == [1] })
+            try store.flush()
+        }
+    }
 }
