@@ -1,10 +1,10 @@
+internal import Columns
 package import Core
 package import Ingest
-package import QueryModel
-package import Telemetry
-internal import Columns
 internal import Parts
+package import QueryModel
 internal import Storage
+package import Telemetry
 
 /// Metrics as Prometheus sees them (rules T-1 to T-12), read from `otel_metrics`.
 ///

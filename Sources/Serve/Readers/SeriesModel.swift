@@ -50,7 +50,7 @@ final class MetricFamily: Sendable {
     /// - Returns: nil if the metric has no kind, or no name that Prometheus would take.
     init?(_ key: Key, number: Int, translation: NameTranslation) {
         guard let kind = MetricKind(rawValue: key.kind) else { return nil }
-        // Delta points are shown accumulated, so a monotonic delta sum is a counter as well (docs of `DeltaRestarts`).
+        // Delta points are shown accumulated, so a monotonic delta sum has a counter's name as well; see `DeltaRestarts`.
         let type: NameTranslation.MetricType =
             kind == .gauge ? .gauge : kind == .sum && key.isMonotonic ? .counter : .other
         guard let name = translation.metricName(key.name, unit: key.unit, type: type) else { return nil }

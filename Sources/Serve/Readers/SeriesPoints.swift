@@ -167,16 +167,18 @@ struct PointLoader {
     }
 
     func integers(_ part: Part, _ column: Int, _ block: Int) throws(PartError) -> Buffer<Int64> {
-        guard case .integers(let values) = try part.read(
-            column, block: block, statistics: context.statistics)
+        guard
+            case .integers(let values) = try part.read(
+                column, block: block, statistics: context.statistics)
         else { return Buffer(repeatElement(0, count: part.rowCount(ofBlock: block))) }
         return values
     }
 
     /// The codes of a block's series, each below the number of the part's streams.
     func seriesCodes(_ part: Part, _ block: Int) throws(PartError) -> Buffer<UInt32> {
-        guard case .strings(let values) = try part.read(
-            table.series.ordinal, block: block, statistics: context.statistics)
+        guard
+            case .strings(let values) = try part.read(
+                table.series.ordinal, block: block, statistics: context.statistics)
         else { throw .corruptFooter("the series have no dictionary") }
         return values.codes
     }

@@ -12,8 +12,10 @@ struct MetricLabelTests {
         let rich = attributes(["service.name": "cart", "host.name": "h"])
         try store.ingest([
             MetricRequest.Point(
-                metric: counter, resource: rich, attributes: attributes(["code": "200"]), time: second(0), value: .int(1)),
-            MetricRequest.Point(metric: counter, attributes: attributes(["code": "500"]), time: second(0), value: .int(1)),
+                metric: counter, resource: rich, attributes: attributes(["code": "200"]), time: second(0),
+                value: .int(1)),
+            MetricRequest.Point(
+                metric: counter, attributes: attributes(["code": "500"]), time: second(0), value: .int(1)),
             MetricRequest.Point(
                 metric: .histogram("latency", unit: "s"), time: second(0),
                 value: .histogram(count: 1, sum: 1, min: nil, max: nil, bounds: [0.5], counts: [1, 0])),
@@ -65,11 +67,12 @@ struct MetricLabelTests {
         ]
         let sets = try store.reader.labelSets(matching: selectors, in: .everything, context: store.context())
         #expect(
-            sets.sorted() == [
-                labels(["__name__": "latency_seconds_bucket", "job": "shop", "le": "+Inf"]),
-                labels(["__name__": "latency_seconds_bucket", "job": "shop", "le": "0.5"]),
-                labels(["__name__": "target_info", "job": "cart", "host_name": "h"]),
-            ].sorted())
+            sets.sorted()
+                == [
+                    labels(["__name__": "latency_seconds_bucket", "job": "shop", "le": "+Inf"]),
+                    labels(["__name__": "latency_seconds_bucket", "job": "shop", "le": "0.5"]),
+                    labels(["__name__": "target_info", "job": "cart", "host_name": "h"]),
+                ].sorted())
     }
 
     @Test func `P-21: a part outside of the range is not asked`() throws {
@@ -89,6 +92,15 @@ struct MetricLabelTests {
         #expect(all["depth"] == [MetricMetadata(type: "gauge", help: "", unit: "")])
         #expect(try store.reader.metadata(metric: "depth", context: store.context()).count == 1)
         #expect(try store.reader.metadata(metric: "none", context: store.context()).isEmpty)
+    }
+
+    @Test func `T-2, T-11: a delta sum has a counter's name, and an unknown type`() throws {
+        let store = try MetricStore()
+        try store.ingest([
+            MetricRequest.Point(metric: .counter("d", isDelta: true), time: second(0), value: .int(1))
+        ])
+        let found = try store.reader.metadata(metric: nil, context: store.context())
+        #expect(found == ["d_total": [MetricMetadata(type: "unknown", help: "", unit: "")]])
     }
 
     @Test func `tenants see nothing of each other`() throws {

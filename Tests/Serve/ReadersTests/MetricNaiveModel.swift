@@ -19,7 +19,9 @@ struct MetricNaiveModel {
     mutating func add(_ points: [MetricRequest.Point]) {
         for point in points {
             let labels = Labels(
-                point.attributes.map { Label($0.key, $0.value.text) } + [Label("job", "shop"), Label("__name__", point.metric.name)])
+                point.attributes.map { Label($0.key, $0.value.text) } + [
+                    Label("job", "shop"), Label("__name__", point.metric.name),
+                ])
             streams[labels, default: (point.metric, [])].points.append(point)
         }
     }
@@ -101,7 +103,8 @@ struct MetricNaiveModel {
 
     private static func native(_ value: MetricRequest.Value) -> NativeHistogram {
         guard
-            case .exponential(let count, let sum, let scale, let zeroCount, _, let offset, let positive, let other, let negative) =
+            case .exponential(
+                let count, let sum, let scale, let zeroCount, _, let offset, let positive, let other, let negative) =
                 value
         else { return stale }
         return NativeHistogram(

@@ -60,7 +60,10 @@ struct MetricPointTests {
         #expect(point.description == "words" && point.unit == "By" && point.temporality == 2 && point.isMonotonic)
         #expect(point.metadata == attributes(["prometheus.type": "counter"]))
         #expect(point.time.nanoseconds == second(1) && point.startTime.nanoseconds == second(0) && point.flags == 6)
-        #expect(point.attributes == [Attribute(key: "a", value: .map([Attribute(key: "b", value: .array([.int(1), .empty]))]))])
+        #expect(
+            point.attributes == [
+                Attribute(key: "a", value: .map([Attribute(key: "b", value: .array([.int(1), .empty]))]))
+            ])
         #expect(point.resource.serviceName == "cart" && point.resource.schemaURL == "https://example.org/schema")
         #expect(point.resource.attributes == attributes(["service.name": "cart", "x": "y"]))
         #expect(point.scope.name == "library" && point.scope.version == "1.2")
@@ -118,7 +121,8 @@ struct MetricPointTests {
 
     @Test func `a query over its budget, or cancelled, ends with that error`() throws {
         let store = try MetricStore()
-        try store.ingest((0..<100).map { MetricRequest.Point(metric: .gauge("g"), time: second(Double($0)), value: .int(1)) })
+        try store.ingest(
+            (0..<100).map { MetricRequest.Point(metric: .gauge("g"), time: second(Double($0)), value: .int(1)) })
         for _ in 0..<2 {
             #expect(throws: QueryError.interrupted(.overBudget(bytes: 1000))) {
                 try store.reader.series(

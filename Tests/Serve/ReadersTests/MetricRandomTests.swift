@@ -47,11 +47,14 @@ struct MetricRandomTests {
     private static let selectors: [[(String, LabelMatcher.Operator, String)]] = [
         [], [("__name__", .equal, "hits_total")], [("__name__", .regex, "size.*|wait_bucket")],
         [("le", .equal, "5")], [("le", .notEqual, "5"), ("shard", .equal, "1")], [("shard", .notRegex, "[02]")],
-        [("quantile", .regex, "0.9"), ("__name__", .equal, "quick")], [("__name__", .notEqual, "pause"), ("job", .equal, "shop")],
+        [("quantile", .regex, "0.9"), ("__name__", .equal, "quick")],
+        [("__name__", .notEqual, "pause"), ("job", .equal, "shop")],
         [("__name__", .equal, "wait_sum")], [("missing", .equal, "")], [("missing", .notEqual, "")],
     ]
 
-    @Test(arguments: 0..<4) func `series are those of the naive model, whatever is in memory and what in parts`(run: Int) throws {
+    @Test(arguments: 0..<4) func `series are those of the naive model, whatever is in memory and what in parts`(
+        run: Int
+    ) throws {
         let seed = UInt64.random(in: 0...UInt64.max)
         print("seed \(seed)")
         var random = SplitMix(state: seed)

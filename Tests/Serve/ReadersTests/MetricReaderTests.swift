@@ -50,7 +50,8 @@ struct MetricReaderTests {
             Attribute(key: "b.x", value: .string("second")), Attribute(key: "b-x", value: .string("first")),
             Attribute(key: "job", value: .string("mine")), Attribute(key: "__name__", value: .string("other")),
             Attribute(key: "none", value: .string("")), Attribute(key: "ok", value: .bool(true)),
-            Attribute(key: "ratio", value: .double(0.5)), Attribute(key: "list", value: .array([.int(1), .string("a")])),
+            Attribute(key: "ratio", value: .double(0.5)),
+            Attribute(key: "list", value: .array([.int(1), .string("a")])),
         ]
         let expected = labels([
             "__name__": "load", "b_x": "first;second", "job": "shop/cart", "instance": "pod-1", "ok": "true",
@@ -73,7 +74,8 @@ struct MetricReaderTests {
             Point(
                 metric: .histogram("http.server.request.duration", unit: "s"), time: second(time),
                 value: .histogram(
-                    count: counts.reduce(0, +), sum: sum, min: nil, max: nil, bounds: [0.005, 1, 2.5e21], counts: counts))
+                    count: counts.reduce(0, +), sum: sum, min: nil, max: nil, bounds: [0.005, 1, 2.5e21], counts: counts
+                ))
         }
         let name = "http_server_request_duration_seconds"
         try check([point(1, [1, 2, 0, 4], 9), point(2, [2, 2, 1, 4], nil)]) { (store: MetricStore) throws in
@@ -224,7 +226,9 @@ struct MetricReaderTests {
     }
 
     @Test func `T-7: target_info is one for each resource with more than its identity`() throws {
-        let rich = attributes(["service.name": "cart", "service.instance.id": "1", "host.name": "h", "k8s.pod.name": "p"])
+        let rich = attributes([
+            "service.name": "cart", "service.instance.id": "1", "host.name": "h", "k8s.pod.name": "p",
+        ])
         let plain = attributes(["service.name": "plain"])
         let nameless = attributes(["host.name": "h"])
         let points = [(rich, 0.0), (plain, 0), (nameless, 0), (rich, 700)].map { resource, time in

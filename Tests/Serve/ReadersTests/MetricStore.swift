@@ -9,6 +9,7 @@ import Schema
 import Storage
 import TableSchema
 import Telemetry
+import Testing
 
 /// The metrics table of a real store in a folder of its own, and a reader over it.
 final class MetricStore {
@@ -23,7 +24,7 @@ final class MetricStore {
         directory = NSTemporaryDirectory() + "varve-metrics-\(UUID().uuidString)"
         let files = PosixFileSystem()
         let tables = try TableCatalog.parse(files: Schema.files, lock: Schema.lock)
-        let table = try MetricTable(tables.table(named: "otel_metrics")!)
+        let table = try MetricTable(#require(tables.table(named: "otel_metrics")))
         let store = try Store(directory: directory, tables: tables, fileSystem: files)
         log = WriteAheadLog(
             directory: directory + "/wal", fileSystem: files, durability: .memory, flushed: 0)
