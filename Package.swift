@@ -200,7 +200,6 @@ let package = Package(
             "Serve", "Readers",
             imports: [
                 "Core", "Files", "Ingest", "OTLP", "Pattern", "QueryModel", "Readers", "Schema", "Storage", "TableSchema",
-                "Core", "Files", "Ingest", "OTLP", "QueryModel", "Readers", "Schema", "Storage", "TableSchema",
                 "Telemetry",
             ]),
         tests("Serve", "Server", imports: ["Server", "API", "Core", "Files", "Ingest"]),
