@@ -165,9 +165,8 @@ let package = Package(
         tests(
             "Serve", "API",
             imports: [
-                "API", "Core", "HTTP", "JSON", "OTLP", "QueryModel", "QuerySupport", "TraceFixtures", "TraceSearch",
-                "API", "Core", "HTTP", "JSON", "LogFixtures", "LogQL", "OTLP", "QueryModel", "TraceFixtures",
-                "TraceSearch",
+                "API", "Core", "HTTP", "JSON", "LogFixtures", "LogQL", "OTLP", "QueryModel", "QuerySupport",
+                "TraceFixtures", "TraceSearch",
             ]),
         tests("Query", "QueryModel", imports: ["Core", "QueryModel"]),
         .target(
