@@ -193,6 +193,7 @@ let package = Package(
                 "Columns", "Core", "EngineFixtures", "Files", "OTLP", "Parts", "Schema", "Storage", "TableSchema",
                 "Telemetry",
             ]),
+        tests("Engine", "Ingest", imports: ["Core", "Files", "Ingest"]),
         tests("Signals", "OTLP", imports: ["Columns", "Core", "EngineFixtures", "OTLP", "TableSchema", "Telemetry"]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
         tests(
@@ -201,7 +202,9 @@ let package = Package(
                 "Core", "Files", "Ingest", "OTLP", "Pattern", "QueryModel", "Readers", "Schema", "Storage", "TableSchema",
                 "Telemetry",
             ]),
-        tests("Serve", "Server", imports: ["Server", "API", "Core", "Files", "Ingest"]),
+        tests(
+            "Serve", "Server",
+            imports: ["Server", "API", "Columns", "Core", "Files", "Ingest", "OTLP", "Storage", "TableSchema", "Telemetry"]),
         .target(
             name: "QuerySupport", dependencies: ["Core", "QueryModel"], path: "Tests/Support/Query",
             swiftSettings: common),

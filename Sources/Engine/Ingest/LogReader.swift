@@ -28,17 +28,25 @@ package enum LogReader {
         var scan = SegmentScan()
         let size = try file.size()
         let header = try file.readUpTo(LogFormat.segmentHeaderLength, at: 0)
-        guard let durableBefore = LogFormat.durableBefore(header) else {
-            scan.tornBytes = size
-            return scan
-        }
-        scan.durableBefore = durableBefore
+        let salt = LogFormat.salt(ofSegment: header)
         var offset = Int64(LogFormat.segmentHeaderLength)
+        if let durableBefore = LogFormat.durableBefore(header) {
+            scan.durableBefore = durableBefore
+        } else {
+            // A header is synced before the first record: behind a damaged one there may be records, behind a torn one none.
+            guard let next = try findRecord(in: file, after: offset - 1, size, salt) else {
+                scan.tornBytes = size
+                return scan
+            }
+            scan.skippedRecords += 1
+            scan.skippedBytes += next
+            offset = next
+        }
         while offset < size {
-            if let (record, length) = try record(in: file, at: offset, size) {
+            if let (record, length) = try record(in: file, at: offset, size, salt) {
                 try body(record)
                 offset += length
-            } else if let next = try findRecord(in: file, after: offset, size) {
+            } else if let next = try findRecord(in: file, after: offset, size, salt) {
                 scan.skippedRecords += 1
                 scan.skippedBytes += next - offset
                 offset = next
@@ -51,7 +59,7 @@ package enum LogReader {
     }
 
     private static func record(
-        in file: any File, at offset: Int64, _ size: Int64
+        in file: any File, at offset: Int64, _ size: Int64, _ salt: UInt32
     ) throws(FileError) -> (ReplayedRequest, Int64)? {
         guard size - offset >= Int64(LogFormat.recordHeaderLength) else { return nil }
         let header = try file.readExactly(at: offset, count: LogFormat.recordHeaderLength)
@@ -67,8 +75,8 @@ package enum LogReader {
         let at = offset + Int64(LogFormat.recordHeaderLength)
         let tenantBytes = try file.readExactly(at: at, count: tenantLength)
         let body = try file.readExactly(at: at + Int64(tenantLength), count: bodyLength)
-        guard LogFormat.checksum(Array(header[..<24]), tenantBytes, body) == LogFormat.word(header, 24),
-            let tenant = TenantID(String(decoding: tenantBytes, as: UTF8.self))
+        guard LogFormat.checksum(Array(header[..<24]), tenantBytes, body, salt: salt) == LogFormat.word(header, 24),
+            LogFormat.word(header, 8) < 1 << 62, let tenant = TenantID(String(decoding: tenantBytes, as: UTF8.self))
         else { return nil }
         let request = LoggedRequest(
             signal: signal, format: format, coding: coding, tenant: tenant,
@@ -79,7 +87,7 @@ package enum LogReader {
     /// The next place behind a damaged record where a valid one begins. Damage is rare: every byte is tried, but only those
     /// where a header could be are read further.
     private static func findRecord(
-        in file: any File, after offset: Int64, _ size: Int64
+        in file: any File, after offset: Int64, _ size: Int64, _ salt: UInt32
     ) throws(FileError) -> Int64? {
         let window = 1 << 20
         var start = offset + 1
@@ -90,7 +98,7 @@ package enum LogReader {
                 guard LoggedRequest.Signal(rawValue: bytes[i + 4]) != nil, bytes[i + 5] <= 1,
                     bytes[i + 6] <= 3, bytes[i + 7] > 0, bytes[i + 7] <= UInt8(TenantID.longestName)
                 else { continue }
-                if try record(in: file, at: start + Int64(i), size) != nil { return start + Int64(i) }
+                if try record(in: file, at: start + Int64(i), size, salt) != nil { return start + Int64(i) }
             }
             start += Int64(window)
         }

@@ -30,15 +30,17 @@ package struct LoggedRequest: Sendable {
 enum LogFormat {
     static let magic: [UInt8] = Array("VARVEWAL".utf8)
     static let version: UInt32 = 1
-    /// Magic, version, four bytes of zeros, the last durable position before the segment, checksum of all that.
+    /// Magic, version, salt, the last durable position before the segment, checksum of all that.
     static let segmentHeaderLength = 32
     static let recordHeaderLength = 32
     static let bodyLimit = 1 << 30
 
-    static func segmentHeader(durableBefore: UInt64) -> [UInt8] {
+    /// - Parameter salt: goes into every record's checksum, so that a body which holds what looks like a record is not taken for
+    ///   one where the log is damaged.
+    static func segmentHeader(durableBefore: UInt64, salt: UInt32 = 0) -> [UInt8] {
         var bytes = magic
         append(version, to: &bytes)
-        append(UInt32(0), to: &bytes)
+        append(salt, to: &bytes)
         append(durableBefore, to: &bytes)
         append(XXH3.hash(bytes), to: &bytes)
         return bytes
@@ -56,8 +58,12 @@ enum LogFormat {
         UInt32(truncatingIfNeeded: word(header, 8))
     }
 
+    static func salt(ofSegment header: [UInt8]) -> UInt32 {
+        header.count >= 16 ? UInt32(truncatingIfNeeded: word(header, 8) >> 32) : 0
+    }
+
     /// The record's bytes before its body: header and tenant.
-    static func head(_ request: LoggedRequest, position: UInt64) -> [UInt8] {
+    static func head(_ request: LoggedRequest, position: UInt64, salt: UInt32 = 0) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(recordHeaderLength + request.tenant.name.utf8.count)
         append(UInt32(request.body.count), to: &bytes)
@@ -68,12 +74,14 @@ enum LogFormat {
         append(position, to: &bytes)
         append(UInt64(bitPattern: request.received), to: &bytes)
         let tenant = Array(request.tenant.name.utf8)
-        append(checksum(Array(bytes), tenant, request.body), to: &bytes)
+        append(checksum(Array(bytes), tenant, request.body, salt: salt), to: &bytes)
         return bytes + tenant
     }
 
-    static func checksum(_ header: [UInt8], _ tenant: [UInt8], _ body: [UInt8]) -> UInt64 {
-        let head = XXH3.hash(header + tenant)
+    static func checksum(
+        _ header: [UInt8], _ tenant: [UInt8], _ body: [UInt8], salt: UInt32 = 0
+    ) -> UInt64 {
+        let head = (header + tenant).withUnsafeBytes { XXH3.hash($0, seed: UInt64(salt)) }
         return body.withUnsafeBytes { XXH3.hash($0, seed: head) }
     }
 

@@ -1,5 +1,6 @@
 internal import Core
 package import Files
+private import Glibc
 private import Synchronization
 
 /// When a request counts as durable.
@@ -62,6 +63,7 @@ package final class WriteAheadLog: Sendable {
         var number: UInt64
         var length: Int64 = 0
         var last: UInt64 = 0
+        var salt: UInt32 = 0
     }
 
     /// - Parameter flushed: a position that is in parts; new ones are above it.
@@ -101,7 +103,9 @@ package final class WriteAheadLog: Sendable {
     private func findSegments() throws(FileError) -> [(number: UInt64, limit: UInt64)] {
         var numbers: [UInt64] = []
         for entry in try fileSystem.list(directory) where entry.name.hasSuffix(".wal") {
-            if let number = UInt64(entry.name.dropLast(4)) { numbers.append(number) }
+            if let number = UInt64(entry.name.dropLast(4)), number < 1 << 62, entry.name == Self.name(number) {
+                numbers.append(number)
+            }
         }
         var limit = UInt64.max
         var segments: [(number: UInt64, limit: UInt64)] = []
@@ -110,7 +114,11 @@ package final class WriteAheadLog: Sendable {
             let file = try fileSystem.open(directory + "/" + Self.name(number), .read)
             defer { file.close() }
             let header = try file.readUpTo(LogFormat.segmentHeaderLength, at: 0)
-            if let durableBefore = LogFormat.durableBefore(header) { limit = min(limit, durableBefore) }
+            guard let durableBefore = LogFormat.durableBefore(header) else { continue }
+            guard LogFormat.version(ofSegment: header) == LogFormat.version else {
+                throw FileError(.read, file.path, code: ENOTSUP)
+            }
+            limit = min(limit, durableBefore)
         }
         return segments.reversed()
     }
@@ -141,14 +149,16 @@ package final class WriteAheadLog: Sendable {
     private func beginSegment(durableBefore: UInt64) throws(FileError) {
         let number = segment.withLock { $0.number }
         let path = directory + "/" + Self.name(number)
-        let file = try fileSystem.open(path, .append)
-        let header = LogFormat.segmentHeader(durableBefore: durableBefore)
+        let file = try fileSystem.open(path, .create)
+        let salt = UInt32.random(in: 0 ... .max)
+        let header = LogFormat.segmentHeader(durableBefore: durableBefore, salt: salt)
         try file.append(header)
         try file.sync()
         try fileSystem.syncDirectory(directory)
         segment.withLock {
             $0.file = file
             $0.length = Int64(header.count)
+            $0.salt = salt
         }
     }
 
@@ -209,10 +219,11 @@ package final class WriteAheadLog: Sendable {
     }
 
     private func write(_ group: [Pending]) throws(FileError) {
-        guard let file = segment.withLock({ $0.file }) else { throw FileError(.write, directory, code: 0) }
+        let (open, salt) = segment.withLock { ($0.file, $0.salt) }
+        guard let file = open else { throw FileError(.write, directory, code: EBADF) }
         var written: Int64 = 0
         for pending in group {
-            let head = LogFormat.head(pending.request, position: pending.position)
+            let head = LogFormat.head(pending.request, position: pending.position, salt: salt)
             try file.append(head, pending.request.body)
             written += Int64(head.count + pending.request.body.count)
         }
@@ -252,12 +263,19 @@ package final class WriteAheadLog: Sendable {
 
     /// Removes segments whose records are all at or below `position`.
     package func release(through position: UInt64) {
-        let numbers = state.notifying { state in
-            let done = state.closedSegments.filter { $0.last <= position }.map(\.number)
-            state.closedSegments.removeAll { $0.last <= position }
-            return done
+        let numbers = state.withLock { state in
+            state.closedSegments.filter { $0.last <= position }.map(\.number)
         }
-        for number in numbers { try? fileSystem.remove(directory + "/" + Self.name(number)) }
+        for number in numbers {
+            // Oldest first, and for good: a later segment's header may disown records of an older one.
+            do throws(FileError) {
+                try fileSystem.remove(directory + "/" + Self.name(number))
+                try fileSystem.syncDirectory(directory)
+            } catch {
+                guard error.isNotFound else { return }
+            }
+            state.withLock { state in state.closedSegments.removeAll { $0.number == number } }
+        }
     }
 
     /// Writes what is in line, and ends.
