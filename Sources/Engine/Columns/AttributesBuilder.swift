@@ -72,7 +72,8 @@ package struct AttributesBuilder: ~Copyable {
     private var shapes: BufferBuilder<UInt32>
     private var starts: BufferBuilder<UInt32>
     private var slots: BufferBuilder<UInt32>
-    private let lanes: UnsafeMutablePointer<Lane>
+    private var lanes: UnsafeMutablePointer<Lane>
+    private var laneCapacity = 16
     private var laneCount = 0
     private var trie: BufferBuilder<Shape>
     private var children: [UInt64: UInt32] = [:]
@@ -91,7 +92,7 @@ package struct AttributesBuilder: ~Copyable {
         slots = BufferBuilder()
         trie = BufferBuilder()
         trie.append(Shape(parent: 0, lane: 0, depth: 0))
-        lanes = .allocate(capacity: Self.laneLimit + 1)
+        lanes = .allocate(capacity: laneCapacity)
     }
 
     deinit {
@@ -169,10 +170,19 @@ package struct AttributesBuilder: ~Copyable {
         // The last lane is for the overflow, which always finds one.
         let limit = type == .overflow ? Self.laneLimit + 1 : Self.laneLimit
         guard laneCount < limit else { return nil }
+        if laneCount == laneCapacity { growLanes() }
         (lanes + laneCount).initialize(to: Lane(key: key.key, type: type))
         laneOfKey[key] = UInt32(laneCount)
         laneCount += 1
         return UInt32(laneCount - 1)
+    }
+
+    private mutating func growLanes() {
+        laneCapacity *= 2
+        let larger = UnsafeMutablePointer<Lane>.allocate(capacity: laneCapacity)
+        larger.moveInitialize(from: lanes, count: laneCount)
+        lanes.deallocate()
+        lanes = larger
     }
 
     /// Whether the set of the current row has a value for `key`.
@@ -262,13 +272,12 @@ package struct AttributesBuilder: ~Copyable {
 
     package func snapshot(rows: Int) -> AttributesColumn {
         let slotCount = rows < starts.count ? Int(starts[rows]) : slots.count
-        var counts = [Int](repeating: 0, count: laneCount)
-        if rows == shapes.count {
-            for i in 0..<laneCount { counts[i] = lanes[i].count }
-        } else {
-            for row in 0..<rows {
-                for lane in lanesOfShape[Int(shapes[row])] { counts[Int(lane)] += 1 }
-            }
+        var counts = (0..<laneCount).map { lanes[$0].count }
+        for row in rows..<shapes.count {
+            for lane in lanesOfShape[Int(shapes[row])] { counts[Int(lane)] -= 1 }
+        }
+        if starts.count > shapes.count {
+            for lane in lanesOfShape[Int(current)] { counts[Int(lane)] -= 1 }
         }
         return AttributesColumn(
             shapes: shapes.snapshot()[0..<rows], lanesOfShape: lanesOfShape,
