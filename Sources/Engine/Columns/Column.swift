@@ -178,3 +178,11 @@ package struct NestedColumn: Sendable {
 
     package func range(_ row: Int) -> Range<Int> { Int(offsets[row])..<Int(offsets[row + 1]) }
 }
+
+extension Buffer where Element == UInt32 {
+    /// The length of the longest of the lists that these are the ends of, after a first zero.
+    package var longestList: Int {
+        guard count > 1 else { return 0 }
+        return (1..<count).reduce(0) { Swift.max($0, Int(base[$1] - base[$1 - 1])) }
+    }
+}

@@ -8,7 +8,7 @@ struct LeafDecoder: ~Copyable {
     private let page: PageEntry
     private let column: UInt16
     private let block: Int
-    private var decoder = PageDecoder()
+    private var decoder = PageDecoder(byteLimit: PartLayout.pageByteLimit)
 
     init(page: PageEntry, column: UInt16, block: Int) {
         self.page = page

@@ -15,7 +15,7 @@ enum PartLayout {
     static let version: UInt32 = 1
     static let headerLength = 16
     static let trailerLength = 32
-    /// Rows of a block.
+    /// The most rows of a block.
     static let blockRows = 8192
     /// Blocks of a row group.
     static let groupBlocks = 64
@@ -25,6 +25,12 @@ enum PartLayout {
     static let rowLimit = 1 << 31
     /// The most values that one page may hold, which bounds what a hostile footer can make a reader allocate.
     static let pageValueLimit = 1 << 24
+    /// The most bytes that a page is decoded to.
+    static let pageByteLimit = 256 << 20
+    /// A block ends before one of its columns holds more bytes of strings than this, unless a single row does.
+    static let blockBytes = 32 << 20
+    /// A block ends before one of its columns holds more inner values than this, unless a single row does.
+    static let blockValues = 1 << 22
 }
 
 /// What a leaf holds.

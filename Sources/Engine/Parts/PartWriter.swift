@@ -37,7 +37,8 @@ package enum PartWriter {
         to file: any File
     ) throws(FileError) -> PartSummary {
         precondition(!rows.rows.isEmpty, "a part has rows")
-        let selection = Self.selection(rows)
+        let selection = RowSelection(
+            rows: Array(rows.rows), blockEnds: BlockCutter.ends(of: rows.rows, in: batch, table))
         var encoder = ColumnEncoder(zstdLevel: zstdLevel, orderedColumns: orderedColumns(table))
         for (definition, column) in zip(table.columns, batch.columns) {
             guard let column else { preconditionFailure("a flushed batch has every column") }
@@ -76,12 +77,6 @@ package enum PartWriter {
         mutating func append(fixed64 value: UInt64) {
             withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
         }
-    }
-
-    private static func selection(_ rows: PartitionRows) -> RowSelection {
-        let count = rows.rows.count
-        let ends = stride(from: PartLayout.blockRows, to: count, by: PartLayout.blockRows).map { $0 }
-        return RowSelection(rows: Array(rows.rows), blockEnds: ends + [count])
     }
 
     private static func groups(_ blocks: Int) -> [Int] {
