@@ -34,7 +34,7 @@ package enum LogDecoder {
             if (traceID.count != 0 && traceID.count != 16) || (spanID.count != 0 && spanID.count != 8) {
                 return "a log record's trace_id must have 0 or 16 bytes, its span_id 0 or 8"
             }
-            if time > UInt64(Int64.max) || observed > UInt64(Int64.max) {
+            if time >= UInt64(Int64.max) || observed >= UInt64(Int64.max) {
                 return "a log record's times must lie before 2262-04-11"
             }
             return nil

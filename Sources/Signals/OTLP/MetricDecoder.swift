@@ -24,11 +24,14 @@ package enum MetricDecoder {
 
         init(_ identity: IdentityCodes) { self.identity = identity }
 
-        mutating func setMetric(_ header: MetricHeader, _ builder: inout MetricBuilder) {
+        mutating func setMetric(
+            _ header: MetricHeader, _ builder: inout MetricBuilder
+        ) throws(ProtobufError) {
             self.header = header
             name = builder.metricNames.code(header.name.start, count: header.name.count)
             builder.scratch.bytes.removeAll(keepingCapacity: true)
             header.write(identity, into: &builder.scratch)
+            guard builder.scratch.bytes.count <= RequestLimits.identityBytes else { throw .tooLarge }
             context = builder.cache.context(builder.scratch.bytes)
         }
     }
@@ -133,7 +136,8 @@ package enum MetricDecoder {
     ) throws(ProtobufError) {
         let header = try MetricHeader(message, joining: &builder.joined)
         var codes = MetricCodes(identity)
-        if header.name.count > 0 { codes.setMetric(header, &builder) }
+        if header.name.count > 0 { try codes.setMetric(header, &builder) }
+        let before = builder.itemCount
         var points = ProtobufReader(header.data)
         while !points.isAtEnd {
             let tag = try points.tag()
@@ -146,20 +150,49 @@ package enum MetricDecoder {
                 outcome.reject("a metric must have a name")
                 continue
             }
-            let fault: String?
+            guard builder.itemCount &- before < RequestLimits.items else { throw .tooLarge }
+            if point.count > RequestLimits.pointBytes {
+                outcome.reject("a data point must not have more than \(RequestLimits.pointBytes) bytes")
+                continue
+            }
+            let rows = builder.rowCount
+            var fault: String?
             switch header.kind {
             case 3: fault = try decodeHistogram(point, codes, &builder)
             case 4: fault = try decodeExponentialHistogram(point, codes, &builder)
             case 5: fault = try decodeSummary(point, codes, &builder)
             default: fault = try decodeNumber(point, codes, &builder)
             }
+            if fault == nil { fault = childrenFault(builder) }
             if let fault {
-                builder.truncate(to: builder.rowCount)
+                builder.truncate(to: rows)
                 outcome.reject(fault)
             } else {
                 outcome.accepted &+= 1
             }
         }
+    }
+
+    /// Why the last row cannot be stored for what it holds, or nil.
+    @inline(__always)
+    private static func childrenFault(_ builder: borrowing MetricBuilder) -> String? {
+        if last(builder.exemplars.ends) > RequestLimits.children {
+            return "a data point must not have more than \(RequestLimits.children) exemplars"
+        }
+        if last(builder.distributions.ends) > 0,
+            max(
+                last(builder.distributions.bucketEnds), last(builder.distributions.negativeEnds),
+                last(builder.distributions.quantileEnds)) > RequestLimits.buckets
+        {
+            return "a data point must not have more than \(RequestLimits.buckets) buckets or quantiles"
+        }
+        return nil
+    }
+
+    /// The length of the last list.
+    @inline(__always)
+    private static func last(_ ends: borrowing BufferBuilder<UInt32>) -> Int {
+        Int(ends.base[ends.count - 1]) - Int(ends.base[ends.count - 2])
     }
 
     private static func decodeNumber(
@@ -228,7 +261,7 @@ package enum MetricDecoder {
 
         @inline(__always)
         var fault: String? {
-            start > UInt64(Int64.max) || time > UInt64(Int64.max)
+            start >= UInt64(Int64.max) || time >= UInt64(Int64.max)
                 ? "a data point's times must lie before 2262-04-11" : nil
         }
     }
@@ -301,6 +334,7 @@ package enum MetricDecoder {
             _ = try AnyValue.scalar(AnyValue.keyValue(item).value)
             builder.scratch.field(7, bytes: item.raw)
         }
+        guard builder.scratch.bytes.count <= RequestLimits.identityBytes else { throw .tooLarge }
         return builder.series.code(builder.scratch.bytes, count: builder.scratch.bytes.count)
     }
 }

@@ -47,6 +47,7 @@ enum RequestWalker {
         _ body: (ProtobufSlice, IdentityCodes, inout Builder) throws(ProtobufError) -> Void
     ) throws(ProtobufError) {
         var codes = IdentityCodes()
+        let before = builder.itemCount
         try forEach(1, in: ProtobufSlice(request)) { message throws(ProtobufError) in
             let group = try Group(message)
             defer { withExtendedLifetime(group) {} }
@@ -56,6 +57,8 @@ enum RequestWalker {
                 defer { withExtendedLifetime(scope) {} }
                 try codes.setScope(scope.header, schemaURL: scope.schemaURL, in: &builder)
                 try forEach(2, in: message) { item throws(ProtobufError) in
+                    guard item.count <= RequestLimits.itemBytes, builder.itemCount &- before < RequestLimits.items
+                    else { throw .tooLarge }
                     try body(item, codes, &builder)
                 }
             }

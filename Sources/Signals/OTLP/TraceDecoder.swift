@@ -34,6 +34,8 @@ package enum TraceDecoder {
         var droppedAttributes: Int64 = 0
         var droppedEvents: Int64 = 0
         var droppedLinks: Int64 = 0
+        var events = 0
+        var links = 0
 
         /// Why the span cannot be stored, or nil.
         @inline(__always)
@@ -43,11 +45,14 @@ package enum TraceDecoder {
             {
                 return "a span's trace_id must have 16 bytes, its span_id 8, its parent_span_id 0 or 8"
             }
-            if start > UInt64(Int64.max) || end > UInt64(Int64.max) {
+            if start >= UInt64(Int64.max) || end >= UInt64(Int64.max) {
                 return "a span's times must lie before 2262-04-11"
             }
             if Self.isZero(traceID) || Self.isZero(spanID) {
                 return "a span's trace_id and span_id must not be all zeros"
+            }
+            if events > RequestLimits.children || links > RequestLimits.children {
+                return "a span must not have more than \(RequestLimits.children) events, nor as many links"
             }
             return nil
         }
@@ -82,9 +87,15 @@ package enum TraceDecoder {
                 let attribute = try reader.bytes()
                 if fits { fits = try builder.attributes.append(keyValue: attribute) }
             case 10 << 3: fields.droppedAttributes = Int64(UInt32(truncatingIfNeeded: try reader.varint()))
-            case 11 << 3 | 2: try decodeEvent(reader.bytes(), &builder)
+            case 11 << 3 | 2:
+                let event = try reader.bytes()
+                fields.events += 1
+                if fields.events <= RequestLimits.children { try decodeEvent(event, &builder) }
             case 12 << 3: fields.droppedEvents = Int64(UInt32(truncatingIfNeeded: try reader.varint()))
-            case 13 << 3 | 2: try decodeLink(reader.bytes(), &builder)
+            case 13 << 3 | 2:
+                let link = try reader.bytes()
+                fields.links += 1
+                if fields.links <= RequestLimits.children { try decodeLink(link, &builder) }
             case 14 << 3: fields.droppedLinks = Int64(UInt32(truncatingIfNeeded: try reader.varint()))
             case 15 << 3 | 2: try decodeStatus(reader.bytes(), &fields)
             case 16 << 3 | 5: fields.flags = Int64(try reader.fixed32())

@@ -58,6 +58,7 @@ extension AttributesBuilder {
             if let place = places[key] {
                 items[place] = item
             } else {
+                guard items.count < RequestLimits.attributes else { throw .tooLarge }
                 places[key] = items.count
                 items.append(item)
             }

@@ -8,6 +8,8 @@ package protocol IdentityColumns: ~Copyable {
     var scopes: StringColumnBuilder { get set }
     /// Reused between requests.
     var scratch: ProtobufWriter { get set }
+    /// Rows, rows inside rows, and what else grows with a request; see `RequestLimits.items`.
+    var itemCount: Int { get }
 }
 
 /// The entries of the identity columns that all items of a scope share.
@@ -25,6 +27,7 @@ package struct IdentityCodes {
     package mutating func setResource<Builder: IdentityColumns & ~Copyable>(
         _ message: ProtobufSlice, schemaURL: ProtobufSlice, in builder: inout Builder
     ) throws(ProtobufError) {
+        guard message.count + schemaURL.count <= RequestLimits.identityBytes else { throw .tooLarge }
         try AnyValue.check(attributesIn: message, field: 1)
         ResourceIdentity.write(message: message, schemaURL: schemaURL, into: &builder.scratch)
         resource = builder.resources.code(builder.scratch.bytes, count: builder.scratch.bytes.count)
@@ -37,6 +40,7 @@ package struct IdentityCodes {
     package mutating func setScope<Builder: IdentityColumns & ~Copyable>(
         _ message: ProtobufSlice, schemaURL: ProtobufSlice, in builder: inout Builder
     ) throws(ProtobufError) {
+        guard message.count + schemaURL.count <= RequestLimits.identityBytes else { throw .tooLarge }
         try AnyValue.check(attributesIn: message, field: 3)
         ResourceIdentity.write(message: message, schemaURL: schemaURL, into: &builder.scratch)
         scope = builder.scopes.code(builder.scratch.bytes, count: builder.scratch.bytes.count)

@@ -68,6 +68,9 @@ package struct LogBuilder: BatchBuilder, IdentityColumns, ~Copyable {
 
     package var rowCount: Int { times.count }
 
+    @inline(__always)
+    package var itemCount: Int { times.count }
+
     package var byteCount: Int {
         rowCount * (7 * 8 + 24) + serviceNames.byteCount + resources.byteCount + scopes.byteCount
             + severityTexts.byteCount + eventNames.byteCount + bodies.byteCount + attributes.byteCount

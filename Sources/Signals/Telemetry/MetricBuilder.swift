@@ -64,6 +64,13 @@ package struct MetricBuilder: BatchBuilder, IdentityColumns, ~Copyable {
 
     package var rowCount: Int { times.count }
 
+    /// A series repeats what describes its metric: its bytes grow beyond those of the request.
+    @inline(__always)
+    package var itemCount: Int {
+        let values = distributions.buckets.count &+ distributions.negatives.count &+ distributions.quantiles.count
+        return times.count &+ exemplars.values.count &+ values / 8 &+ series.entries.contents.count / 256
+    }
+
     package var byteCount: Int {
         rowCount * (6 * 8 + 5 * 4 + 8) + metricNames.byteCount + series.byteCount + serviceNames.byteCount
             + resources.byteCount + scopes.byteCount + cache.byteCount

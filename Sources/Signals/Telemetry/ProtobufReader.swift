@@ -6,6 +6,8 @@ public enum ProtobufError: Error, Hashable, Sendable {
     case malformed
     /// Values nested deeper than `ProtobufReader.deepest`.
     case tooDeep
+    /// More than a request may hold: more items than memory is granted for, or one of a size that no part can have.
+    case tooLarge
 }
 
 /// Walks the fields of one protobuf message in place.

@@ -52,6 +52,9 @@ package struct SpanBuilder: BatchBuilder, IdentityColumns, ~Copyable {
 
     package var rowCount: Int { startTimes.count }
 
+    @inline(__always)
+    package var itemCount: Int { startTimes.count &+ events.times.count &+ links.flags.count }
+
     /// Ends the row's lists of events and links, whose rows were appended before.
     @inline(__always)
     package mutating func finishRow(start: Int64, end: Int64) {
