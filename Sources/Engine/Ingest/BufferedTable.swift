@@ -10,17 +10,19 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
     private let store: Store
     private let log: WriteAheadLog
     private let limits: FlushLimits
+    private let memory: MemtableMemory
     private let makeBuilder: @Sendable () -> Builder
     private let memtables = Mutex<[TenantID: Memtable<Builder>]>([:])
 
     package init(
         _ table: TableDefinition, store: Store, log: WriteAheadLog, limits: FlushLimits,
-        makeBuilder: @escaping @Sendable () -> Builder
+        memory: MemtableMemory = MemtableMemory(), makeBuilder: @escaping @Sendable () -> Builder
     ) {
         self.table = table
         self.store = store
         self.log = log
         self.limits = limits
+        self.memory = memory
         self.makeBuilder = makeBuilder
     }
 
@@ -28,10 +30,36 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
         memtables.withLock { memtables in
             if let known = memtables[tenant] { return known }
             let memtable = Memtable(
-                key: TenantTable(tenant: tenant, table: table.id), log: log, limits: limits,
+                key: TenantTable(tenant: tenant, table: table.id), log: log, limits: limits, memory: memory,
                 makeBuilder: makeBuilder)
             memtables[tenant] = memtable
             return memtable
+        }
+    }
+
+    /// Appends to the tenant's memtable; one that nothing came into is not kept, since anybody may name any number of tenants.
+    private func append(
+        _ request: LoggedRequest, replayedAt position: UInt64?, decode: (inout Builder) throws -> Bool
+    ) throws -> (position: UInt64?, isFlushDue: Bool) {
+        while true {
+            let memtable = memtable(request.tenant)
+            var isStored = false
+            defer { if !isStored { retire(memtable) } }
+            do {
+                let result = try memtable.append(request, replayedAt: position, decode: decode)
+                isStored = result.position != nil
+                return result
+            } catch is Memtable<Builder>.Retired {
+                continue
+            }
+        }
+    }
+
+    /// Lets go of a memtable if it is empty.
+    private func retire(_ memtable: Memtable<Builder>) {
+        memtables.withLock { memtables in
+            guard memtables[memtable.key.tenant] === memtable, memtable.retire() else { return }
+            memtables[memtable.key.tenant] = nil
         }
     }
 
@@ -42,8 +70,7 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
     package func ingest(
         _ request: LoggedRequest, decode: (inout Builder) throws -> Bool
     ) throws -> Bool {
-        let (position, isDue) = try memtable(request.tenant).append(
-            request, replayedAt: nil, decode: decode)
+        let (position, isDue) = try append(request, replayedAt: nil, decode: decode)
         if let position { try log.wait(for: position) }
         return isDue
     }
@@ -56,9 +83,7 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
     ) throws -> Bool {
         let key = TenantTable(tenant: record.request.tenant, table: table.id)
         guard record.position > store.flushedPosition(key) else { return false }
-        return try memtable(key.tenant).append(
-            record.request, replayedAt: record.position, decode: decode
-        ).isFlushDue
+        return try append(record.request, replayedAt: record.position, decode: decode).isFlushDue
     }
 
     /// A tenant's rows that may lie in `range`, at one moment.
@@ -90,6 +115,7 @@ extension BufferedTable: Flushable where Builder: ~Copyable {
         for memtable in all {
             // Batches whose flush failed before come first.
             for frozen in memtable.unflushed { try flush(frozen, of: memtable) }
+            if memtable.isIdle(now: now) { retire(memtable) }
             guard flushesAll || memtable.isFlushDue(now: now) else { continue }
             if let frozen = memtable.freeze() { try flush(frozen, of: memtable) }
         }

@@ -11,6 +11,8 @@ package final class FlushWorker: Sendable {
         var asked = 0
         var done = 0
         var failure: StorageError?
+        /// The thread has flushed for the last time.
+        var hasEnded = false
     }
 
     private let tables: [any Flushable]
@@ -44,12 +46,14 @@ package final class FlushWorker: Sendable {
     package func flushAll() throws(StorageError) {
         let ticket = state.notifying { state in
             state.asked += 1
+            // What failed before this request says nothing of it.
+            state.failure = nil
             return state.asked
         }
         let failure = state.wait { state -> StorageError?? in
             if state.done >= ticket { return .some(nil) }
             if let failure = state.failure { return .some(failure) }
-            return state.isClosing ? .some(nil) : nil
+            return state.hasEnded ? .some(nil) : nil
         }
         if let error = failure ?? nil { throw error }
     }
@@ -76,6 +80,7 @@ package final class FlushWorker: Sendable {
             if all { state.notifying { $0.failure = error } }
             if !last { _ = state.wait(timeout: .seconds(1)) { $0.isClosing ? true : nil } }
         }
+        if last { state.notifying { $0.hasEnded = true } }
         return !last
     }
 

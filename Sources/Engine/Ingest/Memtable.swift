@@ -14,7 +14,11 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
         /// The first and the last log position in it.
         let first: UInt64
         let last: UInt64
+        let bytes: Int
     }
+
+    /// The memtable has been given up: there is, or will be, another one for its tenant.
+    struct Retired: Error {}
 
     private struct State: ~Copyable {
         var builder: Builder
@@ -28,21 +32,30 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
         var frozen: [Frozen] = []
         /// Set while the builder waits to be frozen; no rows are added then.
         var isClosing = false
+        /// Set when the memtable is given up, empty.
+        var isRetired = false
+        /// Bytes of the builder, as they were counted last.
+        var bytes = 0
+        /// Since when there are no rows in the builder.
+        var emptySince = ContinuousClock.now
     }
 
     let key: TenantTable
     private let log: WriteAheadLog
     private let limits: FlushLimits
+    private let memory: MemtableMemory
     private let state: Monitor<UnsafeMutablePointer<State>>
     private let makeBuilder: @Sendable () -> Builder
 
     init(
-        key: TenantTable, log: WriteAheadLog, limits: FlushLimits,
+        key: TenantTable, log: WriteAheadLog, limits: FlushLimits, memory memtableMemory: MemtableMemory,
         makeBuilder: @escaping @Sendable () -> Builder
     ) {
         self.key = key
         self.log = log
         self.limits = limits
+        self.memory = memtableMemory
+        memtableMemory.open()
         self.makeBuilder = makeBuilder
         let memory = UnsafeMutablePointer<State>.allocate(capacity: 1)
         memory.initialize(to: State(builder: makeBuilder()))
@@ -52,6 +65,7 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
 
     deinit {
         state.withLock { state in
+            memory.close(bytes: state.pointee.bytes + state.pointee.frozen.reduce(0) { $0 + $1.bytes })
             state.deinitialize(count: 1)
             state.deallocate()
         }
@@ -66,9 +80,12 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
         decode: (inout Builder) throws -> Bool
     ) throws -> (position: UInt64?, isFlushDue: Bool) {
         typealias Outcome = Result<(position: UInt64?, isFlushDue: Bool), any Error>
+        guard memory.waitForRoom(limits.patience) else { throw IngestError.overloaded }
         let outcome = state.wait(timeout: limits.patience) { state -> Outcome? in
-            let isFull = state.pointee.frozen.count >= 2 && state.pointee.builder.byteCount >= limits.bytes
-            if state.pointee.isClosing || isFull { return nil }
+            if state.pointee.isRetired { return .failure(Retired()) }
+            // A builder grows on while the one before it is flushed, but not for ever.
+            let most = state.pointee.frozen.count >= 2 ? limits.bytes : 2 * limits.bytes
+            if state.pointee.isClosing || state.pointee.bytes >= most { return nil }
             return Outcome { try append(request, position, state, decode) }
         }
         guard let outcome else { throw IngestError.overloaded }
@@ -80,6 +97,7 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
         _ decode: (inout Builder) throws -> Bool
     ) throws -> (position: UInt64?, isFlushDue: Bool) {
         let before = state.pointee.builder.rowCount
+        defer { recount(state) }
         do {
             guard try decode(&state.pointee.builder) else {
                 state.pointee.builder.truncate(to: before)
@@ -90,11 +108,25 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
             state.pointee.last = last
             state.pointee.pending.append((last, state.pointee.builder.rowCount))
             if state.pointee.oldestRow == nil { state.pointee.oldestRow = .now }
-            return (last, state.pointee.builder.byteCount >= limits.bytes)
+            let bytes = state.pointee.builder.byteCount
+            return (last, bytes >= limits.bytes || isPressing(bytes))
         } catch {
             state.pointee.builder.truncate(to: before)
             throw error
         }
+    }
+
+    private func isPressing(_ bytes: Int) -> Bool { memory.pressingSize.map { bytes >= $0 } ?? false }
+
+    /// Counts what the builder takes now.
+    private func recount(_ state: UnsafeMutablePointer<State>) {
+        if state.pointee.builder.rowCount == 0, state.pointee.builder.byteCount > 1 << 20 {
+            // Rows were taken back, but not their strings, which nothing would ever flush.
+            state.pointee.builder = makeBuilder()
+        }
+        let bytes = state.pointee.builder.byteCount
+        memory.change(by: bytes - state.pointee.bytes)
+        state.pointee.bytes = bytes
     }
 
     private static func publish(_ state: UnsafeMutablePointer<State>, through durable: UInt64) {
@@ -124,8 +156,30 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
     func isFlushDue(now: ContinuousClock.Instant) -> Bool {
         state.withLock { state in
             guard let oldest = state.pointee.oldestRow else { return false }
-            return state.pointee.builder.byteCount >= limits.bytes || now - oldest >= limits.age
+            return state.pointee.bytes >= limits.bytes || now - oldest >= limits.age
+                || isPressing(state.pointee.bytes)
         }
+    }
+
+    /// Whether there has been nothing in the memtable for as long as rows may stay.
+    func isIdle(now: ContinuousClock.Instant) -> Bool {
+        let isPressing = memory.pressingSize != nil
+        return state.withLock { state in
+            Self.isEmpty(state) && (isPressing || now - state.pointee.emptySince >= limits.age)
+        }
+    }
+
+    /// Gives the memtable up if it is empty.
+    func retire() -> Bool {
+        state.notifying { state in
+            guard Self.isEmpty(state) else { return false }
+            state.pointee.isRetired = true
+            return true
+        }
+    }
+
+    private static func isEmpty(_ state: UnsafeMutablePointer<State>) -> Bool {
+        state.pointee.builder.rowCount == 0 && state.pointee.frozen.isEmpty && !state.pointee.isClosing
     }
 
     /// Takes no more rows into the builder, waits until those it has are durable, and begins a new one.
@@ -145,11 +199,13 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
             guard isDurable, state.pointee.pending.isEmpty, state.pointee.published > 0 else { return nil }
             let frozen = Frozen(
                 batch: state.pointee.builder.snapshot(rows: state.pointee.published),
-                first: state.pointee.first, last: state.pointee.last)
+                first: state.pointee.first, last: state.pointee.last, bytes: state.pointee.bytes)
             state.pointee.frozen.append(frozen)
             state.pointee.builder = makeBuilder()
+            state.pointee.bytes = 0
             state.pointee.published = 0
             state.pointee.oldestRow = nil
+            state.pointee.emptySince = .now
             return frozen
         }
     }
@@ -161,7 +217,7 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
     func finishFlush(_ publish: () -> Void) {
         state.notifying { state in
             publish()
-            state.pointee.frozen.removeFirst()
+            memory.change(by: -state.pointee.frozen.removeFirst().bytes)
         }
     }
 
@@ -174,6 +230,7 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
             state.pointee.pending = []
             state.pointee.last = min(state.pointee.last, durable)
             if state.pointee.published == 0 { state.pointee.oldestRow = nil }
+            recount(state)
         }
     }
 
@@ -185,7 +242,9 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
         }
     }
 
-    var byteCount: Int { state.withLock { $0.pointee.builder.byteCount } }
+    var byteCount: Int {
+        state.withLock { state in state.pointee.frozen.reduce(state.pointee.bytes) { $0 + $1.bytes } }
+    }
 }
 
 /// When memtables are flushed.

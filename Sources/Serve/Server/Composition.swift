@@ -20,7 +20,6 @@ struct Composition {
     init(_ configuration: Configuration, log: Log) throws(EngineError) {
         var engineConfiguration = EngineConfiguration(dataDirectory: configuration.dataDirectory)
         engineConfiguration.durability = configuration.durability
-        engineConfiguration.bodyLimit = configuration.maxBodySize
         engineConfiguration.flush.bytes = configuration.flushBytes
         engineConfiguration.flush.age = .nanoseconds(configuration.flushAge)
         Self.keepMemory()
@@ -117,6 +116,8 @@ private struct EngineReceiver: OTLPReceiver {
         let outcome: DecodeOutcome
         do {
             outcome = try engine.ingest(request, protobuf: protobuf)
+        } catch ProtobufError.tooLarge {
+            throw .malformed("the request holds more items, or larger ones, than are taken at a time")
         } catch let error as ProtobufError {
             throw .malformed("the body is not a valid protobuf request: \(error)")
         } catch IngestError.unavailable(let reason) {

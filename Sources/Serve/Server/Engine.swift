@@ -13,8 +13,6 @@ package struct EngineConfiguration: Sendable {
     package var dataDirectory: String
     package var durability = Durability.fsync
     package var flush = FlushLimits()
-    /// The longest request body after decompression.
-    package var bodyLimit = 64 << 20
 
     package init(dataDirectory: String) { self.dataDirectory = dataDirectory }
 }
@@ -37,13 +35,13 @@ package final class Engine: Sendable {
     private let log: WriteAheadLog
     private let worker: FlushWorker
     private let flushThread: WorkerThread
-    private let bodyLimit: Int
+    /// No setting lets longer requests in.
+    package static let longestBody = 1 << 30
 
     /// Opens the directory, replays the log, and starts to flush.
     package init(
         _ configuration: EngineConfiguration, fileSystem: any FileSystem, report: Log
     ) throws(EngineError) {
-        bodyLimit = configuration.bodyLimit
         do {
             tables = try TableCatalog.parse(files: Schema.files, lock: Schema.lock)
             spanTable = try SpanTable(Self.table("otel_traces", tables))
@@ -55,22 +53,30 @@ package final class Engine: Sendable {
                 directory: configuration.dataDirectory + "/wal", fileSystem: fileSystem,
                 durability: configuration.durability, flushed: store.flushedPositions.values.max() ?? 0)
             let (spanTable, logTable, metricTable) = (spanTable, logTable, metricTable)
+            // A table of one tenant takes three times its flush size at most before requests wait.
+            let memory = MemtableMemory(limit: max(9 * configuration.flush.bytes, 1 << 30))
             spans = BufferedTable(
-                spanTable.definition, store: store, log: log, limits: configuration.flush,
+                spanTable.definition, store: store, log: log, limits: configuration.flush, memory: memory,
                 makeBuilder: { SpanBuilder(spanTable) })
             logs = BufferedTable(
-                logTable.definition, store: store, log: log, limits: configuration.flush,
+                logTable.definition, store: store, log: log, limits: configuration.flush, memory: memory,
                 makeBuilder: { LogBuilder(logTable) })
             metrics = BufferedTable(
-                metricTable.definition, store: store, log: log, limits: configuration.flush,
+                metricTable.definition, store: store, log: log, limits: configuration.flush, memory: memory,
                 makeBuilder: { MetricBuilder(metricTable) })
             worker = FlushWorker(tables: [spans, logs, metrics], log: log) { error in
                 report.error("a flush failed; it will be tried again", ["error": .string("\(error)")])
             }
             flushThread = worker.start()
-            try log.start(
-                report: { segment, scan in Self.report(segment, scan, report) },
-                replay: { record in replay(record, report) })
+            do throws(FileError) {
+                try log.start(
+                    report: { segment, scan in Self.report(segment, scan, report) },
+                    replay: { record in replay(record, report) })
+            } catch {
+                worker.stop()
+                flushThread.join()
+                throw error
+            }
         } catch {
             throw EngineError(description: "\(error)")
         }
@@ -104,11 +110,11 @@ package final class Engine: Sendable {
     private func replay(_ record: ReplayedRequest, _ report: Log) {
         while true {
             do {
-                if try replay(record, try decoded(record.request)) { worker.wake() }
+                if try replay(record) { worker.wake() }
                 return
             } catch IngestError.overloaded {
                 // Flushing is slow: nothing else waits for it at start.
-                continue
+                worker.wake()
             } catch {
                 // It was never acknowledged: a body that cannot be decoded is answered with 400.
                 report.warning("a logged request cannot be decoded", ["error": .string("\(error)")])
@@ -117,33 +123,35 @@ package final class Engine: Sendable {
         }
     }
 
-    private func replay(_ record: ReplayedRequest, _ protobuf: [UInt8]) throws -> Bool {
+    private func replay(_ record: ReplayedRequest) throws -> Bool {
         switch record.request.signal {
         case .traces:
             try spans.replay(record) { builder in
-                try protobuf.withUnsafeBytes { try TraceDecoder.decode($0, into: &builder) }.accepted > 0
+                try decoded(record.request).withUnsafeBytes { try TraceDecoder.decode($0, into: &builder) }.accepted > 0
             }
         case .logs:
             try logs.replay(record) { builder in
-                try protobuf.withUnsafeBytes {
+                try decoded(record.request).withUnsafeBytes {
                     try LogDecoder.decode($0, received: record.request.received, into: &builder)
                 }.accepted > 0
             }
         case .metrics:
             try metrics.replay(record) { builder in
-                try protobuf.withUnsafeBytes { try MetricDecoder.decode($0, into: &builder) }.accepted > 0
+                try decoded(record.request).withUnsafeBytes { try MetricDecoder.decode($0, into: &builder) }.accepted
+                    > 0
             }
         }
     }
 
-    /// The request's protobuf bytes: decompressed, and transcoded if it is JSON.
+    /// The protobuf bytes of a logged request: decompressed, and transcoded if it is JSON. It may be longer than what is taken
+    /// now, since the limit may have been another when it came.
     package func decoded(_ request: LoggedRequest) throws -> [UInt8] {
         let bytes = try request.body.withUnsafeBytes { body in
             switch request.coding {
             case .identity: request.body
-            case .gzip: try Gzip.decompress(body, limit: bodyLimit)
-            case .zstd: try Zstd.decompress(streamed: body, limit: bodyLimit)
-            case .deflate: try Gzip.inflate(body, limit: bodyLimit)
+            case .gzip: try Gzip.decompress(body, limit: Self.longestBody)
+            case .zstd: try Zstd.decompress(streamed: body, limit: Self.longestBody)
+            case .deflate: try Gzip.inflate(body, limit: Self.longestBody)
             }
         }
         guard request.format == .json else { return bytes }

@@ -82,7 +82,7 @@ struct ConfigurationTests {
         ("data-dir: a\ndata-dir: b", 2, "\"data-dir\" is set twice; first in line 1"),
         ("durability: sync", 1, "durability: \"sync\" is none of fsync, written, memory"),
         ("flush-bytes: many", 1, "flush-bytes: \"many\" is no size; it looks like 64MiB, 500MB or 65536"),
-        ("flush-bytes: 1", 1, "flush-bytes: 1 is not between 1MiB and 64GiB"),
+        ("flush-bytes: 1", 1, "flush-bytes: 1 is not between 1MiB and 1GiB"),
         ("query-timeout: 0s", 1, "query-timeout: a duration is above zero"),
         (
             "listen-http: here", 1,

@@ -53,7 +53,7 @@ struct Setting: Sendable {
             help: "how many bytes of rows a table holds in memory before it writes a part",
             show: { ValueText.size($0.flushBytes) },
             apply: { configuration, text throws(ValueError) in
-                configuration.flushBytes = try ValueText.size(text, in: 1 << 20...1 << 36)
+                configuration.flushBytes = try ValueText.size(text, in: 1 << 20...1 << 30)
             }),
         Setting(
             key: "flush-age", value: "DURATION", help: "how long rows stay in memory at most before they are in a part",
@@ -77,7 +77,7 @@ struct Setting: Sendable {
             key: "max-body-size", value: "SIZE", help: "the largest request of telemetry, compressed and decompressed",
             show: { ValueText.size($0.maxBodySize) },
             apply: { configuration, text throws(ValueError) in
-                configuration.maxBodySize = try ValueText.size(text, in: 1 << 10...1 << 32)
+                configuration.maxBodySize = try ValueText.size(text, in: 1 << 10...Engine.longestBody)
             }),
         Setting(
             key: "max-connections", value: "N", help: "how many connections each port serves at a time",
