@@ -167,10 +167,19 @@ let package = Package(
             imports: [
                 "API", "Core", "HTTP", "JSON", "LogFixtures", "LogQL", "OTLP", "QueryModel", "QuerySupport",
                 "TraceFixtures", "TraceSearch",
+                "API", "Compression", "Core", "HTTP", "Ingest", "JSON", "LogFixtures", "LogQL", "OTLP", "QueryModel",
+                "QuerySupport", "TraceFixtures", "TraceSearch",
+            ]),
+        tests(
+            "Serve", "Readers",
+            imports: [
+                "Core", "Files", "Ingest", "OTLP", "Pattern", "QueryModel", "Readers", "Schema", "Storage",
+                "TableSchema", "Telemetry", "TraceFixtures", "TraceSearch",
             ]),
         tests("Query", "QueryModel", imports: ["Core", "QueryModel"]),
         .target(
-            name: "TraceFixtures", dependencies: ["Core", "QueryModel"], path: "Tests/Support/TraceFixtures",
+            name: "TraceFixtures", dependencies: ["Core", "QueryModel", "Telemetry"],
+            path: "Tests/Support/TraceFixtures",
             swiftSettings: common),
         tests("Query", "TraceSearch", imports: ["Core", "QueryModel", "TraceSearch", "TraceFixtures"]),
         .target(
@@ -197,14 +206,11 @@ let package = Package(
         tests("Signals", "OTLP", imports: ["Columns", "Core", "EngineFixtures", "OTLP", "TableSchema", "Telemetry"]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
         tests(
-            "Serve", "Readers",
-            imports: [
-                "Core", "Files", "Ingest", "OTLP", "Pattern", "QueryModel", "Readers", "Schema", "Storage", "TableSchema",
-                "Telemetry",
-            ]),
-        tests(
             "Serve", "Server",
-            imports: ["Server", "API", "Columns", "Core", "Files", "Ingest", "OTLP", "Storage", "TableSchema", "Telemetry"]),
+            imports: [
+                "Server", "API", "Columns", "Compression", "Core", "Files", "Ingest", "OTLP", "QueryModel", "Readers",
+                "Storage", "TableSchema", "Telemetry", "TraceFixtures",
+            ]),
         .target(
             name: "QuerySupport", dependencies: ["Core", "QueryModel"], path: "Tests/Support/Query",
             swiftSettings: common),

@@ -11,14 +11,8 @@ enum SpanFilters {
         if let kind = query.kind {
             filters.append(.integers(table.kind.ordinal, Int64(kind)...Int64(kind)))
         }
-        if let service = query.service {
-            let wanted = Array(service.utf8)
-            filters.append(.strings(table.serviceName.ordinal) { $0.elementsEqual(wanted) })
-        }
-        if let operation = query.operation {
-            let wanted = Array(operation.utf8)
-            filters.append(.strings(table.spanName.ordinal) { $0.elementsEqual(wanted) })
-        }
+        if let service = query.service { filters.append(text(table.serviceName, service)) }
+        if let operation = query.operation { filters.append(text(table.spanName, operation)) }
         // A negative duration counts as none.
         let least = query.minDuration.map { $0 <= 0 ? .min : $0 } ?? .min
         let most = query.maxDuration ?? .max
@@ -28,6 +22,15 @@ enum SpanFilters {
             if let filter = make(tag.key, tag.value, table) { filters.append(filter) }
         }
         return filters
+    }
+
+    /// The column holds this text. One that is not UTF-8 is asked for as it is shown, which is repaired.
+    static func text(_ column: ColumnHandle<StringColumn>, _ text: String) -> RowFilter {
+        let wanted = Array(text.utf8)
+        let mayBeRepaired = text.unicodeScalars.contains("\u{FFFD}")
+        return .strings(column.ordinal) { bytes in
+            bytes.elementsEqual(wanted) || (mayBeRepaired && String(decoding: bytes, as: UTF8.self) == text)
+        }
     }
 
     /// The keys with a meaning of their own, which columns beside the attributes may answer.

@@ -1,8 +1,8 @@
 internal import Columns
 package import Core
 package import Ingest
-package import QueryModel
 internal import Parts
+package import QueryModel
 internal import Storage
 internal import TableSchema
 package import Telemetry
@@ -26,9 +26,14 @@ package struct TraceReader: TraceSource {
             range: .everything, columns: allColumns,
             filters: [.ids(table.traceID.ordinal, Set(traces))])
         var found: [TraceID: [TraceSpan]] = [:]
+        var count = 0
+        // The caller counts what it keeps.
+        defer { context.release(bytes: Self.footprint(count)) }
         let identities = SpanIdentities()
         try run(request, context) { block throws(QueryError) in
-            for span in try materialize(block, identities, context) {
+            let rows = block.rows.map { (batch: block.batch, row: Int($0)) }
+            count += rows.count
+            for span in try materialize(rows, identities, context) {
                 found[span.traceID, default: []].append(span)
             }
             return true
@@ -48,16 +53,39 @@ package struct TraceReader: TraceSource {
         var goesOn = true
         try run(request, context) { block throws(QueryError) in
             pending.add(block, table)
-            let ready = pending.take(beyond: block.bound)
-            if !ready.isEmpty { goesOn = try visit(materialize(ready, identities, context)) }
+            goesOn = try handOver(pending.take(beyond: block.bound), identities, context, visit)
             return goesOn
         }
         guard goesOn else { return }
-        let rest = pending.take(beyond: nil)
-        if !rest.isEmpty { _ = try visit(materialize(rest, identities, context)) }
+        _ = try handOver(pending.take(beyond: nil), identities, context, visit)
     }
 
+    /// Makes spans of the rows, few at a time: a search may have enough after the first ones, and those that were handed over
+    /// are held no longer.
+    ///
+    /// - Returns: whether to go on.
+    private func handOver(
+        _ rows: [BatchRow], _ identities: SpanIdentities, _ context: QueryContext,
+        _ visit: ([TraceSpan]) throws(QueryError) -> Bool
+    ) throws(QueryError) -> Bool {
+        var rest = rows[...]
+        while !rest.isEmpty {
+            let some = rest.prefix(Self.spansPerVisit)
+            rest = rest.dropFirst(some.count)
+            let spans = try materialize(some, identities, context)
+            defer { context.release(bytes: Self.footprint(some.count)) }
+            guard try visit(spans) else { return false }
+        }
+        return true
+    }
+
+    private static let spansPerVisit = 512
+
+    /// What spans with their strings take, about.
+    private static func footprint(_ count: Int) -> Int { count * 2048 }
+
     package func services(context: QueryContext) throws(QueryError) -> [String] {
+        try interruptible { () throws(QueryInterruption) in try context.check() }
         var names: Set<String> = []
         let snapshot = spans.snapshot(context.tenant, in: .everything)
         for batch in snapshot.memory {
@@ -78,10 +106,9 @@ package struct TraceReader: TraceSource {
     package func operations(
         of service: String, context: QueryContext
     ) throws(QueryError) -> [(name: String, kind: Int32)] {
-        let wanted = Array(service.utf8)
         let request = ScanRequest(
             range: .everything, columns: [table.spanName.ordinal, table.kind.ordinal],
-            filters: [.strings(table.serviceName.ordinal) { $0.elementsEqual(wanted) }])
+            filters: [SpanFilters.text(table.serviceName, service)])
         var found: Set<Operation> = []
         try run(request, context) { block throws(QueryError) in
             let names = block.batch[table.spanName]
@@ -131,23 +158,18 @@ package struct TraceReader: TraceSource {
     }
 
     private func materialize(
-        _ block: ScanBlock, _ identities: SpanIdentities, _ context: QueryContext
-    ) throws(QueryError) -> [TraceSpan] {
-        try materialize(block.rows.map { (block.batch, Int($0)) }, identities, context)
-    }
-
-    private func materialize(
-        _ rows: [(batch: ColumnBatch, row: Int)], _ identities: SpanIdentities, _ context: QueryContext
+        _ rows: some Collection<BatchRow>, _ identities: SpanIdentities, _ context: QueryContext
     ) throws(QueryError) -> [TraceSpan] {
         try interruptible { () throws(QueryInterruption) in
             try context.check()
-            // A span with its strings takes about this much.
-            try context.spend(bytes: rows.count * 2048)
+            try context.spend(bytes: Self.footprint(rows.count))
         }
-        let spans = rows.map { SpanRow(table: table, batch: $0.batch, row: $0.row).span(identities) }
-        return spans
+        return rows.map { SpanRow(table: table, batch: $0.batch, row: $0.row).span(identities) }
     }
 }
+
+/// Where a span is.
+private typealias BatchRow = (batch: ColumnBatch, row: Int)
 
 /// Rows that passed, kept until no newer ones can come.
 private struct PendingSpans {
@@ -172,7 +194,7 @@ private struct PendingSpans {
     }
 
     /// Takes the rows that are newer than everything still to come, newest first.
-    mutating func take(beyond bound: Int64?) -> [(batch: ColumnBatch, row: Int)] {
+    mutating func take(beyond bound: Int64?) -> [BatchRow] {
         items.sort { ($0.time, $0.source, $0.row) > ($1.time, $1.source, $1.row) }
         let count = bound.map { bound in items.firstIndex { $0.time <= bound } ?? items.count } ?? items.count
         defer { items.removeFirst(count) }
