@@ -47,8 +47,16 @@ enum OTLPResponse {
         return message + inner
     }
 
-    /// `google.rpc.Status { 1: code, 2: message }`.
+    /// `google.rpc.Status { 1: code, 2: message }`; what may be sent again says when.
     static func failure(_ status: Int, _ message: String, format: LoggedRequest.Format) -> HTTPResponse {
+        var response = statusBody(status, message, format)
+        if status == 503 { response.headers.append(("Retry-After", "1")) }
+        return response
+    }
+
+    private static func statusBody(
+        _ status: Int, _ message: String, _ format: LoggedRequest.Format
+    ) -> HTTPResponse {
         let code = rpcCode(status)
         switch format {
         case .protobuf:

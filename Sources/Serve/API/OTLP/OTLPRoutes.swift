@@ -74,9 +74,7 @@ package struct OTLPRoutes: Sendable {
         } catch OTLPRefusal.malformed(let reason) {
             return OTLPResponse.failure(400, reason, format: format)
         } catch OTLPRefusal.unavailable(let reason) {
-            var response = OTLPResponse.failure(503, reason, format: format)
-            response.headers.append(("Retry-After", "1"))
-            return response
+            return OTLPResponse.failure(503, reason, format: format)
         } catch {
             return OTLPResponse.failure(500, "\(error)", format: format)
         }
