@@ -221,8 +221,9 @@ package struct Scan {
             guard dictionary.isSorted else { return blocks }
             return blocks.filter { block in
                 guard let zone = part.zone(column, block: block) else { return true }
-                let range = Int(zone.lowerBound)...Int(zone.upperBound)
-                return range.upperBound >= codes.count || codes[range].contains(true)
+                // A footer may say anything.
+                guard zone.lowerBound >= 0, zone.upperBound < Int64(codes.count) else { return true }
+                return codes[Int(zone.lowerBound)...Int(zone.upperBound)].contains(true)
             }
         case .ids(let column, let ids):
             var possible: Set<Int> = []
