@@ -11,6 +11,7 @@ package import Telemetry
 package struct TraceReader: TraceSource {
     private let table: SpanTable
     private let spans: BufferedTable<SpanBuilder>
+    private let operationIndex = OperationIndex()
 
     package init(table: SpanTable, spans: BufferedTable<SpanBuilder>) {
         self.table = table
@@ -106,32 +107,45 @@ package struct TraceReader: TraceSource {
     package func operations(
         of service: String, context: QueryContext
     ) throws(QueryError) -> [(name: String, kind: Int32)] {
-        let request = ScanRequest(
-            range: .everything, columns: [table.spanName.ordinal, table.kind.ordinal],
-            filters: [SpanFilters.text(table.serviceName, service)])
+        // A name is known by its bytes: equal texts may differ in them.
+        let wanted = Array(service.utf8)
         var found: Set<Operation> = []
-        try run(request, context) { block throws(QueryError) in
-            let names = block.batch[table.spanName]
-            let kinds = block.batch[table.kind]
-            var seen: Set<UInt64> = []
-            for row in block.rows {
-                let code = names.codes[Int(row)]
-                let kind = Int32(truncatingIfNeeded: kinds[Int(row)])
-                guard seen.insert(UInt64(code) << 32 | UInt64(UInt32(bitPattern: kind))).inserted else { continue }
-                found.insert(Operation(name: names.dictionary.string(Int(code)), kind: kind))
+        let snapshot = spans.snapshot(context.tenant, in: .everything)
+        for batch in snapshot.memory {
+            var collector = OperationCollector()
+            collector.add(
+                services: batch[table.serviceName], names: batch[table.spanName], kinds: batch[table.kind])
+            found.formUnion(collector.found[wanted] ?? [])
+        }
+        for handle in snapshot.parts {
+            let known = try operationIndex.operations(of: handle.record.id) { () throws(QueryError) in
+                try operations(in: handle, context)
             }
-            return true
+            found.formUnion(known[wanted] ?? [])
         }
         return found.sorted().map { ($0.name, $0.kind) }
     }
 
-    private struct Operation: Hashable, Comparable {
-        let name: String
-        let kind: Int32
-
-        static func < (left: Operation, right: Operation) -> Bool {
-            (left.name, left.kind) < (right.name, right.kind)
+    /// The operations of every service in a part.
+    private func operations(
+        in handle: PartHandle, _ context: QueryContext
+    ) throws(QueryError) -> [[UInt8]: [Operation]] {
+        var collector = OperationCollector()
+        try reading(handle) { part in
+            for block in 0..<part.blockCount {
+                try context.check()
+                guard
+                    case .strings(let services) = try part.read(
+                        table.serviceName.ordinal, block: block, statistics: context.statistics),
+                    case .strings(let names) = try part.read(
+                        table.spanName.ordinal, block: block, statistics: context.statistics),
+                    case .integers(let kinds) = try part.read(
+                        table.kind.ordinal, block: block, statistics: context.statistics)
+                else { continue }
+                collector.add(services: services, names: names, kinds: kinds)
+            }
         }
+        return collector.found.mapValues(Array.init)
     }
 
     // MARK: Reading
