@@ -165,8 +165,6 @@ let package = Package(
         tests(
             "Serve", "API",
             imports: [
-                "API", "Core", "HTTP", "JSON", "LogFixtures", "LogQL", "OTLP", "QueryModel", "QuerySupport",
-                "TraceFixtures", "TraceSearch",
                 "API", "Compression", "Core", "HTTP", "Ingest", "JSON", "LogFixtures", "LogQL", "OTLP", "QueryModel",
                 "QuerySupport", "TraceFixtures", "TraceSearch",
             ]),

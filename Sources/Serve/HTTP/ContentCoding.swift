@@ -29,13 +29,21 @@ package enum HTTPBodyError: Error, Hashable, Sendable {
 }
 
 extension HTTPRequest {
+    /// The one coding of the body in lower case, of all such headers, without `identity`; a list if there are several.
+    package var contentCoding: String {
+        let codings = headers.filter { ASCII.equalIgnoringCase($0.name, "Content-Encoding") }
+            .flatMap { $0.value.split(separator: ",") }
+            .map { ASCII.trimmed($0).lowercased() }
+        return codings.filter { !$0.isEmpty && $0 != "identity" }.joined(separator: ", ")
+    }
+
     /// The body without its `Content-Encoding` (rules O-3, O-7).
     package func decodedBody(limit: Int) throws(HTTPBodyError) -> [UInt8] {
-        let encoding = ASCII.trimmed(header("Content-Encoding") ?? "").lowercased()
+        let encoding = contentCoding
         let decoded: [UInt8]
         do throws(CompressionError) {
             switch encoding {
-            case "", "identity":
+            case "":
                 guard body.count <= limit else { throw .tooLarge(limit: limit) }
                 return body
             case "gzip", "x-gzip": decoded = try Gzip.decompress(body, limit: limit)

@@ -3,6 +3,8 @@ import Core
 import Files
 import Ingest
 import OTLP
+import QueryModel
+import Readers
 import Server
 import Storage
 import TableSchema
@@ -145,5 +147,60 @@ struct EngineReviewTests {
         #expect(throws: EngineError.self) { try engine() }
         try disk.remove(directory + "/wal/" + segment)
         try engine().close()
+    }
+}
+
+extension EngineReviewTests {
+    /// A request of spans, each a service, a name and a kind.
+    private func spans(_ operations: [(service: String, name: String, kind: UInt64)]) -> [UInt8] {
+        operations.enumerated().flatMap { number, operation -> [UInt8] in
+            var span = ProtobufWriter()
+            span.field(1, bytes: [UInt8](repeating: UInt8(number + 1), count: 16))
+            span.field(2, bytes: [UInt8](repeating: 1, count: 8))
+            span.field(5, bytes: Array(operation.name.utf8))
+            span.field(6, varint: operation.kind)
+            span.field(7, fixed64: 1)
+            return request(
+                resource: field(1, attribute("service.name", Array(operation.service.utf8))), [span.bytes])
+        }
+    }
+
+    @Test func `operations are those of memory and of parts, whatever their kinds, and of their service alone`() throws
+    {
+        let engine = try engine()
+        defer { engine.close() }
+        let reader = TraceReader(table: engine.spanTable, spans: engine.spans)
+        let context = QueryContext(tenant: .default)
+        func operations(_ service: String) throws -> [String] {
+            try reader.operations(of: service, context: context).map { "\($0.name) \($0.kind)" }
+        }
+        _ = try ingest(spans([("a", "x", 2), ("a", "x", 2), ("b", "y", 3), ("a", "z", 99)]), .traces, into: engine)
+        #expect(try operations("a") == ["x 2", "z 99"])
+        try engine.flush()
+        #expect(try operations("a") == ["x 2", "z 99"])
+        _ = try ingest(spans([("a", "w", 1), ("a", "x", 2)]), .traces, into: engine)
+        #expect(try operations("a") == ["w 1", "x 2", "z 99"])
+        #expect(try operations("b") == ["y 3"])
+        #expect(try operations("c") == [])
+    }
+
+    @Test func `memory for spans that a search has passed is given back`() throws {
+        let engine = try engine()
+        defer { engine.close() }
+        let reader = TraceReader(table: engine.spanTable, spans: engine.spans)
+        _ = try ingest(spans((0..<200).map { ("a", "\($0)", 1) }), .traces, into: engine)
+        // Enough for the 200 spans once, and not for twice.
+        let context = QueryContext(tenant: .default, byteLimit: 600_000)
+        for _ in 0..<3 {
+            var count = 0
+            let everything = TraceQuery(range: .everything, limit: 10)
+            try reader.scan(everything, context: context) { spans in
+                count += spans.count
+                return true
+            }
+            #expect(count == 200)
+            let id = TraceID(high: 0x0101_0101_0101_0101, low: 0x0101_0101_0101_0101)
+            #expect(try reader.spans(of: [id], context: context).map(\.count) == [1])
+        }
     }
 }

@@ -90,7 +90,7 @@ package struct OTLPRoutes: Sendable {
 
     /// The coding of a body that was decoded, so one of those that there are.
     private static func coding(_ request: HTTPRequest) -> LoggedRequest.Coding {
-        switch ASCII.trimmed(request.header("Content-Encoding") ?? "").lowercased() {
+        switch request.contentCoding {
         case "gzip", "x-gzip": .gzip
         case "zstd": .zstd
         case "deflate": .deflate
