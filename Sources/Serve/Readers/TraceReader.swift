@@ -107,6 +107,7 @@ package struct TraceReader: TraceSource {
     package func operations(
         of service: String, context: QueryContext
     ) throws(QueryError) -> [(name: String, kind: Int32)] {
+        try interruptible { () throws(QueryInterruption) in try context.check() }
         // A name is known by its bytes: equal texts may differ in them.
         let wanted = Array(service.utf8)
         var found: Set<Operation> = []
