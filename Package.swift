@@ -200,7 +200,11 @@ let package = Package(
                 "Columns", "Core", "EngineFixtures", "Files", "OTLP", "Parts", "Schema", "Storage", "TableSchema",
                 "Telemetry",
             ]),
-        tests("Engine", "Ingest", imports: ["Core", "Files", "Ingest"]),
+        tests(
+            "Engine", "Ingest",
+            imports: [
+                "Columns", "Core", "EngineFixtures", "Files", "Ingest", "OTLP", "Storage", "TableSchema", "Telemetry",
+            ]),
         tests("Signals", "OTLP", imports: ["Columns", "Core", "EngineFixtures", "OTLP", "TableSchema", "Telemetry"]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
         tests(

@@ -95,7 +95,10 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
         return memtable.snapshot({ store.parts(key, in: range) }, table: table)
     }
 
-    private var all: [Memtable<Builder>] { memtables.withLock { Array($0.values) } }
+    /// By tenant, so that what happens to a disk is the same in every run.
+    private var all: [Memtable<Builder>] {
+        memtables.withLock { $0.values.sorted { $0.key < $1.key } }
+    }
 }
 
 /// A table as the flush worker sees it.

@@ -70,10 +70,8 @@ package final class FlushWorker: Sendable {
             return (state.isClosing || state.asked > state.done, state.asked, state.isClosing)
         }
         let (all, ticket, last) = work ?? (false, 0, false)
-        if log.hasFailed { recoverLog() }
         do throws(StorageError) {
-            for table in tables { try table.flush(all: all) }
-            releaseLog()
+            try flush(all: all)
             if all { state.notifying { $0.done = max($0.done, ticket) } }
         } catch {
             report(error)
@@ -83,6 +81,15 @@ package final class FlushWorker: Sendable {
         if last { state.notifying { $0.hasEnded = true } }
         return !last
     }
+
+    private func flush(all: Bool) throws(StorageError) {
+        if log.hasFailed { recoverLog() }
+        for table in tables { try table.flush(all: all) }
+        releaseLog()
+    }
+
+    /// Flushes everything on the caller's thread, for one who has not started the worker's and chooses the moment.
+    package func flushNow() throws(StorageError) { try flush(all: true) }
 
     /// After a failed write of the log: forgets what is not durable, and begins a new segment.
     package func recoverLog() {

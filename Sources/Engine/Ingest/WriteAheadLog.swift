@@ -140,6 +140,8 @@ package final class WriteAheadLog: Sendable {
                 }
                 replay(record)
             }
+            // A process that was killed leaves records that it had not synced: they are about to be shown.
+            try file.sync()
             report(Self.name(number), scan)
             segments.append((number, last))
         }

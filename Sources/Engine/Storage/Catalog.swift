@@ -187,8 +187,15 @@ struct Catalog: ~Copyable {
         }
         var state = CatalogState()
         var offset = Int64(headerLength)
-        while offset < size {
-            guard let payload = try record(in: file, at: offset, size, path) else { break }
+        repeat {
+            guard let payload = try record(in: file, at: offset, size) else {
+                // The first record was synced before the log became the current one: it cannot be torn.
+                if try offset == Int64(headerLength) || hasRecord(in: file, after: offset, size) {
+                    throw StorageError.corruptCatalog(
+                        path: path, offset: offset, reason: "a record's checksum is wrong")
+                }
+                break
+            }
             guard let (edit, nextPart) = CatalogCoding.decode(payload) else {
                 throw StorageError.corruptCatalog(
                     path: path, offset: offset, reason: "a record cannot be understood")
@@ -198,33 +205,40 @@ struct Catalog: ~Copyable {
             }
             state.nextPart = max(state.nextPart, nextPart)
             offset += Int64(recordHeaderLength + payload.count)
-        }
+        } while offset < size
         return state
     }
 
-    /// The payload of the record at `offset`, or nil if the log ends in a torn record there.
+    /// The payload of the record at `offset`, or nil if there is no whole one.
     private static func record(
-        in file: any File, at offset: Int64, _ size: Int64, _ path: String
+        in file: any File, at offset: Int64, _ size: Int64
     ) throws -> [UInt8]? {
         guard size - offset >= Int64(recordHeaderLength) else { return nil }
         let header = try file.readExactly(at: offset, count: recordHeaderLength)
         let length = word(header, 0)
         let rest = UInt64(size - offset) - UInt64(recordHeaderLength)
-        guard length <= rest else {
-            // A torn record's length may be anything; a whole record's may not be over the limit.
-            return nil
-        }
-        guard length <= UInt64(recordLimit) else {
-            throw StorageError.corruptCatalog(path: path, offset: offset, reason: "a record is too long")
-        }
+        guard length <= rest, length <= UInt64(recordLimit) else { return nil }
         let payload = try file.readExactly(
             at: offset + Int64(recordHeaderLength), count: Int(length))
-        guard XXH3.hash(payload) == word(header, 8) else {
-            if length == rest { return nil }
-            throw StorageError.corruptCatalog(
-                path: path, offset: offset, reason: "a record's checksum is wrong")
+        return XXH3.hash(payload) == word(header, 8) ? payload : nil
+    }
+
+    /// Whether a whole record begins anywhere behind `offset`, where there is none: then the log is not torn, but damaged. What
+    /// a torn record leaves may be anything, its own bytes, zeros or garbage.
+    private static func hasRecord(in file: any File, after offset: Int64, _ size: Int64) throws -> Bool {
+        let bytes = try file.readUpTo(Int(min(size - offset, Int64(recordLimit))), at: offset)
+        guard bytes.count > recordHeaderLength else { return false }
+        return bytes.withUnsafeBytes { bytes in
+            (1..<(bytes.count - recordHeaderLength)).contains { place in
+                let length = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self))
+                let checksum = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: place + 8, as: UInt64.self))
+                let begin = place + recordHeaderLength
+                guard length >= UInt64(CatalogCoding.leastLength), length <= UInt64(bytes.count - begin) else {
+                    return false
+                }
+                return XXH3.hash(UnsafeRawBufferPointer(rebasing: bytes[begin..<(begin + Int(length))])) == checksum
+            }
         }
-        return payload
     }
 
     private static func word(_ bytes: [UInt8], _ at: Int) -> UInt64 {

@@ -3,6 +3,9 @@ internal import TableSchema
 
 /// The bytes of a catalog record's payload; docs/FORMAT.md, "Catalog".
 enum CatalogCoding {
+    /// The bytes of an edit that changes nothing.
+    static let leastLength = 32
+
     static func encode(_ edit: CatalogEdit, nextPart: UInt64) -> [UInt8] {
         var bytes: [UInt8] = []
         append(nextPart, to: &bytes)

@@ -61,9 +61,9 @@ package struct NaiveDecoder {
         return name.value
     }
 
-    /// A time that is kept: at most 2^63 − 1.
+    /// A time that is kept: below 2^63 − 1, so that a half-open range can hold it.
     static func time(_ value: UInt64?) throws -> Int64 {
-        guard let time = Int64(exactly: value ?? 0) else { throw Rejection() }
+        guard let time = Int64(exactly: value ?? 0), time < .max else { throw Rejection() }
         return time
     }
 

@@ -174,7 +174,7 @@ package struct OTLPGenerator {
     }
 
     mutating func time() -> UInt64 {
-        if style.hasRejects, random.oneIn(60) { return random.pick([1 << 63, .max]) }
+        if style.hasRejects, random.oneIn(60) { return random.pick([1 << 63, .max, UInt64(Int64.max)]) }
         if random.oneIn(30) { return random.pick([0, 1, UInt64(Int64.max) - 1]) }
         return UInt64(style.start) + UInt64(Int64.random(in: 0..<style.spread, using: &random))
     }

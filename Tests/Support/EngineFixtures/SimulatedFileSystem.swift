@@ -86,6 +86,18 @@ package final class SimulatedFileSystem: FileSystem, Sendable {
         }
     }
 
+    /// Ends the process: open files and locks go, and the operating system keeps the rest, synced or not.
+    package func kill() {
+        state.withLock { state in
+            // What a failed sync lost and the cache still shows, the next process cannot know of.
+            for inode in state.inodes.keys { state.inodes[inode]?.lost = [] }
+            state.locks = []
+            state.life += 1
+            state.isDown = false
+            state.plan = nil
+        }
+    }
+
     /// The paths of all files.
     package var files: [String] { state.withLock { $0.names.keys.sorted() } }
 
