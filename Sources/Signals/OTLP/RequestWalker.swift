@@ -31,11 +31,16 @@ enum RequestWalker {
 
         @inline(never)
         private mutating func join(_ part: ProtobufSlice) {
-            let memory = BufferMemory<UInt8>(capacity: header.count + part.count)
-            memory.base.initialize(from: header.start, count: header.count)
-            (memory.base + header.count).initialize(from: part.start, count: part.count)
-            header = ProtobufSlice(start: memory.base, count: header.count + part.count)
-            joined = memory
+            let count = header.count + part.count
+            if joined.map({ $0.capacity < count }) ?? true {
+                // There may be millions of parts: room is doubled.
+                let memory = BufferMemory<UInt8>(capacity: 2 * count)
+                memory.base.initialize(from: header.start, count: header.count)
+                joined = memory
+            }
+            guard let joined else { return }
+            (joined.base + header.count).initialize(from: part.start, count: part.count)
+            header = ProtobufSlice(start: joined.base, count: count)
         }
     }
 

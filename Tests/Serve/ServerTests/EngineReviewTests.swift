@@ -203,4 +203,12 @@ extension EngineReviewTests {
             #expect(try reader.spans(of: [id], context: context).map(\.count) == [1])
         }
     }
+
+    @Test(.timeLimit(.minutes(1))) func `a resource in a million pieces is joined in their time`() throws {
+        let engine = try engine()
+        defer { engine.close() }
+        let pieces = [[UInt8]](repeating: [0x0A, 0], count: 1_000_000).flatMap { $0 }
+        let resource = field(1, attribute("service.name", Array("s".utf8) + [UInt8](repeating: 0x61, count: 100_000)))
+        #expect(try ingest(field(1, field(1, resource) + pieces + field(2, field(2, []))), into: engine).accepted == 1)
+    }
 }
