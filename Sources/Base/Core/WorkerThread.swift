@@ -7,12 +7,14 @@ package final class WorkerThread: @unchecked Sendable {
     /// Starts a thread that runs `body`.
     package init(_ body: @escaping @Sendable () -> Void) {
         let start = Unmanaged.passRetained(Start(body: body))
-        let status = pthread_create(&thread, nil, { argument in
-            guard let argument else { return nil }
-            let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
-            start.body()
-            return nil
-        }, start.toOpaque())
+        let status = pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument else { return nil }
+                let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
+                start.body()
+                return nil
+            }, start.toOpaque())
         precondition(status == 0, "the system has no thread to give")
     }
 

@@ -1,9 +1,9 @@
 package import Columns
 package import Core
-internal import Synchronization
 internal import Encoding
 package import Files
 internal import Indexing
+internal import Synchronization
 package import TableSchema
 
 /// One immutable part, open for reading. Its footer stays in memory; dictionaries are read when they are first wanted, pages

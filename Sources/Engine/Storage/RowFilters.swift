@@ -1,6 +1,6 @@
-internal import TableSchema
 internal import Columns
 internal import Core
+internal import TableSchema
 
 /// Applies filters to the rows of one batch.
 enum RowFilters {

@@ -1,8 +1,8 @@
-internal import TableSchema
-internal import Synchronization
 package import Columns
 package import Core
 internal import Parts
+internal import Synchronization
+internal import TableSchema
 
 /// A condition on the rows of a scan.
 package enum RowFilter: Sendable {

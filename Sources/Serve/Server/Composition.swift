@@ -5,8 +5,8 @@ private import Files
 private import Glibc
 internal import HTTP
 internal import Ingest
-internal import OTLP
 private import LogQL
+internal import OTLP
 private import Readers
 private import Telemetry
 private import TraceSearch

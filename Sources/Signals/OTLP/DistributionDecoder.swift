@@ -1,6 +1,6 @@
-internal import Telemetry
 internal import Columns
 internal import Core
+internal import Telemetry
 
 /// The data points that are distributions: histograms, exponential histograms and summaries.
 extension MetricDecoder {

@@ -1,6 +1,6 @@
-package import Telemetry
 internal import Columns
 internal import Core
+package import Telemetry
 
 /// Reads `ExportMetricsServiceRequest` from protobuf bytes straight into the columns of `otel_metrics`, a row per data point.
 package enum MetricDecoder {

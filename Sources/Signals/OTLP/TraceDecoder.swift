@@ -1,6 +1,6 @@
-package import Telemetry
 internal import Columns
 internal import Core
+package import Telemetry
 
 /// Reads `ExportTraceServiceRequest` from protobuf bytes straight into the columns of `otel_traces`.
 ///

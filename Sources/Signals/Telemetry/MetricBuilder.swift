@@ -1,6 +1,6 @@
-internal import TableSchema
 package import Columns
 package import Core
+internal import TableSchema
 
 /// Grows rows of `otel_metrics`.
 package struct MetricBuilder: BatchBuilder, IdentityColumns, ~Copyable {

@@ -1,6 +1,6 @@
-internal import TableSchema
 package import Columns
 package import Core
+internal import TableSchema
 
 /// Grows rows of `otel_traces`. A decoder appends to every column of a row, the attributes, events and links first, and calls
 /// `finishRow` at its end.

@@ -75,7 +75,8 @@ import Testing
         #expect(try text(Self.page(.canonical, 2, [2, 2] + Self.section([42, 0]))) == ["42", "0"])
         let address = [3, 1] + Self.section(bytes: [0b10]) + [1, 0, 8] + Self.word(0x0A00_0102)
         #expect(try text(Self.page(.canonical, 2, address)) == ["", "10.0.1.2"])
-        let id: [UInt8] = [0x0B, 0x9A, 0x3C, 0x52, 0x7D, 0x1E, 0x4F, 0x60] + [0x9C, 0x1D, 0x2F, 0x3A, 0x4B, 0x5C, 0x6D, 0x7E]
+        let id: [UInt8] =
+            [0x0B, 0x9A, 0x3C, 0x52, 0x7D, 0x1E, 0x4F, 0x60] + [0x9C, 0x1D, 0x2F, 0x3A, 0x4B, 0x5C, 0x6D, 0x7E]
         let uuid = [1, 1, 16] + Self.section(bytes: id)
         #expect(try text(Self.page(.canonical, 1, uuid)) == ["0b9a3c52-7d1e-4f60-9c1d-2f3a4b5c6d7e"])
         #expect(try text(Self.page(.canonical, 2, [4, 2, 1] + Self.section(bytes: [0xAB, 0x01]))) == ["ab", "01"])

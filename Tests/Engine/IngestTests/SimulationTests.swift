@@ -27,13 +27,7 @@ struct SimulationTests {
             throw Fault(description: "seed \(seed), \(when): \(fault)")
         }
         for step in 0..<steps {
-            if faults, random.oneIn(6) {
-                let at = disk.operationCount + 1 + random.below(12)
-                disk.setPlan(
-                    random.oneIn(2)
-                        ? .crash(at: at)
-                        : .fail(at: at, code: random.pick([EIO, ENOSPC]), count: 1 + random.below(6)))
-            }
+            if faults, random.oneIn(6) { planFault(of: disk, &random) }
             switch random.below(20) {
             case 0, 1:
                 let isKill = random.oneIn(3) && !disk.isDown
@@ -79,6 +73,13 @@ struct SimulationTests {
             #expect(isSent, "seed \(seed): service does not resume")
         }
         engine?.close()
+    }
+
+    private func planFault(of disk: SimulatedFileSystem, _ random: inout SeededRandom) {
+        let at = disk.operationCount + 1 + random.below(12)
+        disk.setPlan(
+            random.oneIn(2)
+                ? .crash(at: at) : .fail(at: at, code: random.pick([EIO, ENOSPC]), count: 1 + random.below(6)))
     }
 
     /// Seeds from 1 on; `VARVE_SIMULATION_SEEDS=1000...1999` runs others.

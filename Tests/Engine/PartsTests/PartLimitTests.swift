@@ -78,7 +78,8 @@ struct PartLimitTests {
             table([column(2, "in", .nested([column(3, "n", .integer(.int64)), column(4, "s", .string)]))]))
         var next: Int64 = 0
         for block in 0..<part.blockCount {
-            guard case .nested(let found) = try part.read(1, block: block), case .integers(let values) = found.fields[0],
+            guard case .nested(let found) = try part.read(1, block: block),
+                case .integers(let values) = found.fields[0],
                 case .strings(let texts) = found.fields[1]
             else { continue }
             for i in stride(from: 0, to: values.count, by: 1009) {

@@ -113,7 +113,9 @@ struct CatalogTests {
         #expect(throws: StorageError.self) { try open(disk) }
     }
 
-    @Test(arguments: ["", "catalog-", "catalog-x", "catalog-99999999999999999999999", "../catalog-000001", "catalog-000777\n"])
+    @Test(arguments: [
+        "", "catalog-", "catalog-x", "catalog-99999999999999999999999", "../catalog-000001", "catalog-000777\n",
+    ])
     func `CURRENT that names no catalog is an error`(name: String) throws {
         let disk = try disk()
         _ = try filled(disk)

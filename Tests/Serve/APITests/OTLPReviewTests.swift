@@ -8,7 +8,9 @@ import Testing
 struct OTLPReviewTests {
     /// Takes everything.
     private struct Receiver: OTLPReceiver {
-        func receive(_ request: LoggedRequest, protobuf: [UInt8]) throws(OTLPRefusal) -> DecodeOutcome { DecodeOutcome() }
+        func receive(_ request: LoggedRequest, protobuf: [UInt8]) throws(OTLPRefusal) -> DecodeOutcome {
+            DecodeOutcome()
+        }
     }
 
     private func post(_ headers: [(name: String, value: String)]) -> HTTPResponse {

@@ -49,7 +49,8 @@ struct DecoderRoundTripTests {
             #expect(outcome.message.isEmpty == (outcome.rejected == 0))
         }
         #expect(accepted == naive.rows.count)
-        expectEqual(builder.snapshot(rows: builder.rowCount).naiveRows, naive.rows, "\(Self.styles[style].name) \(seed)")
+        expectEqual(
+            builder.snapshot(rows: builder.rowCount).naiveRows, naive.rows, "\(Self.styles[style].name) \(seed)")
     }
 
     @Test(arguments: styles.indices, 1...6 as ClosedRange<UInt64>)
@@ -67,7 +68,8 @@ struct DecoderRoundTripTests {
             #expect(outcome.rejected == naive.rejected - before.0)
             #expect(outcome.accepted == naive.rows.count - before.1)
         }
-        expectEqual(builder.snapshot(rows: builder.rowCount).naiveRows, naive.rows, "\(Self.styles[style].name) \(seed)")
+        expectEqual(
+            builder.snapshot(rows: builder.rowCount).naiveRows, naive.rows, "\(Self.styles[style].name) \(seed)")
     }
 
     @Test(arguments: styles.indices, 1...6 as ClosedRange<UInt64>)
@@ -83,7 +85,8 @@ struct DecoderRoundTripTests {
             #expect(outcome.rejected == naive.rejected - before.0)
             #expect(outcome.accepted == naive.rows.count - before.1)
         }
-        expectEqual(builder.snapshot(rows: builder.rowCount).naiveRows, naive.rows, "\(Self.styles[style].name) \(seed)")
+        expectEqual(
+            builder.snapshot(rows: builder.rowCount).naiveRows, naive.rows, "\(Self.styles[style].name) \(seed)")
     }
 
     /// Compares row by row, so that a failure names one cell.

@@ -12,7 +12,8 @@ package enum EveryTypeTable {
     }
 
     package static func make(
-        unit: PartitionUnit = .day, order: [SortExpression] = [.column(ColumnID(number: 7)), .column(ColumnID(number: 1))]
+        unit: PartitionUnit = .day,
+        order: [SortExpression] = [.column(ColumnID(number: 7)), .column(ColumnID(number: 1))]
     ) -> TableDefinition {
         TableDefinition(
             id: TableID(number: 900), name: "every_type",

@@ -181,7 +181,9 @@ extension OTLPGenerator {
 
     private mutating func buckets() -> Message {
         var message = Message()
-        if random.oneIn(2) { message.add(1, varint: UInt64(random.pick([0, 1, 2, 4_294_967_295, 4_294_967_294, 300]))) }
+        if random.oneIn(2) {
+            message.add(1, varint: UInt64(random.pick([0, 1, 2, 4_294_967_295, 4_294_967_294, 300])))
+        }
         let counts = (0..<random.below(20)).map { _ in integer() }
         if random.oneIn(3) {
             for count in counts { message.add(2, varint: count) }
