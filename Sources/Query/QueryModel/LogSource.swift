@@ -57,12 +57,15 @@ package struct LogScanRequest: Sendable {
     package var order: ScanOrder
     /// Whether `LogEntry.metadata` is needed.
     package var needsMetadata: Bool
+    /// Which labels of the metadata are needed; nil means all. Entries may have others.
+    package var metadataNames: Set<String>?
     /// Whether `LogEntry.line` is needed.
     package var needsLine: Bool
 
     package init(
         selector: [LabelMatcher], lines: [LinePredicate] = [], labelHints: [LabelMatcher] = [],
-        range: TimeRange, order: ScanOrder, needsMetadata: Bool = true, needsLine: Bool = true
+        range: TimeRange, order: ScanOrder, needsMetadata: Bool = true, metadataNames: Set<String>? = nil,
+        needsLine: Bool = true
     ) {
         self.selector = selector
         self.lines = lines
@@ -70,6 +73,7 @@ package struct LogScanRequest: Sendable {
         self.range = range
         self.order = order
         self.needsMetadata = needsMetadata
+        self.metadataNames = metadataNames
         self.needsLine = needsLine
     }
 }
@@ -88,6 +92,17 @@ package protocol LogSource: Sendable {
     func streams(
         matching selectors: [[LabelMatcher]], in range: TimeRange, context: QueryContext
     ) throws(QueryError) -> [Labels]
+
+    /// Hands over the times of entries, in any order, by stream; a stream may come many times. The order of the request and what
+    /// it needs of an entry make no difference.
+    ///
+    /// Has a default that makes every entry; a source that keeps times apart from the rest should do better.
+    ///
+    /// - Parameter visit: answers whether to go on.
+    func times(
+        _ request: LogScanRequest, context: QueryContext,
+        visit: (LogStream, [Timestamp]) throws(QueryError) -> Bool
+    ) throws(QueryError)
 
     /// How much each stream that the selector accepts holds in `range`. Streams without entries are left out.
     ///
@@ -112,6 +127,26 @@ package struct LogVolume: Sendable {
 }
 
 extension LogSource {
+    package func times(
+        _ request: LogScanRequest, context: QueryContext,
+        visit: (LogStream, [Timestamp]) throws(QueryError) -> Bool
+    ) throws(QueryError) {
+        var bare = request
+        bare.order = .any
+        bare.needsMetadata = false
+        bare.needsLine = false
+        try scan(bare, context: context) { (entries) throws(QueryError) in
+            var start = 0
+            while start < entries.count {
+                let stream = entries[start].stream
+                let end = entries[start...].firstIndex { $0.stream !== stream } ?? entries.count
+                guard try visit(stream, entries[start..<end].map(\.timestamp)) else { return false }
+                start = end
+            }
+            return true
+        }
+    }
+
     package func volumes(
         matching selector: [LabelMatcher], in range: TimeRange, context: QueryContext
     ) throws(QueryError) -> [LogVolume] {

@@ -25,6 +25,8 @@ final class LogBlock {
     let resources: LogDecodedEntries<LogResource>
     private let identities: LogIdentities
     private var batch: ColumnBatch
+    /// The metadata of the rows, once an entry was made of one.
+    var labels: LogBlockLabels?
     private var decodedScopes: LogDecodedEntries<LogScope>?
     /// Nil if all columns are there.
     private let origin: Origin?
@@ -110,6 +112,25 @@ final class LogBlock {
             try load(handle.ordinal)
             return batch[handle]
         }
+    }
+
+    /// The times of the rows from a place in `rows` on that have the same resource; moves the place behind them.
+    func takeTimes(from place: inout Int) -> [Timestamp] {
+        let (times, codes, rows) = (times, resourceCodes, rows)
+        let code = codes[Int(rows[place])]
+        var taken: [Timestamp] = []
+        taken.reserveCapacity(rows.count - place)
+        while place < rows.count, codes.base[Int(rows[place])] == code {
+            taken.append(Timestamp(nanoseconds: times.base[Int(rows[place])]))
+            place += 1
+        }
+        return taken
+    }
+
+    /// The keys of all attributes that rows of the block may have; an empty one for those beyond the limits.
+    var attributeKeys: [[UInt8]] {
+        if let origin { return origin.part.attributeKeys(table.attributes.ordinal) }
+        return batch[table.attributes].lanes.map(\.key)
     }
 
     // MARK: Lines

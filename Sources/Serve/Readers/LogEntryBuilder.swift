@@ -1,73 +1,25 @@
-internal import Columns
 internal import Core
 internal import QueryModel
-internal import Telemetry
 
-/// Makes Loki's entries of rows (rules M-4 to M-6).
+/// Makes Loki's entries of rows.
 struct LogEntryBuilder {
-    let table: LogTable
     let needsLine: Bool
-    let needsMetadata: Bool
+    /// Nil if no metadata is needed.
+    let names: LogLabelNames?
+    let texts: LogTexts
 
     func entry(_ block: LogBlock, _ row: Int) throws(QueryError) -> LogEntry {
         LogEntry(
             timestamp: Timestamp(nanoseconds: block.times[row]), stream: block.resource(row).stream,
-            line: needsLine ? try block.line(row) : "",
-            metadata: needsMetadata ? try metadata(block, row) : [])
+            line: needsLine ? try block.line(row) : "", metadata: try metadata(block, row))
     }
 
-    /// The structured metadata of a row: its fields come before its attributes, and those before the scope's and the
-    /// resource's. A name that an index label has is not told twice.
     private func metadata(_ block: LogBlock, _ row: Int) throws(QueryError) -> [Label] {
-        let resource = block.resource(row)
-        var labels = try fields(block, row)
-        LogLabelName.flatten(try block[table.attributes].attributes(row), into: &labels)
-        labels += try block.scope(row).metadata
-        labels += resource.metadata
-        var unique = LogLabelName.unique(labels)
-        let index = resource.stream.labels
-        unique.removeAll { !index[$0.name].isEmpty }
-        let place = unique.firstIndex { $0.name >= LogLevel.label } ?? unique.endIndex
-        if place < unique.endIndex, unique[place].name == LogLevel.label {
-            unique[place].value = LogLevel.normalized(unique[place].value)
-        } else if index[LogLevel.label].isEmpty {
-            unique.insert(Label(LogLevel.label, try level(block, row, unique)), at: place)
-        }
-        return unique
-    }
-
-    private func fields(_ block: LogBlock, _ row: Int) throws(QueryError) -> [Label] {
-        var labels: [Label] = []
-        labels.reserveCapacity(32)
-        func add(_ name: String, _ text: String) {
-            if !text.isEmpty { labels.append(Label(name, text)) }
-        }
-        func add(_ name: String, _ number: Int64) {
-            if number != 0 { labels.append(Label(name, String(number))) }
-        }
-        let delay = try block[table.observedDelay][row]
-        if delay != LogTable.notObserved, try block[table.timeSource][row] == LogTable.TimeSource.record {
-            add("observed_timestamp", String(block.times[row] &+ delay))
-        }
-        add("severity_number", try block[table.severityNumber][row])
-        add("severity_text", try block[table.severityText].string(row))
-        add("dropped_attributes_count", try block[table.droppedAttributes][row])
-        add("flags", try block[table.flags][row])
-        let trace = try block[table.traceID].traceID(row)
-        if !trace.isZero { add("trace_id", trace.hex) }
-        let span = try block[table.spanID].spanID(row)
-        if !span.isZero { add("span_id", span.hex) }
-        add("event_name", try block[table.eventName].string(row))
-        return labels
-    }
-
-    private func level(
-        _ block: LogBlock, _ row: Int, _ metadata: [Label]
-    ) throws(QueryError) -> String {
-        if let level = block.resource(row).level ?? LogLevel.ofLabels(metadata) { return level }
-        if let level = LogLevel.ofSeverity(try block[table.severityNumber][row]) { return level }
-        var line = try block.line(row)
-        return line.withUTF8 { LogLevel.ofLine(UnsafeRawBufferPointer($0)) }
+        guard let names else { return [] }
+        if let labels = block.labels { return try labels.labels(block, row) }
+        let labels = try LogBlockLabels(block, names, texts)
+        block.labels = labels
+        return try labels.labels(block, row)
     }
 }
 

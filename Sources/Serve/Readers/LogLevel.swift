@@ -8,23 +8,26 @@ enum LogLevel {
     static let unknown = "unknown"
 
     /// Names of labels that tell a level, the best one first.
-    private static let labelRanks: [String: Int] = Dictionary(
-        uniqueKeysWithValues: [
-            "level", "LEVEL", "Level", "log.level", "log_level", "severity", "SEVERITY", "Severity",
-            "SeverityText", "lvl", "LVL", "Lvl", "severity_text", "Severity_Text", "SEVERITY_TEXT",
-        ].enumerated().map { ($1, $0) })
+    private static let rankedNames = [
+        "level", "LEVEL", "Level", "log.level", "log_level", "severity", "SEVERITY", "Severity", "SeverityText", "lvl",
+        "LVL", "Lvl", "severity_text", "Severity_Text", "SEVERITY_TEXT",
+    ]
+    static let labelNames = Set(rankedNames)
+    private static let ranks = Dictionary(uniqueKeysWithValues: rankedNames.enumerated().map { ($1, $0) })
+
+    /// The place of the name that tells the level best.
+    static func bestLabel(_ names: [String]) -> Int? {
+        var best: (rank: Int, place: Int)?
+        for (place, name) in names.enumerated() {
+            guard let rank = ranks[name], rank < best?.rank ?? .max else { continue }
+            best = (rank, place)
+        }
+        return best?.place
+    }
 
     /// The level that one of the labels tells, normalised.
     static func ofLabels(_ labels: [Label]) -> String? {
-        var best: (rank: Int, value: String)?
-        for label in labels {
-            guard let first = label.name.utf8.first,
-                first | 0x20 == UInt8(ascii: "l") || first | 0x20 == UInt8(ascii: "s"),
-                let rank = labelRanks[label.name], rank < best?.rank ?? .max
-            else { continue }
-            best = (rank, label.value)
-        }
-        return best.map { normalized($0.value) }
+        bestLabel(labels.map(\.name)).map { normalized(labels[$0].value) }
     }
 
     /// The level that OTLP's severity number means.

@@ -29,24 +29,52 @@ package struct LogReader: LogSource {
         visit: ([LogEntry]) throws(QueryError) -> Bool
     ) throws(QueryError) {
         guard !request.range.isEmpty else { return }
-        var hints = LogIDHints(request.labelHints, rules: rules, table: table)
-        let snapshot = try hints.prune(
-            logs.snapshot(context.tenant, in: request.range), identities, context: context)
-        let rows = LogRowScan(
-            snapshot, table: table, identities: identities, range: request.range,
-            order: request.order.ofBlocks,
-            filters: selection(request.selector, hints: request.labelHints) + hints.filters,
-            lines: request.lines, hints: hints, context: context)
+        let texts = LogTexts()
+        let rows = try rowScan(request, texts, context)
         let builder = LogEntryBuilder(
-            table: table, needsLine: request.needsLine, needsMetadata: request.needsMetadata)
+            needsLine: request.needsLine,
+            names: request.needsMetadata ? LogLabelNames(request.metadataNames) : nil, texts: texts)
         var output = LogEntryBatches(
             countsLines: request.lines.isEmpty && request.needsLine,
             // Whether entries are the same can only be seen in whole ones; who counts gets all of them.
-            dropsDuplicates: request.order != .any && request.needsLine && request.needsMetadata)
+            dropsDuplicates: request.order != .any && request.needsLine && request.needsMetadata
+                && request.metadataNames == nil)
         try rows.forEachRow { (block, row) throws(QueryError) -> Bool in
-            try output.add(builder.entry(block, row), context, visit)
+            try output.add(builder.entry(block, row), visit)
         }
-        try output.finish(context, visit)
+        try output.finish(visit)
+        context.statistics.bytesDecoded.add(output.lineBytes, ordering: .relaxed)
+    }
+
+    package func times(
+        _ request: LogScanRequest, context: QueryContext,
+        visit: (LogStream, [Timestamp]) throws(QueryError) -> Bool
+    ) throws(QueryError) {
+        guard !request.range.isEmpty else { return }
+        var unordered = request
+        unordered.order = .any
+        let rows = try rowScan(unordered, LogTexts(), context)
+        try rows.forEachBlock { (block, _) throws(QueryError) -> Bool in
+            var place = 0
+            while place < block.rows.count {
+                let stream = block.resource(Int(block.rows[place])).stream
+                guard try visit(stream, block.takeTimes(from: &place)) else { return false }
+            }
+            return true
+        }
+    }
+
+    private func rowScan(
+        _ request: LogScanRequest, _ texts: LogTexts, _ context: QueryContext
+    ) throws(QueryError) -> LogRowScan {
+        var ids = LogIDHints(request.labelHints, rules: rules, table: table)
+        let snapshot = try ids.prune(
+            logs.snapshot(context.tenant, in: request.range), identities, context: context)
+        return LogRowScan(
+            snapshot, table: table, identities: identities, range: request.range,
+            order: request.order.ofBlocks,
+            filters: selection(request.selector, hints: request.labelHints) + ids.filters,
+            lines: request.lines, ids: ids, labels: LogLabelHints(request.labelHints, texts), context: context)
     }
 
     /// The rows whose resource the selector accepts, and of the hints those that an index label fails.
@@ -85,6 +113,7 @@ private struct LogEntryBatches {
     private var entries: [LogEntry] = []
     private var size = 64
     private var goesOn = true
+    private(set) var lineBytes = 0
 
     init(countsLines: Bool, dropsDuplicates: Bool) {
         self.countsLines = countsLines
@@ -92,30 +121,23 @@ private struct LogEntryBatches {
     }
 
     mutating func add(
-        _ entry: LogEntry, _ context: QueryContext, _ visit: ([LogEntry]) throws(QueryError) -> Bool
+        _ entry: LogEntry, _ visit: ([LogEntry]) throws(QueryError) -> Bool
     ) throws(QueryError) -> Bool {
         if let isNew = duplicates?.isNew(entry), !isNew { return true }
+        if countsLines { lineBytes += entry.line.utf8.count }
         entries.append(entry)
         if entries.count >= size {
-            try flush(context, visit)
+            try flush(visit)
             size = min(2 * size, Self.limit)
         }
         return goesOn
     }
 
-    mutating func finish(
-        _ context: QueryContext, _ visit: ([LogEntry]) throws(QueryError) -> Bool
-    ) throws(QueryError) {
-        if goesOn, !entries.isEmpty { try flush(context, visit) }
+    mutating func finish(_ visit: ([LogEntry]) throws(QueryError) -> Bool) throws(QueryError) {
+        if goesOn, !entries.isEmpty { try flush(visit) }
     }
 
-    private mutating func flush(
-        _ context: QueryContext, _ visit: ([LogEntry]) throws(QueryError) -> Bool
-    ) throws(QueryError) {
-        if countsLines {
-            let bytes = entries.reduce(0) { $0 + $1.line.utf8.count }
-            context.statistics.bytesDecoded.add(bytes, ordering: .relaxed)
-        }
+    private mutating func flush(_ visit: ([LogEntry]) throws(QueryError) -> Bool) throws(QueryError) {
         goesOn = try visit(entries)
         entries.removeAll(keepingCapacity: true)
     }

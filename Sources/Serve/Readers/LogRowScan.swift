@@ -14,20 +14,22 @@ struct LogRowScan {
     private let snapshot: TableSnapshot
     private let request: ScanRequest
     private let lines: LogLineFilter?
-    private let hints: LogIDHints?
+    private let ids: LogIDHints?
+    private let labels: LogLabelHints?
     private let handles: [UInt64: PartHandle]
 
     /// - Parameter filters: what the scan applies besides the range.
     init(
         _ snapshot: TableSnapshot, table: LogTable, identities: LogIdentities, range: TimeRange,
-        order: BlockOrder, filters: [RowFilter], lines: [LinePredicate], hints: LogIDHints? = nil,
-        context: QueryContext
+        order: BlockOrder, filters: [RowFilter], lines: [LinePredicate], ids: LogIDHints? = nil,
+        labels: LogLabelHints? = nil, context: QueryContext
     ) {
         self.snapshot = snapshot
         self.table = table
         self.identities = identities
         self.context = context
-        self.hints = hints
+        self.ids = ids
+        self.labels = labels
         self.lines = LogLineFilter(lines, context: context)
         request = ScanRequest(
             range: range, columns: [table.time.ordinal, table.resource.ordinal], filters: filters,
@@ -58,8 +60,9 @@ struct LogRowScan {
                 let block = try LogBlock(
                     found, table: table, resources: resources, identities: identities,
                     origin: origin(of: found), context: context)
-                try hints?.keep(in: block)
+                try ids?.keep(in: block)
                 try lines?.keep(in: block)
+                try labels?.keep(in: block)
                 return try body(block, found.bound)
             }
         }

@@ -36,6 +36,7 @@ package final class MemoryLogSource: LogSource {
         if request.order != .oldestFirst { found.reverse() }
         for index in found.indices {
             if !request.needsMetadata { found[index].metadata = [] }
+            if let names = request.metadataNames { found[index].metadata.removeAll { !names.contains($0.name) } }
             if !request.needsLine { found[index].line = "" }
         }
         var position = 0

@@ -57,6 +57,14 @@ struct RangeEvaluator {
         let plan = plan
         let request = plan.request(range, order: countsEntries ? .any : .oldestFirst)
         let context = context
+        if plan.needsOnlyTimes, aggregation.unwrap == nil, countsEntries, !measuresBytes {
+            try source.times(request, context: context) { (stream, times) throws(QueryError) in
+                try context.proceed()
+                try count(times, of: stream)
+                return true
+            }
+            return
+        }
         try source.scan(request, context: context) { (entries) throws(QueryError) in
             try context.proceed()
             for entry in entries {
@@ -68,6 +76,31 @@ struct RangeEvaluator {
             }
             return true
         }
+    }
+
+    private mutating func count(_ times: [Timestamp], of stream: LogStream) throws(QueryError) {
+        guard let first = times.first else { return }
+        let entry = PipelineEntry(LogEntry(timestamp: first, stream: stream, line: "", metadata: []))
+        let series = keys.number(of: entry)
+        try makeRoom(for: series)
+        // Taken out, so that it has one owner while it changes.
+        var deltas = StepDeltas()
+        swap(&deltas, &counts[series])
+        let before = deltas.byteCount
+        var stretch = windows.stretch(around: first)
+        var count: Int64 = 0
+        for time in times {
+            if !stretch.moments.contains(time.nanoseconds) {
+                if !stretch.steps.isEmpty { deltas.add(count, to: stretch.steps) }
+                stretch = windows.stretch(around: time)
+                count = 0
+            }
+            count += 1
+        }
+        if !stretch.steps.isEmpty { deltas.add(count, to: stretch.steps) }
+        let after = deltas.byteCount
+        swap(&deltas, &counts[series])
+        if after > before { try context.charge(bytes: after - before) }
     }
 
     private mutating func take(_ entry: inout PipelineEntry, _ steps: Range<Int>) throws(QueryError) {

@@ -12,8 +12,12 @@ struct ScanPlan: Sendable {
     private(set) var lines: [LinePredicate] = []
     private(set) var labelHints: [LabelMatcher] = []
     private(set) var needsMetadata = true
+    private(set) var metadataNames: Set<String>?
     private(set) var needsLine = true
     let pipeline: Pipeline
+
+    /// Whether every entry stays, and nothing but its time and stream matters.
+    var needsOnlyTimes: Bool { pipeline.isEmpty && !needsMetadata && !needsLine }
 
     /// The label that every stream has (rule M-3).
     static let universalLabel = "service_name"
@@ -42,6 +46,8 @@ struct ScanPlan: Sendable {
             let indexed = Set(selector.matchers.filter { !$0.matchesEmpty }.map(\.name))
                 .union([Self.universalLabel, ErrorLabel.name, ErrorLabel.details])
             needsMetadata = !names.isSubset(of: indexed)
+            // Whether a parser calls a label `a_extracted` depends on whether there is a label `a`.
+            metadataNames = names.union(names.filter { $0.hasSuffix("_extracted") }.map { String($0.dropLast(10)) })
         }
     }
 
@@ -74,7 +80,7 @@ struct ScanPlan: Sendable {
     func request(_ range: TimeRange, order: ScanOrder) -> LogScanRequest {
         LogScanRequest(
             selector: selector, lines: lines, labelHints: labelHints, range: range, order: order,
-            needsMetadata: needsMetadata, needsLine: needsLine)
+            needsMetadata: needsMetadata, metadataNames: metadataNames, needsLine: needsLine)
     }
 }
 

@@ -62,6 +62,18 @@ struct StepWindows: Sendable {
         return Int(first)..<Int(end)
     }
 
+    /// The steps whose windows hold the moment, and the moments around it that the same windows hold.
+    func stretch(around moment: Timestamp) -> (steps: Range<Int>, moments: ClosedRange<Int64>) {
+        let (step, range) = (Int128(grid.step), Int128(self.range))
+        let shift = Int128(offset) - Int128(grid.start)
+        let position = Int128(moment.nanoseconds) + shift
+        let first = Self.ceiling(position, step) * step
+        let end = Self.ceiling(position + range, step) * step - range
+        let least = max(first, end) - step + 1 - shift
+        let most = min(first, end) - shift
+        return (steps(holding: moment), Int64(clamping: least)...Int64(clamping: most))
+    }
+
     /// Exact in 128 bits, which three 64-bit terms cannot overflow.
     private func slowSteps(holding moment: Timestamp) -> Range<Int> {
         let sinceStart = Int128(moment.nanoseconds) + Int128(offset) - Int128(grid.start)

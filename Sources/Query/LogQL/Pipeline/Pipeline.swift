@@ -14,6 +14,8 @@ struct Pipeline: Sendable {
         self.observed = stages.reversed().reduce(observed) { observed, stage in observed.union(stage.readLabels) }
     }
 
+    var isEmpty: Bool { stages.isEmpty }
+
     /// - Returns: whether the entry stays.
     func run(_ entry: inout PipelineEntry) -> Bool {
         for stage in stages where !apply(stage, to: &entry) { return false }

@@ -1,0 +1,61 @@
+import Core
+import Testing
+
+@testable import LogQL
+
+struct StepWindowTests {
+    @Test func `moments of one stretch lie in the same windows, and no moment beside it does`() {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        var random = SplitMix(state: seed)
+        for _ in 0..<2000 {
+            let start = Int64.random(in: -50...50, using: &random)
+            guard
+                let grid = StepGrid(
+                    from: Timestamp(nanoseconds: start),
+                    through: Timestamp(nanoseconds: start + Int64.random(in: 0...60, using: &random)),
+                    step: Int64.random(in: 1...20, using: &random))
+            else { continue }
+            let windows = StepWindows(
+                grid: grid, range: Int64.random(in: 1...40, using: &random),
+                offset: Int64.random(in: -20...20, using: &random))
+            let moment = Int64.random(in: -200...200, using: &random)
+            let stretch = windows.stretch(around: Timestamp(nanoseconds: moment))
+            #expect(stretch.moments.contains(moment), "seed \(seed)")
+            for other in stretch.moments {
+                #expect(
+                    windows.steps(holding: Timestamp(nanoseconds: other)) == stretch.steps, "seed \(seed): \(windows)")
+            }
+            // By the definition of a window: every step t with t - range < moment + offset <= t.
+            let steps = (0..<grid.count).filter { step in
+                let end = grid[step].nanoseconds - windows.offset
+                return end - windows.range < moment && moment <= end
+            }
+            #expect(Array(stretch.steps) == steps, "seed \(seed): \(windows) at \(moment)")
+        }
+    }
+
+    @Test func `the ends of time are no obstacle`() throws {
+        let grid = try #require(
+            StepGrid(from: Timestamp(nanoseconds: -5), through: Timestamp(nanoseconds: .max - 10), step: 1 << 60))
+        for offset in [Int64.min, 0, .max] {
+            let windows = StepWindows(grid: grid, range: .max, offset: offset)
+            for moment in [Int64.min, -1, 0, .max] {
+                let stretch = windows.stretch(around: Timestamp(nanoseconds: moment))
+                #expect(stretch.moments.contains(moment))
+                #expect(stretch.steps == windows.steps(holding: Timestamp(nanoseconds: moment)))
+            }
+        }
+    }
+
+    private struct SplitMix: RandomNumberGenerator {
+        var state: UInt64
+
+        mutating func next() -> UInt64 {
+            state &+= 0x9E37_79B9_7F4A_7C15
+            var word = state
+            word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
+            word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
+            return word ^ word >> 31
+        }
+    }
+}
