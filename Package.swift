@@ -205,6 +205,10 @@ let package = Package(
             imports: [
                 "Columns", "Core", "EngineFixtures", "Files", "Ingest", "OTLP", "Storage", "TableSchema", "Telemetry",
             ]),
+        tests(
+            "Engine", "Columns",
+            imports: ["Columns", "Core", "EngineFixtures", "OTLP", "TableSchema", "Telemetry"]),
+        tests("Signals", "Telemetry", imports: ["Columns", "Core", "EngineFixtures", "Telemetry"]),
         tests("Signals", "OTLP", imports: ["Columns", "Core", "EngineFixtures", "OTLP", "TableSchema", "Telemetry"]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
         tests(

@@ -11,15 +11,15 @@ extension PartitionUnit {
         case .hour: Self.floor(time, to: Self.hour)
         case .day: Self.floor(time, to: Self.day)
         // The epoch was a Thursday.
-        case .week:
-            Self.floor(time &+ 3 * Self.day, to: 7 * Self.day) &- 3 * Self.day
+        case .week: Self.floor(time, to: 7 * Self.day, from: -3 * Self.day)
         case .month:
             Self.monthStart(day: Self.floor(time, to: Self.day) / Self.day) &* Self.day
         }
     }
 
-    private static func floor(_ time: Int64, to unit: Int64) -> Int64 {
-        let rest = time % unit
+    /// The last moment that is a whole number of units from `origin`, and not after `time`.
+    private static func floor(_ time: Int64, to unit: Int64, from origin: Int64 = 0) -> Int64 {
+        let rest = (time % unit - origin) % unit
         return time &- (rest < 0 ? rest + unit : rest)
     }
 

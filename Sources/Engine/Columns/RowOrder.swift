@@ -81,7 +81,7 @@ package struct RowOrder {
         switch expression {
         case .startOfMinute(let id):
             let times = Self.integers(batch, table, id)
-            addIntegers { times.base[$0] / 60_000_000_000 }
+            addIntegers { times.base[$0].minute }
         case .column(let id):
             guard let ordinal = table.ordinal(of: id), let column = batch.columns[ordinal] else {
                 preconditionFailure("a sort column is part of the batch")
@@ -208,6 +208,14 @@ enum Radix {
                 }
             }
         }
+    }
+}
+
+extension Int64 {
+    /// The minute of a time in nanoseconds, counted from the epoch; before it rounded down like after it.
+    fileprivate var minute: Int64 {
+        let unit: Int64 = 60_000_000_000
+        return self / unit - (self % unit < 0 ? 1 : 0)
     }
 }
 
