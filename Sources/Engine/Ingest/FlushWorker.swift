@@ -71,7 +71,7 @@ package final class FlushWorker: Sendable {
         }
         let (all, ticket, last) = work ?? (false, 0, false)
         do throws(StorageError) {
-            try flush(all: all)
+            try flushNow(all: all)
             if all { state.notifying { $0.done = max($0.done, ticket) } }
         } catch {
             report(error)
@@ -82,14 +82,12 @@ package final class FlushWorker: Sendable {
         return !last
     }
 
-    private func flush(all: Bool) throws(StorageError) {
+    /// Flushes what is due, or everything, on the caller's thread: the worker's own, or that of one who chooses the moment.
+    package func flushNow(all: Bool) throws(StorageError) {
         if log.hasFailed { recoverLog() }
         for table in tables { try table.flush(all: all) }
         releaseLog()
     }
-
-    /// Flushes everything on the caller's thread, for one who has not started the worker's and chooses the moment.
-    package func flushNow() throws(StorageError) { try flush(all: true) }
 
     /// After a failed write of the log: forgets what is not durable, and begins a new segment.
     package func recoverLog() {

@@ -51,7 +51,7 @@ enum FooterFile {
         _ stored: [UInt8], rawLength: Int, _ compression: UInt32, _ length: Int64
     ) -> Result<PartFooter, PartError> {
         guard rawLength <= PartLayout.footerLimit,
-            let compression = CompressionID(rawValue: UInt8(truncatingIfNeeded: compression))
+            let compression = UInt8(exactly: compression).flatMap(CompressionID.init(rawValue:))
         else { return .failure(.corruptFooter("its length is out of range")) }
         var decoder = PageDecoder(byteLimit: PartLayout.footerLimit)
         do {

@@ -226,6 +226,8 @@ package struct Scan {
                 return codes[Int(zone.lowerBound)...Int(zone.upperBound)].contains(true)
             }
         case .ids(let column, let ids):
+            // "None" is not in the filters.
+            if ids.contains(where: \.isZero) { return blocks }
             var possible: Set<Int> = []
             for id in ids {
                 possible.formUnion(try part.blocks(mayContaining: BloomKeys.hash(id), column: column))
