@@ -1,0 +1,197 @@
+import Core
+import EngineFixtures
+import Files
+import Glibc
+import Ingest
+import Testing
+
+/// The write-ahead log by itself: order, damage, and segments that go.
+struct WriteAheadLogTests {
+    private static let first = "/wal/0000000001.wal"
+
+    private func request(_ number: Int, length: Int = 20) -> LoggedRequest {
+        var random = SeededRandom(seed: UInt64(number))
+        return LoggedRequest(
+            signal: [.traces, .logs, .metrics][number % 3], format: number % 2 == 0 ? .protobuf : .json,
+            coding: [.identity, .gzip, .zstd, .deflate][number % 4],
+            tenant: TenantID(number % 5 == 0 ? "other" : "default") ?? .default, received: Int64(number) - 3,
+            body: UInt64(number).littleEndianBytes + random.bytes(length))
+    }
+
+    private func number(_ record: ReplayedRequest) -> Int {
+        Int(record.request.body.prefix(8).reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) })
+    }
+
+    /// Opens the log, and answers what it replays.
+    private func open(
+        _ disk: SimulatedFileSystem, flushed: UInt64 = 0
+    ) throws -> (log: WriteAheadLog, records: [ReplayedRequest], scans: [SegmentScan]) {
+        let log = WriteAheadLog(directory: "/wal", fileSystem: disk, durability: .fsync, flushed: flushed)
+        var records: [ReplayedRequest] = []
+        var scans: [SegmentScan] = []
+        try log.start(report: { scans.append($1) }, replay: { records.append($0) })
+        return (log, records, scans)
+    }
+
+    /// A disk with one segment of records 0 to `count - 1`, and where each record ends.
+    private func filled(_ count: Int) throws -> (disk: SimulatedFileSystem, ends: [Int]) {
+        let disk = SimulatedFileSystem(seed: 1)
+        let log = try open(disk).log
+        var ends = [disk.bytes(of: Self.first)?.count ?? 0]
+        for number in 0..<count {
+            try log.wait(for: log.enqueue(request(number)))
+            ends.append(disk.bytes(of: Self.first)?.count ?? 0)
+        }
+        log.close()
+        return (disk, ends)
+    }
+
+    @Test func `every field of a record comes back, in order`() throws {
+        let (disk, _) = try filled(12)
+        let (log, records, scans) = try open(disk)
+        log.close()
+        #expect(records.map(number) == Array(0..<12))
+        #expect(records.map(\.position) == Array(1...12))
+        for (record, expected) in zip(records, (0..<12).map { request($0) }) {
+            #expect(record.request.signal == expected.signal && record.request.format == expected.format)
+            #expect(record.request.coding == expected.coding && record.request.tenant == expected.tenant)
+            #expect(record.request.received == expected.received && record.request.body == expected.body)
+        }
+        #expect(scans.map(\.tornBytes) == [0] && scans.map(\.skippedRecords) == [0])
+    }
+
+    @Test func `a segment that ends anywhere has the records before`() throws {
+        let (original, ends) = try filled(4)
+        let whole = try #require(original.bytes(of: Self.first))
+        for end in 0...whole.count {
+            let disk = try filled(4).disk
+            disk.edit(Self.first) { $0 = Array(whole[..<end]) }
+            let (log, records, scans) = try open(disk)
+            log.close()
+            let expected = ends.lastIndex { $0 <= end } ?? 0
+            #expect(records.map(number) == Array(0..<expected), "cut at \(end)")
+            let whole = ends.contains(end) ? 0 : end - (ends.last { $0 <= end } ?? 0)
+            #expect(scans.first?.tornBytes == Int64(whole), "cut at \(end)")
+        }
+    }
+
+    @Test func `a damaged record is skipped and counted, those behind it are not`() throws {
+        let (_, ends) = try filled(5)
+        for at in stride(from: ends[2], to: ends[3], by: 1) {
+            let disk = try filled(5).disk
+            disk.edit(Self.first) { $0[at] ^= 0x20 }
+            let (log, records, scans) = try open(disk)
+            log.close()
+            #expect(records.map(number) == [0, 1, 3, 4], "byte \(at)")
+            #expect(scans.map(\.skippedRecords) == [1])
+            #expect(scans.map(\.skippedBytes) == [Int64(ends[3] - ends[2])])
+        }
+    }
+
+    @Test(arguments: 1...60 as ClosedRange<UInt64>)
+    func `a damaged log is read, and a record that it gives was written`(seed: UInt64) throws {
+        let (disk, _) = try filled(8)
+        var random = SeededRandom(seed: seed)
+        disk.edit(Self.first) { bytes in
+            for _ in 0..<(1 + random.below(6)) {
+                let at = random.below(bytes.count)
+                switch random.below(4) {
+                case 0: bytes[at] = UInt8(truncatingIfNeeded: random.next())
+                case 1: bytes.insert(contentsOf: random.bytes(random.below(40)), at: at)
+                case 2: bytes.removeSubrange(at..<min(bytes.count, at + random.below(40)))
+                default: bytes += random.bytes(random.below(90))
+                }
+                if bytes.isEmpty { bytes = [0] }
+            }
+        }
+        // The version may be damaged along with its checksum only by chance.
+        guard let (log, records, _) = try? open(disk) else { return }
+        log.close()
+        for record in records {
+            #expect(record.request.body == request(number(record)).body)
+            #expect(record.position == UInt64(number(record) + 1))
+        }
+        #expect(zip(records, records.dropFirst()).allSatisfy { $0.position < $1.position })
+    }
+
+    @Test func `positions go on over segments, and above what is in parts`() throws {
+        let (disk, _) = try filled(3)
+        var log = try open(disk).log
+        #expect(try log.enqueue(request(3)) == 4)
+        log.close()
+        log = try open(disk).log
+        #expect(log.durablePosition == 4)
+        log.close()
+        log = try open(disk, flushed: 90).log
+        #expect(try log.enqueue(request(4)) == 91)
+        log.close()
+        #expect(try open(disk).records.map(\.position) == [1, 2, 3, 4, 91])
+    }
+
+    @Test func `a segment goes once all its records are in parts`() throws {
+        let (disk, _) = try filled(3)
+        let log = try open(disk).log
+        try log.wait(for: log.enqueue(request(3)))
+        log.release(through: 2)
+        #expect(disk.files.filter { $0.hasPrefix("/wal") }.count == 2)
+        log.release(through: 3)
+        #expect(disk.files.filter { $0.hasPrefix("/wal") } == ["/wal/0000000002.wal"])
+        // The segment that is written to stays.
+        log.release(through: 100)
+        #expect(disk.files.filter { $0.hasPrefix("/wal") } == ["/wal/0000000002.wal"])
+        log.close()
+        #expect(try open(disk, flushed: 3).records.map(number) == [3])
+    }
+
+    @Test(arguments: [EIO, ENOSPC], [0, 1])
+    func `after a failure nothing is taken until a new segment has begun, which disowns what failed`(
+        code: Int32, operation: Int
+    ) throws {
+        let disk = SimulatedFileSystem(seed: UInt64(code) + 8)
+        let log = try open(disk).log
+        try log.wait(for: log.enqueue(request(0)))
+        // The write, or the sync, of the next record.
+        disk.setPlan(.fail(at: disk.operationCount + 1 + operation, code: code, count: 1))
+        let lost = try log.enqueue(request(1))
+        #expect(throws: IngestError.self) { try log.wait(for: lost) }
+        #expect(log.hasFailed && log.durablePosition == 1)
+        #expect(throws: IngestError.self) { try log.enqueue(request(2)) }
+        try log.restart()
+        #expect(!log.hasFailed)
+        try log.wait(for: log.enqueue(request(3)))
+        // The one that failed has failed for good.
+        #expect(throws: IngestError.self) { try log.wait(for: lost) }
+        log.close()
+        disk.kill()
+        #expect(try open(disk).records.map(number) == [0, 3])
+    }
+
+    @Test func `a restart that fails can be tried again`() throws {
+        let disk = SimulatedFileSystem(seed: 3)
+        let log = try open(disk).log
+        disk.setPlan(.fail(at: disk.operationCount + 1, code: ENOSPC, count: 3))
+        let lost = try log.enqueue(request(0))
+        #expect(throws: IngestError.self) { try log.wait(for: lost) }
+        var attempts = 0
+        while log.hasFailed, attempts < 10 {
+            attempts += 1
+            try? log.restart()
+        }
+        #expect(attempts > 1 && !log.hasFailed)
+        try log.wait(for: log.enqueue(request(1)))
+        log.close()
+        disk.crash()
+        #expect(try open(disk).records.map(number) == [1])
+    }
+
+    @Test func `a log that is closed takes nothing, and has written all that it took`() throws {
+        let disk = SimulatedFileSystem(seed: 3)
+        let log = try open(disk).log
+        let positions = try (0..<50).map { try log.enqueue(request($0)) }
+        log.close()
+        for position in positions { try log.wait(for: position) }
+        #expect(throws: IngestError.closed) { try log.enqueue(request(50)) }
+        disk.crash()
+        #expect(try open(disk).records.map(number) == Array(0..<50))
+    }
+}
