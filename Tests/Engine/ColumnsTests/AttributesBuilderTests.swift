@@ -33,7 +33,9 @@ struct AttributesBuilderTests {
         return AttributeSet.Entry(key: key == 0 ? [] : Array("k\(key)".utf8), type: type.rawValue, value: value)
     }
 
-    private func sets(_ column: AttributesColumn) -> [Cell] { (0..<column.count).map { Column.attributes(column).cell($0) } }
+    private func sets(_ column: AttributesColumn) -> [Cell] {
+        (0..<column.count).map { Column.attributes(column).cell($0) }
+    }
 
     @Test(arguments: 1...60 as ClosedRange<UInt64>)
     func `sets are what was appended, and snapshots stay`(seed: UInt64) {
@@ -127,7 +129,9 @@ struct AttributesBuilderTests {
             for b in 0..<60 where b != a {
                 for c in 0..<60 where c != a && c != b {
                     builder.begin()
-                    let fits = [a, b, c].allSatisfy { append(.init(key: [UInt8($0)], type: 3, value: [1]), to: &builder) }
+                    let fits = [a, b, c].allSatisfy {
+                        append(.init(key: [UInt8($0)], type: 3, value: [1]), to: &builder)
+                    }
                     if !fits, !builder.appendOverflow([0x0A, 0], 2) {
                         builder.restart()
                         let isStored = builder.appendOverflow([0x0A, 0, 0x0A, 0], 4)

@@ -99,11 +99,14 @@ struct BuilderTests {
         var random = SeededRandom(seed: 2)
         let rows = EveryTypeTable.rows(300, &random)
         let batch = BatchOfCells.make(rows, table, dictionaries)
-        guard case .strings(let column)? = batch.columns[EveryTypeTable.text] else { Issue.record("no strings"); return }
+        guard case .strings(let column)? = batch.columns[EveryTypeTable.text] else {
+            Issue.record("no strings"); return
+        }
         for row in 0..<300 {
             let codes = column.dictionary.codes(equalTo: rows[row][EveryTypeTable.text].bytes)
             #expect(codes.contains(column.codes[row]))
-            #expect(codes.allSatisfy { Array(column.dictionary.bytes(Int($0))) == rows[row][EveryTypeTable.text].bytes })
+            #expect(
+                codes.allSatisfy { Array(column.dictionary.bytes(Int($0))) == rows[row][EveryTypeTable.text].bytes })
         }
         #expect(column.dictionary.codes(equalTo: Array("nowhere".utf8)).isEmpty)
     }

@@ -32,7 +32,9 @@ struct RowOrderTests {
         style.spread = random.pick([2, 1000, 90_000_000_000, 40 * 86_400_000_000_000])
         style.variety = random.pick([1, 3, 40])
         style.fullness = 1000
-        check(EveryTypeTable.rows(random.pick([1, 2, 300]), &random, style), table, random.pick(BatchOfCells.Dictionaries.allCases))
+        check(
+            EveryTypeTable.rows(random.pick([1, 2, 300]), &random, style), table,
+            random.pick(BatchOfCells.Dictionaries.allCases))
     }
 
     @Test(arguments: [Int64.max - 60_000_000_000, 0, -30_000_000_000, -4_000_000_000_000_000_000])
@@ -55,7 +57,10 @@ struct RowOrderTests {
         var rows = EveryTypeTable.rows(500, &random)
         for row in rows.indices {
             rows[row][EveryTypeTable.traceID] = .bytes(
-                [UInt8(random.below(2)), 0, 0, 0, 0, 0, 0, 0xFF, UInt8(random.below(2)), 0, 0, 0, 0, 0, 0, UInt8(random.below(2))])
+                [
+                    UInt8(random.below(2)), 0, 0, 0, 0, 0, 0, 0xFF, UInt8(random.below(2)), 0, 0, 0, 0, 0, 0,
+                    UInt8(random.below(2)),
+                ])
             rows[row][EveryTypeTable.number] = .integer(random.pick([.min, -1, 0, .max]))
         }
         check(rows, table, .unique)

@@ -167,7 +167,9 @@ struct ScanTests {
         var blocks: [(bound: Int64?, times: [Int64])] = []
         try scan.run { block in
             #expect(!block.rows.isEmpty && zip(block.rows, block.rows.dropFirst()).allSatisfy { $0 < $1 })
-            for row in block.rows { found[block.batch.columns.map { $0?.cell(Int(row)) ?? .list([]) }, default: 0] += 1 }
+            for row in block.rows {
+                found[block.batch.columns.map { $0?.cell(Int(row)) ?? .list([]) }, default: 0] += 1
+            }
             guard case .integers(let times)? = block.batch.columns[EveryTypeTable.time] else { return true }
             blocks.append((block.bound, block.rows.map { times[Int($0)] }))
             return true
@@ -204,7 +206,9 @@ struct ScanTests {
             let zone = try #require(part.zone(EveryTypeTable.number, block: block))
             for row in stride(from: 0, to: ids.count, by: 5) {
                 let id = ids.traceID(row)
-                if !id.isZero, !(try part.mayContain(BloomKeys.hash(id), column: EveryTypeTable.traceID)) { missed += 1 }
+                if !id.isZero, !(try part.mayContain(BloomKeys.hash(id), column: EveryTypeTable.traceID)) {
+                    missed += 1
+                }
                 if !zone.contains(numbers[row]) { missed += 1 }
             }
         }

@@ -16,25 +16,29 @@ struct ProtobufReaderTests {
         }
     }
 
-    @Test(arguments: [
-        ([], 0), ([0x08, 0], 1), ([0x08, 0x80, 0], 1), ([0x0A, 0], 1), ([0x0A, 2, 1, 2, 0x10, 1], 2),
-        ([0x08, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1], 1),
-        ([0x09, 1, 2, 3, 4, 5, 6, 7, 8, 0x0D, 1, 2, 3, 4], 2), ([0xF8, 0xFF, 0xFF, 0xFF, 0x0F, 1], 1),
-    ] as [([UInt8], Int)])
+    @Test(
+        arguments: [
+            ([], 0), ([0x08, 0], 1), ([0x08, 0x80, 0], 1), ([0x0A, 0], 1), ([0x0A, 2, 1, 2, 0x10, 1], 2),
+            ([0x08, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1], 1),
+            ([0x09, 1, 2, 3, 4, 5, 6, 7, 8, 0x0D, 1, 2, 3, 4], 2), ([0xF8, 0xFF, 0xFF, 0xFF, 0x0F, 1], 1),
+        ] as [([UInt8], Int)])
     func `fields are passed over`(bytes: [UInt8], count: Int) throws {
         #expect(try fields(bytes) == count)
         #expect(try NaiveMessage(bytes).fields.count == count)
     }
 
-    @Test(arguments: [
-        ([0x08], ProtobufError.truncated), ([0x08, 0x80], .truncated), ([0x0A, 1], .truncated), ([0x0A, 0x7F, 0], .truncated),
-        ([0x09, 1, 2, 3, 4, 5, 6, 7], .truncated), ([0x0D, 1, 2, 3], .truncated),
-        ([0x0A, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1], .truncated),
-        ([0x00], .malformed), ([0x07, 0], .malformed), ([0x0B], .malformed), ([0x0C], .malformed), ([0x0E], .malformed),
-        ([0x0F], .malformed), ([0x80, 0x80, 0x80, 0x80, 0x10, 1], .malformed),
-        ([0x08, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 2], .malformed),
-        ([0x08, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0], .malformed),
-    ] as [([UInt8], ProtobufError)])
+    @Test(
+        arguments: [
+            ([0x08], ProtobufError.truncated), ([0x08, 0x80], .truncated), ([0x0A, 1], .truncated),
+            ([0x0A, 0x7F, 0], .truncated),
+            ([0x09, 1, 2, 3, 4, 5, 6, 7], .truncated), ([0x0D, 1, 2, 3], .truncated),
+            ([0x0A, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1], .truncated),
+            ([0x00], .malformed), ([0x07, 0], .malformed), ([0x0B], .malformed), ([0x0C], .malformed),
+            ([0x0E], .malformed),
+            ([0x0F], .malformed), ([0x80, 0x80, 0x80, 0x80, 0x10, 1], .malformed),
+            ([0x08, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 2], .malformed),
+            ([0x08, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0], .malformed),
+        ] as [([UInt8], ProtobufError)])
     func `what is no message is refused`(bytes: [UInt8], error: ProtobufError) {
         #expect(throws: error) { try fields(bytes) }
         #expect(throws: NaiveMessage.Malformed.self) { try NaiveMessage(bytes) }
@@ -45,7 +49,9 @@ struct ProtobufReaderTests {
         var random = SeededRandom(seed: seed)
         for _ in 0..<50 {
             // Short fields, so that some messages are whole.
-            let bytes = (0..<random.below(12)).map { _ in random.pick([0x08, 0x0A, 0x10, 0x12, 0x09, 0x0D, 0, 1, 2, 3, 0x80, 0xFF] as [UInt8]) }
+            let bytes = (0..<random.below(12)).map { _ in
+                random.pick([0x08, 0x0A, 0x10, 0x12, 0x09, 0x0D, 0, 1, 2, 3, 0x80, 0xFF] as [UInt8])
+            }
             #expect((try? fields(bytes)) == (try? NaiveMessage(bytes))?.fields.count, "\(bytes)")
         }
     }
