@@ -197,8 +197,8 @@ let package = Package(
         tests(
             "Engine", "Storage",
             imports: [
-                "Columns", "Core", "EngineFixtures", "Files", "OTLP", "Parts", "Schema", "Storage", "TableSchema",
-                "Telemetry",
+                "Columns", "Core", "Encoding", "EngineFixtures", "Files", "OTLP", "Parts", "Schema", "Storage",
+                "TableSchema", "Telemetry",
             ]),
         tests(
             "Engine", "Ingest",

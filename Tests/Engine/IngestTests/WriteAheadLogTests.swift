@@ -46,6 +46,31 @@ struct WriteAheadLogTests {
         return (disk, ends)
     }
 
+    @Test func `a segment that is written by docs/FORMAT.md is read`() throws {
+        func checksum(_ bytes: [UInt8], seed: UInt64) -> UInt64 { bytes.withUnsafeBytes { XXH3.hash($0, seed: seed) } }
+        let salt: [UInt8] = [9, 8, 7, 6]
+        let begin = Array("VARVEWAL".utf8) + [1, 0, 0, 0] + salt + UInt64(41).littleEndianBytes
+        let body: [UInt8] = [1, 2, 3]
+        let head: [UInt8] =
+            [3, 0, 0, 0, 2, 1, 3, 4] + UInt64(42).littleEndianBytes + UInt64(bitPattern: -5).littleEndianBytes
+        let tenant = Array("acme".utf8)
+        let seed = checksum(head + tenant, seed: 0x0607_0809)
+        let bytes =
+            begin + checksum(begin, seed: 0).littleEndianBytes + head + checksum(body, seed: seed).littleEndianBytes
+            + tenant + body
+        let disk = SimulatedFileSystem(seed: 1)
+        try disk.createDirectory("/wal")
+        _ = try disk.open(Self.first, .create)
+        disk.edit(Self.first) { $0 = bytes }
+        let (log, records, scans) = try open(disk)
+        log.close()
+        let record = try #require(records.first)
+        #expect(record.position == 42 && record.request.signal == .logs && record.request.format == .json)
+        #expect(record.request.coding == .deflate && record.request.tenant.name == "acme")
+        #expect(record.request.received == -5 && record.request.body == body)
+        #expect(records.count == 1 && scans.map(\.durableBefore) == [41] && scans.map(\.tornBytes) == [0])
+    }
+
     @Test func `every field of a record comes back, in order`() throws {
         let (disk, _) = try filled(12)
         let (log, records, scans) = try open(disk)

@@ -1,0 +1,234 @@
+import Core
+import Encoding
+import EngineFixtures
+import Files
+import Foundation
+import TableSchema
+import Testing
+
+@testable import Parts
+@testable import Storage
+
+/// docs/FORMAT.md against the bytes: what it says of headers, trailers and footers is read from it, and a part is walked by its
+/// text alone.
+struct FormatDocumentTests {
+    private let text: String
+
+    init() throws {
+        let path = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../docs/FORMAT.md")
+        text = try String(contentsOf: path, encoding: .utf8)
+    }
+
+    /// The groups of the first match.
+    private func match(_ pattern: String, in text: String? = nil) throws -> [String] {
+        let text = text ?? self.text
+        let expression = try NSRegularExpression(pattern: pattern, options: [.anchorsMatchLines])
+        let range = NSRange(text.startIndex..., in: text)
+        let found = try #require(expression.firstMatch(in: text, range: range), "\(pattern) is not in FORMAT.md")
+        return (1..<found.numberOfRanges).map { group in
+            Range(found.range(at: group), in: text).map { String(text[$0]) } ?? ""
+        }
+    }
+
+    /// The rows of the table under a heading: its cells.
+    private func table(after heading: String) throws -> [[String]] {
+        let start = try #require(text.range(of: heading)).upperBound
+        let lines = text[start...].split(separator: "\n", omittingEmptySubsequences: false)
+        let rows = lines.drop { !$0.hasPrefix("|") }.prefix { $0.hasPrefix("|") }.dropFirst(2)
+        return rows.map { row in
+            row.split(separator: "|", omittingEmptySubsequences: false).dropFirst().dropLast().map {
+                $0.trimmingCharacters(in: .whitespaces)
+            }
+        }
+    }
+
+    @Test func `magics, versions and sizes are those of the code`() throws {
+        #expect(try match(#"^ 0  magic "(\w+)""#) == [String(decoding: PartLayout.magic, as: UTF8.self)])
+        #expect(try match(#"^ 8  version = (\d+)"#) == ["\(PartLayout.version)"])
+        #expect(try match(#"^(\d+)  pages of row group 0"#) == ["\(PartLayout.headerLength)"])
+        #expect(try match(#"^    trailer +(\d+)$"#) == ["\(PartLayout.trailerLength)"])
+        #expect(try match(#"A block has at most (\d+) rows"#) == ["\(PartLayout.blockRows)"])
+        #expect(try match(#"row group has (\d+) blocks"#) == ["\(PartLayout.groupBlocks)"])
+        #expect(try match(#"more than 2²⁴ values or (\d+) MiB"#) == ["\(PartLayout.pageByteLimit >> 20)"])
+        #expect(PartLayout.pageValueLimit == 1 << 24)
+        #expect(try match(#"magic "(VARVECAT)" 8 \| version = (\d+), 4"#) == ["VARVECAT", "1"])
+        #expect(try match(#"magic "(VARVEWAL)" 8 \| version = (\d+), 4"#) == ["VARVEWAL", "1"])
+    }
+
+    @Test func `kinds and roles of leaves have the numbers that stand there`() throws {
+        let kinds: [(String, LeafKind)] = [
+            ("integers", .integers), ("floats", .floats), ("fixed8", .fixed8), ("fixed16", .fixed16), ("codes", .codes),
+            ("strings", .strings), ("integer rows", .integerRows), ("float rows", .floatRows), ("naturals", .naturals),
+        ]
+        for (name, kind) in kinds { #expect(try match("\(name) \\((\\d+)\\)") == ["\(kind.rawValue)"]) }
+        let roles: [(String, LeafRole)] = [
+            (#"values \((\d+)\)"#, .values), (#"lengths \((\d+)\)"#, .lengths), (#"shapes \((\d+)\)"#, .shapes),
+            (#"each lane a leaf \((\d+)\)"#, .lane),
+        ]
+        for (pattern, role) in roles { #expect(try match(pattern) == ["\(role.rawValue)"]) }
+    }
+
+    @Test func `encodings have the numbers that stand there`() throws {
+        let expected = EncodingID.allCases.map { ["\($0.rawValue)", "\($0)"] }
+        #expect(try table(after: "## Encodings").map { Array($0[0...1]) } == expected)
+        #expect(try match(#"payload: (\d) nothing, (\d) zstd, (\d) LZ4"#) == ["0", "1", "2"])
+        #expect(CompressionID.allCases.map(\.rawValue) == [0, 1, 2])
+    }
+
+    // MARK: A part, read by the text
+
+    private struct Bytes {
+        let all: [UInt8]
+        var at: Int
+
+        mutating func fixed(_ count: Int) -> UInt64 {
+            defer { at += count }
+            return all[at..<(at + count)].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        }
+
+        mutating func varint() -> Int {
+            var value = 0
+            var shift = 0
+            while all[at] >= 0x80 {
+                value |= Int(all[at] & 0x7F) << shift
+                shift += 7
+                at += 1
+            }
+            defer { at += 1 }
+            return value | Int(all[at]) << shift
+        }
+
+        mutating func zigzag() -> Int {
+            let folded = varint()
+            return folded % 2 == 0 ? folded / 2 : -(folded / 2) - 1
+        }
+    }
+
+    private struct Walk {
+        var footer: Bytes
+        let file: [UInt8]
+        /// Every stretch of the file that the footer names.
+        var stretches: [Range<Int>] = []
+        var checksumFaults = 0
+
+        /// A page as it stands in the footer, at `offset` of the file; answers its end and its number of values.
+        mutating func page(at offset: Int) -> (end: Int, values: Int) {
+            footer.at += 2
+            let values = footer.varint()
+            _ = footer.varint()
+            let stored = footer.varint()
+            if stored > 0 {
+                let checksum = footer.fixed(4)
+                if XXH3.hash(Array(file[offset..<(offset + stored)])) & 0xFFFF_FFFF != checksum { checksumFaults += 1 }
+                stretches.append(offset..<(offset + stored))
+            }
+            return (offset + stored, values)
+        }
+
+        mutating func pages(_ count: Int) -> Int {
+            var offset = footer.zigzag()
+            var values = 0
+            for _ in 0..<count {
+                let page = page(at: offset)
+                offset = page.end
+                values += page.values
+            }
+            return values
+        }
+    }
+
+    @Test func `a part is what the text says, to the last byte`() throws {
+        var random = SeededRandom(seed: 3)
+        let table = EveryTypeTable.make(unit: .month)
+        var style = EveryTypeTable.Style()
+        style.spread = 86_400_000_000_000
+        let disk = SimulatedFileSystem(seed: 1)
+        let rows = EveryTypeTable.rows(9000, &random, style)
+        let path = try PartFixtures.write(BatchOfCells.make(rows, table), table, to: disk)[0].path
+        let file = try #require(disk.bytes(of: path))
+
+        var trailer = Bytes(all: file, at: file.count - 32)
+        let offset = Int(trailer.fixed(8))
+        let rawLength = Int(trailer.fixed(4))
+        let compression = trailer.fixed(4)
+        let checksum = trailer.fixed(8)
+        #expect(Array(file[(file.count - 8)...]) == Array("VARVEP01".utf8))
+        let stored = Array(file[offset..<(file.count - 32)])
+        #expect(XXH3.hash(stored) == checksum)
+        let raw = try PartFixtures.open(path, table, on: disk).footer.encoded()
+        #expect(raw.count == rawLength && (compression != 0 || raw == stored))
+
+        var walk = Walk(footer: Bytes(all: raw, at: 0), file: file)
+        #expect(walk.footer.varint() == Int(table.id.number) && walk.footer.fixed(8) == table.fingerprint)
+        #expect(walk.footer.zigzag() == Int(NaiveOrder.start(of: rows[0][0].integer, unit: .month)))
+        #expect(walk.footer.zigzag() == rows.map { Int($0[0].integer) }.min())
+        #expect(walk.footer.zigzag() == rows.map { Int($0[0].integer) }.max())
+        #expect(walk.footer.varint() == 1 && walk.footer.varint() == 2)
+        #expect(walk.footer.varint() == 8192 && walk.footer.varint() == 9000 - 8192)
+        for _ in 0..<walk.footer.varint() {
+            let entries = walk.footer.varint()
+            #expect(walk.footer.varint() <= 1)
+            let pages = walk.footer.varint()
+            #expect(walk.pages(pages) == entries)
+        }
+        for _ in 0..<walk.footer.varint() {
+            for _ in 0..<5 { _ = walk.footer.varint() }
+            _ = walk.pages(2)
+            if walk.footer.varint() == 1 {
+                for _ in 0..<2 { _ = (walk.footer.zigzag(), walk.footer.varint()) }
+            }
+        }
+        for _ in 0..<walk.footer.varint() {
+            _ = walk.footer.varint()
+            for _ in 0..<walk.footer.varint() {
+                let length = walk.footer.varint()
+                walk.footer.at += length
+                #expect(walk.footer.varint() <= 8)
+            }
+            for _ in 0..<walk.footer.varint() {
+                for _ in 0..<walk.footer.varint() { _ = walk.footer.varint() }
+            }
+        }
+        for _ in 0..<walk.footer.varint() {
+            _ = (walk.footer.varint(), walk.footer.varint())
+            _ = walk.pages(1)
+        }
+        #expect(walk.footer.at == raw.count && walk.checksumFaults == 0)
+        // The pages fill the file from its header to its footer, without gaps.
+        var end = 16
+        for stretch in walk.stretches.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            #expect(stretch.lowerBound == end)
+            end = stretch.upperBound
+        }
+        #expect(end == offset)
+    }
+
+    // MARK: A catalog, written by the text
+
+    private func text(_ value: String) -> [UInt8] { UInt64(value.utf8.count).littleEndianBytes + Array(value.utf8) }
+
+    private func words(_ values: [Int64]) -> [UInt8] { values.flatMap { UInt64(bitPattern: $0).littleEndianBytes } }
+
+    @Test func `a catalog that is written by the text is read`() throws {
+        let payload =
+            words([8, 1, 7]) + text("acme") + words([2, -3, 1, 10, 1000, -5, 6]) + words([0, 1]) + text("acme")
+            + words([2, 41])
+        let bytes =
+            Array("VARVECAT".utf8) + [1, 0, 0, 0, 0, 0, 0, 0] + words([Int64(payload.count)])
+            + XXH3.hash(payload).littleEndianBytes + payload
+        let disk = SimulatedFileSystem(seed: 1)
+        try disk.createDirectory("/data")
+        for (name, content) in [("CURRENT", Array("catalog-000004\n".utf8)), ("catalog-000004", bytes)] {
+            _ = try disk.open("/data/" + name, .create)
+            disk.edit("/data/" + name) { $0 = content }
+        }
+        let catalog = try Catalog(directory: "/data", fileSystem: disk)
+        let part = try #require(catalog.state.parts.values.first)
+        #expect(part.id.number == 7 && part.tenant.name == "acme" && part.table.number == 2 && part.partition == -3)
+        #expect(part.level == 1 && part.rowCount == 10 && part.byteCount == 1000)
+        #expect(part.leastTime == -5 && part.greatestTime == 6)
+        #expect(catalog.state.flushed.map(\.value) == [41] && catalog.state.nextPart == 8)
+        // The new log holds the same state in the same bytes.
+        #expect(disk.bytes(of: "/data/catalog-000005") == bytes)
+    }
+}
