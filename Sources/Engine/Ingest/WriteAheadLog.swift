@@ -32,6 +32,7 @@ package enum IngestError: Error, Sendable, Hashable {
 ///    older segments above it are not replayed.
 /// 4. A segment is removed once all its records are in parts.
 package final class WriteAheadLog: Sendable {
+    /// A segment that has grown to this length is complete.
     package static let segmentLength: Int64 = 64 << 20
 
     private struct Pending {
@@ -54,6 +55,7 @@ package final class WriteAheadLog: Sendable {
     private let directory: String
     private let fileSystem: any FileSystem
     private let durability: Durability
+    private let segmentLength: Int64
     private let state: Monitor<State>
     private let segment: Mutex<Segment>
     private let writer: Mutex<WorkerThread?>
@@ -68,11 +70,13 @@ package final class WriteAheadLog: Sendable {
 
     /// - Parameter flushed: a position that is in parts; new ones are above it.
     package init(
-        directory: String, fileSystem: any FileSystem, durability: Durability, flushed: UInt64
+        directory: String, fileSystem: any FileSystem, durability: Durability, flushed: UInt64,
+        segmentLength: Int64 = WriteAheadLog.segmentLength
     ) {
         self.directory = directory
         self.fileSystem = fileSystem
         self.durability = durability
+        self.segmentLength = segmentLength
         state = Monitor(State(nextPosition: flushed + 1, durable: flushed))
         segment = Mutex(Segment(file: nil, number: 1))
         writer = Mutex(nil)
@@ -233,7 +237,7 @@ package final class WriteAheadLog: Sendable {
         let isFull = segment.withLock { segment in
             segment.length += written
             segment.last = group[group.count - 1].position
-            return segment.length >= Self.segmentLength
+            return segment.length >= segmentLength
         }
         if isFull { try rotate(after: group[group.count - 1].position) }
     }

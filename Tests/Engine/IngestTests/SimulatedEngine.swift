@@ -28,12 +28,16 @@ final class SimulatedEngine {
     private let tables: TestTables
     private(set) var scans: [SegmentScan] = []
 
-    init(on disk: SimulatedFileSystem, _ tables: TestTables) throws {
+    /// - Parameter segmentLength: small enough for a log of several segments.
+    init(
+        on disk: SimulatedFileSystem, _ tables: TestTables, durability: Durability = .fsync,
+        segmentLength: Int64 = 600
+    ) throws {
         self.tables = tables
         store = try Store(directory: "/data", tables: tables.catalog, fileSystem: disk)
         log = WriteAheadLog(
-            directory: "/data/wal", fileSystem: disk, durability: .fsync,
-            flushed: store.flushedPositions.values.max() ?? 0)
+            directory: "/data/wal", fileSystem: disk, durability: durability,
+            flushed: store.flushedPositions.values.max() ?? 0, segmentLength: segmentLength)
         logs = BufferedTable(
             tables.logs.definition, store: store, log: log, limits: FlushLimits(),
             makeBuilder: { LogBuilder(tables.logs) })

@@ -28,12 +28,16 @@ struct SimulationTests {
         }
         for step in 0..<steps {
             if faults, random.oneIn(6) { planFault(of: disk, &random) }
+            if faults, random.oneIn(12) { disk.setFull(random.oneIn(2)) }
             switch random.below(20) {
             case 0, 1:
+                // The engine does not start on a full disk.
+                disk.setFull(false)
                 let isKill = random.oneIn(3) && !disk.isDown
+                if isKill { disk.kill() } else { disk.crash() }
+                // Only ends its threads: its files are of no use any more.
                 engine?.close()
                 engine = nil
-                if isKill { disk.kill() } else { disk.crash() }
                 naive.endLife()
                 while engine == nil {
                     // The power may go again while the engine starts.
@@ -61,9 +65,10 @@ struct SimulationTests {
                 if engine.log.hasFailed { engine.worker.recoverLog() }
             }
         }
+        disk.setFull(false)
+        disk.crash()
         engine?.close()
         engine = nil
-        disk.crash()
         naive.endLife()
         engine = try SimulatedEngine(on: disk, tables)
         try check("at the end")
@@ -98,6 +103,23 @@ struct SimulationTests {
     @Test(arguments: seeds(60))
     func `10: nothing refused is shown, nothing acknowledged is lost, whatever the disk refuses`(seed: UInt64) throws {
         try run(seed: seed, steps: 60, faults: true)
+    }
+
+    @Test(arguments: seeds(20)) func `written means that a kill loses nothing`(seed: UInt64) throws {
+        let disk = SimulatedFileSystem(seed: seed)
+        var random = SeededRandom(seed: seed)
+        var naive = NaiveStore()
+        for life in 1...5 {
+            let engine = try SimulatedEngine(on: disk, tables, durability: .written)
+            if let fault = try naive.fault(in: engine) { Issue.record("seed \(seed), life \(life): \(fault)") }
+            for _ in 0..<random.below(12) {
+                let isSent = naive.send(naive.rows(1 + random.below(4), &random), to: engine)
+                #expect(isSent)
+                if random.oneIn(4) { try engine.worker.flushNow(all: random.oneIn(2)) }
+            }
+            disk.kill()
+            engine.close()
+        }
     }
 
     /// A fixed scenario: two tenants, two signals, flushes, an end and a beginning.

@@ -168,6 +168,27 @@ struct WriteAheadLogTests {
         #expect(try open(disk, flushed: 3).records.map(number) == [3])
     }
 
+    @Test func `a segment that is long enough is followed by another`() throws {
+        let disk = SimulatedFileSystem(seed: 1)
+        var log = WriteAheadLog(
+            directory: "/wal", fileSystem: disk, durability: .fsync, flushed: 0, segmentLength: 500)
+        try log.start(report: { _, _ in }, replay: { _ in })
+        for number in 0..<40 { try log.wait(for: log.enqueue(request(number))) }
+        let segments = disk.files.filter { $0.hasPrefix("/wal") }
+        #expect(segments.count > 5)
+        #expect(segments.dropLast().allSatisfy { (500..<650).contains(disk.bytes(of: $0)?.count ?? 0) })
+        log.release(through: 20)
+        #expect(disk.files.count < segments.count)
+        log.close()
+        disk.crash()
+        let (again, records, scans) = try open(disk)
+        log = again
+        #expect(records.map(number) == Array((40 - records.count)..<40) && records.count >= 20)
+        // Each segment says how far those before it go.
+        #expect(scans.map(\.durableBefore) == scans.map(\.durableBefore).sorted())
+        log.close()
+    }
+
     @Test(arguments: [EIO, ENOSPC], [0, 1])
     func `after a failure nothing is taken until a new segment has begun, which disowns what failed`(
         code: Int32, operation: Int
