@@ -39,18 +39,7 @@ struct SimulationTests {
                 engine?.close()
                 engine = nil
                 naive.endLife()
-                while engine == nil {
-                    // The power may go again while the engine starts.
-                    if faults, random.oneIn(3) {
-                        disk.setPlan(.crash(at: disk.operationCount + 1 + random.below(10)))
-                    }
-                    do {
-                        engine = try SimulatedEngine(on: disk, tables)
-                    } catch {
-                        guard disk.isDown else { throw error }
-                        disk.crash()
-                    }
-                }
+                engine = try restart(on: disk, &random, faults: faults)
                 disk.setPlan(nil)
                 if !disk.isDown { try check("step \(step), after \(isKill ? "a kill" : "a crash")") }
             case 2, 3, 4:
@@ -79,6 +68,23 @@ struct SimulationTests {
             #expect(isSent, "seed \(seed): service does not resume")
         }
         engine?.close()
+    }
+
+    /// Starts until it works: the power may go again meanwhile.
+    private func restart(
+        on disk: SimulatedFileSystem, _ random: inout SeededRandom, faults: Bool
+    ) throws -> SimulatedEngine {
+        while true {
+            if faults, random.oneIn(3) {
+                disk.setPlan(.crash(at: disk.operationCount + 1 + random.below(10)))
+            }
+            do {
+                return try SimulatedEngine(on: disk, tables)
+            } catch {
+                guard disk.isDown else { throw error }
+                disk.crash()
+            }
+        }
     }
 
     private func planFault(of disk: SimulatedFileSystem, _ random: inout SeededRandom) {
