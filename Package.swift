@@ -100,6 +100,10 @@ let package = Package(
             "Engine", "Ingest", .kernel,
             imports: ["Core", "Columns", "Files", "Parts", "Storage", "TableSchema"]),
 
+        module(
+            "Engine", "Maintenance", .kernel,
+            imports: ["Core", "Columns", "Files", "Parts", "Storage", "TableSchema"]),
+
         // Signals
         module(
             "Signals", "Telemetry", .kernel,
@@ -210,6 +214,9 @@ let package = Package(
             imports: ["Columns", "Core", "EngineFixtures", "OTLP", "TableSchema", "Telemetry"]),
         tests("Signals", "Telemetry", imports: ["Columns", "Core", "EngineFixtures", "Telemetry"]),
         tests("Signals", "OTLP", imports: ["Columns", "Core", "EngineFixtures", "OTLP", "TableSchema", "Telemetry"]),
+        tests(
+            "Engine", "Maintenance",
+            imports: ["Columns", "Core", "Files", "Maintenance", "Parts", "Storage", "TableSchema"]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
         tests(
             "Serve", "Server",

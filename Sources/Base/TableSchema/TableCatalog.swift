@@ -4,6 +4,11 @@ package struct TableCatalog: Hashable, Sendable {
     package let tables: [TableDefinition]
     package let rollups: [RollupDefinition]
 
+    package init(tables: [TableDefinition], rollups: [RollupDefinition]) {
+        self.tables = tables
+        self.rollups = rollups
+    }
+
     /// Reads the files of Schema/ and checks them against Schema/LOCK.
     ///
     /// - Throws: at the first place that is wrong.
