@@ -96,22 +96,10 @@ struct ColumnEncoder: ~Copyable {
         var bytes: [UInt8] = []
         for block in selection.blockEnds.indices {
             let page = encodePage(&self, block, selection.rows(ofBlock: block))
-            leaf.pages.append(store(page, into: &bytes))
+            leaf.pages.append(encoder.store(page, into: &bytes))
         }
         leaves.append(leaf)
         leafBytes.append(bytes)
-    }
-
-    /// Moves a page from the encoder's output to `bytes`.
-    private mutating func store(_ page: EncodedPage, into bytes: inout [UInt8]) -> PageEntry {
-        let stored = encoder.output[page.bytes]
-        let checksum = stored.withUnsafeBytes { UInt32(truncatingIfNeeded: XXH3.hash($0)) }
-        bytes.append(contentsOf: stored)
-        encoder.output.removeAll(keepingCapacity: true)
-        return PageEntry(
-            encoding: page.encoding.rawValue, compression: page.compression.rawValue,
-            count: page.count, rawLength: page.rawLength, storedLength: page.storedLength,
-            checksum: checksum)
     }
 
     private mutating func encode(
@@ -315,7 +303,7 @@ struct ColumnEncoder: ~Copyable {
                 bytes.withUnsafeBufferPointer { encoder.encode(strings: lengths, bytes: $0) }
             }
             var stored: [UInt8] = []
-            entry.pages.append(store(page, into: &stored))
+            entry.pages.append(encoder.store(page, into: &stored))
             dictionaryBytes.append(contentsOf: stored)
         }
         dictionaries.append(entry)

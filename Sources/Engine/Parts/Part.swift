@@ -12,8 +12,8 @@ package final class Part: Sendable {
     package let table: TableDefinition
     let footer: PartFooter
     private let file: any File
-    private let leafOfKey: [LeafKey: Int]
-    private let shapesOfColumn: [UInt16: Int]
+    let leafOfKey: [LeafKey: Int]
+    let shapesOfColumn: [UInt16: Int]
     private let dictionaries: DictionaryCache
     /// By block: the number of rows before it.
     private let firstRows: [Int]
@@ -182,7 +182,7 @@ package final class Part: Sendable {
         }
     }
 
-    private static func fits(_ kind: LeafKind, _ type: ColumnType) -> Bool {
+    static func fits(_ kind: LeafKind, _ type: ColumnType) -> Bool {
         switch (kind, type) {
         case (.integers, .integer), (.floats, .float), (.integerRows, .array(.integer)),
             (.floatRows, .array(.float)):
@@ -226,7 +226,7 @@ package final class Part: Sendable {
         return offsets
     }
 
-    private func readNaturals(
+    func readNaturals(
         _ leaf: Int, _ rows: Int, _ block: Int, below limit: Int, _ statistics: QueryStatistics?
     ) throws(PartError) -> Buffer<UInt32> {
         let entry = footer.leaves[leaf]
@@ -340,7 +340,7 @@ package final class Part: Sendable {
 
     // MARK: Pages
 
-    private func dictionary(_ number: Int, column: UInt16) throws(PartError) -> StringDictionary {
+    func dictionary(_ number: Int, column: UInt16) throws(PartError) -> StringDictionary {
         if let known = dictionaries[number] { return known }
         let entry = footer.dictionaries[number]
         var offsets = BufferBuilder<UInt32>.offsets()
@@ -368,7 +368,7 @@ package final class Part: Sendable {
     }
 
     /// Reads the stored bytes of a page and checks them.
-    private func read(
+    func read(
         _ page: PageEntry, column: UInt16, block: Int, _ statistics: QueryStatistics? = nil
     ) throws(PartError) -> [UInt8] {
         guard page.storedLength > 0 else { return [] }

@@ -1,4 +1,4 @@
-internal import Columns
+package import Columns
 internal import Core
 package import TableSchema
 
@@ -10,19 +10,19 @@ package import TableSchema
 ///
 /// A *leaf* is one run of pages with the same meaning: the values of a column, the lengths of its lists, the shapes of its
 /// attributes, or the values of one lane. The footer lists every page with its place, length, encoding and checksum.
-enum PartLayout {
+package enum PartLayout {
     static let magic: [UInt8] = Array("VARVEP01".utf8)
     static let version: UInt32 = 1
     static let headerLength = 16
     static let trailerLength = 32
     /// The most rows of a block.
-    static let blockRows = 8192
+    package static let blockRows = 8192
     /// Blocks of a row group.
     static let groupBlocks = 64
     /// The longest footer that is read, before and after decompression.
     static let footerLimit = 256 << 20
     /// The most rows of a part.
-    static let rowLimit = 1 << 31
+    package static let rowLimit = 1 << 31
     /// The most values that one page may hold, which bounds what a hostile footer can make a reader allocate.
     static let pageValueLimit = 1 << 24
     /// The most bytes that a page is decoded to.
@@ -34,7 +34,7 @@ enum PartLayout {
 }
 
 /// What a leaf holds.
-enum LeafRole: UInt8 {
+package enum LeafRole: UInt8, Sendable {
     case values = 0
     /// The number of inner rows of each row of a nested column.
     case lengths = 1
@@ -43,7 +43,7 @@ enum LeafRole: UInt8 {
 }
 
 /// How a leaf's pages are encoded.
-enum LeafKind: UInt8 {
+package enum LeafKind: UInt8, Sendable {
     case integers = 0
     case floats = 1
     case fixed8 = 2
@@ -60,12 +60,18 @@ enum LeafKind: UInt8 {
 }
 
 /// A leaf's name inside its part.
-struct LeafKey: Hashable {
+package struct LeafKey: Hashable, Sendable {
     /// Of the column, or of the field of a nested column.
-    var column: UInt16
-    var role: LeafRole
+    package var column: UInt16
+    package var role: LeafRole
     /// The lane's number; 0 for other roles.
-    var lane: UInt16 = 0
+    package var lane: UInt16
+
+    package init(column: UInt16, role: LeafRole, lane: UInt16 = 0) {
+        self.column = column
+        self.role = role
+        self.lane = lane
+    }
 }
 
 /// One page: where it is and how to read it.
@@ -103,16 +109,27 @@ struct DictionaryEntry {
     var pages: [PageEntry]
 }
 
-struct LaneEntry {
-    var key: [UInt8]
-    var type: AttributeType
+package struct LaneEntry: Hashable, Sendable {
+    package var key: [UInt8]
+    package var type: AttributeType
+
+    package init(key: [UInt8], type: AttributeType) {
+        self.key = key
+        self.type = type
+    }
 }
 
 /// The lanes and shapes of one attributes column.
-struct ShapesEntry {
-    var column: UInt16
-    var lanes: [LaneEntry]
-    var shapes: [[UInt32]]
+package struct ShapesEntry: Sendable {
+    package var column: UInt16
+    package var lanes: [LaneEntry]
+    package var shapes: [[UInt32]]
+
+    package init(column: UInt16, lanes: [LaneEntry], shapes: [[UInt32]]) {
+        self.column = column
+        self.lanes = lanes
+        self.shapes = shapes
+    }
 }
 
 struct BloomEntry {

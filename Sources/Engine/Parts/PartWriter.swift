@@ -1,8 +1,6 @@
 package import Columns
 package import Core
-internal import Encoding
 package import Files
-internal import Indexing
 package import TableSchema
 
 /// What a finished part is, for the catalog.
@@ -50,33 +48,19 @@ package enum PartWriter {
             leastTime: times.least, greatestTime: times.greatest,
             blockRows: selection.blockEnds.indices.map { selection.rows(ofBlock: $0).count },
             groupBlocks: groups(selection.blockEnds.count))
-        var output = Output()
-        output.bytes.append(contentsOf: PartLayout.magic)
-        output.append(fixed32: PartLayout.version)
-        output.append(fixed32: 0)
+        var output = PartOutput()
         writeLeaves(encoder, &footer, &output)
-        writeDictionaries(encoder, &footer, &output)
+        footer.dictionaries = encoder.dictionaries
+        output.append(dictionaries: encoder.dictionaryBytes, &footer)
         writeBlooms(batch, selection, table, &footer, &output)
         footer.shapes = encoder.shapes
-        writeFooter(footer, &output)
-        let length = output.bytes.count
-        try file.append(output.bytes)
+        output.append(footer)
+        let length = output.offset
+        try output.write(to: file)
         try file.sync()
         return PartSummary(
             rowCount: rows.rows.count, byteCount: Int64(length), partition: rows.partition,
             leastTime: times.least, greatestTime: times.greatest)
-    }
-
-    private struct Output {
-        var bytes: [UInt8] = []
-
-        mutating func append(fixed32 value: UInt32) {
-            withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
-        }
-
-        mutating func append(fixed64 value: UInt64) {
-            withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
-        }
     }
 
     private static func groups(_ blocks: Int) -> [Int] {
@@ -107,7 +91,7 @@ package enum PartWriter {
     }
 
     private static func writeLeaves(
-        _ encoder: borrowing ColumnEncoder, _ footer: inout PartFooter, _ output: inout Output
+        _ encoder: borrowing ColumnEncoder, _ footer: inout PartFooter, _ output: inout PartOutput
     ) {
         footer.leaves = encoder.leaves
         var taken = [Int](repeating: 0, count: footer.leaves.count)
@@ -117,33 +101,19 @@ package enum PartWriter {
                 let begin = taken[leaf]
                 for page in block..<(block + blocks) {
                     footer.leaves[leaf].pages[page].offset =
-                        Int64(output.bytes.count + taken[leaf] - begin)
+                        Int64(output.offset + taken[leaf] - begin)
                     taken[leaf] += footer.leaves[leaf].pages[page].storedLength
                 }
-                output.bytes.append(contentsOf: encoder.leafBytes[leaf][begin..<taken[leaf]])
+                output.append(encoder.leafBytes[leaf][begin..<taken[leaf]])
             }
             block += blocks
         }
     }
 
-    private static func writeDictionaries(
-        _ encoder: borrowing ColumnEncoder, _ footer: inout PartFooter, _ output: inout Output
-    ) {
-        footer.dictionaries = encoder.dictionaries
-        var offset = Int64(output.bytes.count)
-        for dictionary in footer.dictionaries.indices {
-            for page in footer.dictionaries[dictionary].pages.indices {
-                footer.dictionaries[dictionary].pages[page].offset = offset
-                offset += Int64(footer.dictionaries[dictionary].pages[page].storedLength)
-            }
-        }
-        output.bytes.append(contentsOf: encoder.dictionaryBytes)
-    }
-
     /// One filter over the whole part, and one per row group if there are several.
     private static func writeBlooms(
         _ batch: ColumnBatch, _ selection: RowSelection, _ table: TableDefinition,
-        _ footer: inout PartFooter, _ output: inout Output
+        _ footer: inout PartFooter, _ output: inout PartOutput
     ) {
         for index in table.indexes {
             guard case .bloomFilter(let falsePositives) = index.kind,
@@ -160,44 +130,11 @@ package enum PartWriter {
             let all = hashes.flatMap { $0 }
             if hashes.count > 1 {
                 for (group, keys) in hashes.enumerated() {
-                    write(bloom: keys, falsePositives, index.column, group, &footer, &output)
+                    output.append(bloom: keys, falsePositives, index.column, group: group, &footer)
                 }
             }
-            write(bloom: all, falsePositives, index.column, nil, &footer, &output)
+            output.append(bloom: all, falsePositives, index.column, group: nil, &footer)
         }
-    }
-
-    private static func write(
-        bloom keys: [UInt64], _ falsePositives: Double, _ column: ColumnID, _ group: Int?,
-        _ footer: inout PartFooter, _ output: inout Output
-    ) {
-        var bloom = SplitBlockBloom(expectedKeys: keys.count, falsePositives: falsePositives)
-        for key in keys { bloom.insert(key) }
-        let bytes = bloom.bytes
-        let checksum = UInt32(truncatingIfNeeded: XXH3.hash(bytes))
-        footer.blooms.append(
-            BloomEntry(
-                column: column.number, group: group,
-                page: PageEntry(
-                    encoding: EncodingID.plain.rawValue, compression: CompressionID.none.rawValue,
-                    count: keys.count, rawLength: bytes.count, storedLength: bytes.count,
-                    checksum: checksum, offset: Int64(output.bytes.count))))
-        output.bytes.append(contentsOf: bytes)
-    }
-
-    private static func writeFooter(_ footer: PartFooter, _ output: inout Output) {
-        let raw = footer.encoded()
-        var encoder = PageEncoder(zstdLevel: 3)
-        let page = raw.withUnsafeBufferPointer { encoder.encode(raw: $0) }
-        let stored = encoder.output[page.bytes]
-        let offset = output.bytes.count
-        output.bytes.append(contentsOf: stored)
-        let checksum = stored.withUnsafeBytes { XXH3.hash($0) }
-        output.append(fixed64: UInt64(offset))
-        output.append(fixed32: UInt32(raw.count))
-        output.append(fixed32: UInt32(page.compression.rawValue))
-        output.append(fixed64: checksum)
-        output.bytes.append(contentsOf: PartLayout.magic)
     }
 }
 

@@ -1,7 +1,7 @@
 package import Columns
 package import Core
 package import Files
-internal import Parts
+package import Parts
 private import Synchronization
 package import TableSchema
 
@@ -111,27 +111,67 @@ package final class Store: Sendable {
         guard let table = tables.table(id: key.table) else { preconditionFailure("no such table") }
         var records: [PartRecord] = []
         for rows in RowOrder.partitions(of: batch, table: table) {
-            let id = contents.withLock { $0.catalog.takePartID() }
-            let folder = Self.folder(key.tenant, table, rows.partition, directory)
-            do throws(FileError) {
-                try fileSystem.createDirectory(folder)
-                let file = try fileSystem.open(folder + "/\(id.number).vp", .create)
-                defer { file.close() }
-                let summary = try PartWriter.write(
-                    batch, rows, table: table, zstdLevel: zstdLevel, to: file)
-                try fileSystem.syncDirectory(folder)
-                records.append(
-                    PartRecord(
-                        id: id, tenant: key.tenant, table: key.table, partition: rows.partition,
-                        level: 0, rowCount: summary.rowCount, byteCount: summary.byteCount,
-                        leastTime: summary.leastTime, greatestTime: summary.greatestTime))
+            do throws(PartWriteError<FileError>) {
+                let record = try writePart(of: key, partition: rows.partition, level: 0) {
+                    (file) throws(FileError) in
+                    try PartWriter.write(batch, rows, table: table, zstdLevel: zstdLevel, to: file)
+                }
+                records.append(record)
             } catch {
                 discard(records)
-                try? fileSystem.remove(folder + "/\(id.number).vp")
-                throw .file(error)
+                switch error {
+                case .storage(let error): throw error
+                case .body(let error): throw .file(error)
+                }
             }
         }
         return records
+    }
+
+    /// Writes one part, durable but not yet visible; if `body` throws, nothing is left of it.
+    ///
+    /// - Parameter body: writes the part's bytes to the file, and syncs it.
+    package func writePart<Failure>(
+        of key: TenantTable, partition: Int64, level: UInt8,
+        _ body: (any File) throws(Failure) -> PartSummary
+    ) throws(PartWriteError<Failure>) -> PartRecord {
+        guard let table = tables.table(id: key.table) else { preconditionFailure("no such table") }
+        let id = contents.withLock { $0.catalog.takePartID() }
+        let folder = Self.folder(key.tenant, table, partition, directory)
+        let path = folder + "/\(id.number).vp"
+        let file: any File
+        do throws(FileError) {
+            try fileSystem.createDirectory(folder)
+            file = try fileSystem.open(path, .create)
+        } catch {
+            throw .storage(.file(error))
+        }
+        defer { file.close() }
+        let summary: PartSummary
+        do throws(Failure) {
+            summary = try body(file)
+        } catch {
+            try? fileSystem.remove(path)
+            throw .body(error)
+        }
+        do throws(FileError) {
+            try fileSystem.syncDirectory(folder)
+        } catch {
+            try? fileSystem.remove(path)
+            throw .storage(.file(error))
+        }
+        precondition(summary.partition == partition, "a part's rows are of its partition")
+        return PartRecord(
+            id: id, tenant: key.tenant, table: key.table, partition: partition, level: level,
+            rowCount: summary.rowCount, byteCount: summary.byteCount, leastTime: summary.leastTime,
+            greatestTime: summary.greatestTime)
+    }
+
+    /// Opens a part's file apart from its handle: what is read of it is not kept for queries.
+    package func open(_ record: PartRecord) throws(StorageError) -> Part {
+        guard let table = tables.table(id: record.table) else { preconditionFailure("no such table") }
+        let path = Self.path(record, table, directory)
+        return try PartHandle(record, table: table, path: path, fileSystem: fileSystem).part()
     }
 
     /// Removes files of parts that will not be committed.
@@ -211,4 +251,11 @@ enum PartitionName {
         let civilMonth = month < 10 ? month + 3 : month - 9
         return (yearOfEra + era * 400 + (civilMonth <= 2 ? 1 : 0), civilMonth, day)
     }
+}
+
+/// Why a part was not written.
+package enum PartWriteError<Failure: Error>: Error {
+    /// What wrote its bytes failed.
+    case body(Failure)
+    case storage(StorageError)
 }

@@ -1,0 +1,156 @@
+internal import Columns
+internal import Core
+internal import Files
+internal import Parts
+package import Storage
+internal import TableSchema
+
+/// What a merge did.
+package struct MergeOutcome: Hashable, Sendable {
+    package var inputs: [PartRecord]
+    package var output: PartRecord
+
+    package var bytesRead: Int64 { inputs.reduce(0) { $0 + $1.byteCount } }
+}
+
+/// Merges parts of one partition into one.
+///
+/// 1. The inputs are opened apart from the store's handles, so that what is read of them goes with the merge.
+/// 2. `MergeSurvey` says what the output's leaves are; `RowMerger` gives the rows of one block after the other, and `Gather`
+///    moves them. Memory is a decoded block for each input, the code maps of dictionaries, and one encoded row group.
+/// 3. The output is on the disk, synced, with as many rows as the inputs, before one catalog record replaces these by it
+///    (invariants 3 and 4). Scans of older snapshots go on reading the inputs, whose files go with the last of them
+///    (invariants 6 and 8).
+package struct MergeExecutor: Sendable {
+    /// How much a merge may use.
+    package struct Limits: Sendable {
+        /// Bytes of memory for blocks and dictionaries of inputs, about. Two inputs are merged whatever they take.
+        package var memory = 96 << 20
+        /// The pages of a part: each has an entry in its footer, which stays in memory with the part.
+        package var pages = 1 << 20
+        /// Bytes of disk that are left to others.
+        package var reserve: Int64 = 256 << 20
+
+        package init() {}
+    }
+
+    private let store: Store
+    private let limits: Limits
+
+    package init(_ store: Store, limits: Limits = Limits()) {
+        self.store = store
+        self.limits = limits
+    }
+
+    /// Carries out a plan, with fewer of its inputs if all of them would take too much memory.
+    ///
+    /// - Parameter isCancelled: asked after each block.
+    package func run(_ plan: MergePlan, isCancelled: () -> Bool = { false }) throws(MergeError) -> MergeOutcome {
+        precondition(plan.inputs.count >= 2, "a merge has at least two inputs")
+        guard let table = store.tables.table(id: plan.partition.table) else { preconditionFailure("no such table") }
+        let (records, parts) = try open(plan, table)
+        try checkSpace(records)
+        let output: PartRecord
+        do throws(PartWriteError<MergeFailure>) {
+            output = try store.writePart(
+                of: TenantTable(tenant: plan.partition.tenant, table: table.id), partition: plan.partition.start,
+                level: plan.level
+            ) { (file) throws(MergeFailure) in
+                try Self.write(parts, plan, table, to: file, isCancelled: isCancelled)
+            }
+        } catch {
+            throw Self.error(error, records)
+        }
+        let expected = records.reduce(0) { $0 + $1.rowCount }
+        guard output.rowCount == expected else {
+            store.discard([output])
+            throw .rowsDiffer(expected: expected, written: output.rowCount)
+        }
+        // If the catalog fails, its record may or may not be on the disk: the file stays until the next open can tell.
+        do throws(StorageError) {
+            try store.commit(CatalogEdit(added: [output], removed: records.map(\.id)))
+        } catch {
+            throw .storage(error)
+        }
+        return MergeOutcome(inputs: records, output: output)
+    }
+
+    private static func error(_ error: PartWriteError<MergeFailure>, _ records: [PartRecord]) -> MergeError {
+        switch error {
+        case .storage(let error): .storage(error)
+        case .body(.input(let input, let error)): .unreadable(records[input].id, error)
+        case .body(.notInOrder(let input)): .notInOrder(records[input].id)
+        case .body(.unreadable): .tooLarge(records.map(\.id))
+        case .body(.file(let error)): .file(error)
+        case .body(.cancelled): .cancelled
+        }
+    }
+
+    // MARK: Inputs
+
+    /// Opens the plan's inputs, as many as fit the limits.
+    private func open(
+        _ plan: MergePlan, _ table: TableDefinition
+    ) throws(MergeError) -> (records: [PartRecord], parts: [Part]) {
+        var records: [PartRecord] = []
+        var parts: [Part] = []
+        var memory = 0
+        for record in plan.inputs {
+            let part: Part
+            do throws(StorageError) {
+                part = try store.open(record)
+            } catch {
+                if case .part(_, let error) = error { throw .unreadable(record.id, error) }
+                throw .storage(error)
+            }
+            memory += Self.memory(part, table)
+            let pages = Self.pages(parts + [part])
+            if parts.count >= 2, memory > limits.memory || pages > limits.pages { break }
+            if parts.count == 1, pages > limits.pages { throw .tooLarge([records[0].id, record.id]) }
+            records.append(record)
+            parts.append(part)
+        }
+        return (records, parts)
+    }
+
+    /// What an input takes, about: its largest block, the keys of its rows, and its dictionaries with the maps of their codes.
+    private static func memory(_ part: Part, _ table: TableDefinition) -> Int {
+        let block = (0..<part.blockCount).reduce(0) { most, block in
+            max(most, part.decodedBytes(ofBlock: block) + part.rowCount(ofBlock: block) * table.order.count * 16)
+        }
+        return block + part.dictionaryBytes(exceptOrderOf: table) + part.dictionaryEntries * 4
+    }
+
+    /// About how many pages the output has, if the inputs have much the same leaves.
+    private static func pages(_ parts: [Part]) -> Int {
+        let rows = parts.reduce(0) { $0 + $1.rowCount }
+        let leaves = parts.reduce(0) { max($0, $1.leafCount) }
+        return (rows / PartLayout.blockRows + 1) * leaves
+    }
+
+    private func checkSpace(_ records: [PartRecord]) throws(MergeError) {
+        let needed = records.reduce(limits.reserve) { $0 + $1.byteCount }
+        let free: Int64
+        do throws(FileError) { free = try store.fileSystem.freeSpace(at: store.directory) } catch { throw .file(error) }
+        guard free >= needed else { throw .noSpace(needed: needed, free: free) }
+    }
+
+    // MARK: Output
+
+    private static func write(
+        _ parts: [Part], _ plan: MergePlan, _ table: TableDefinition, to file: any File, isCancelled: () -> Bool
+    ) throws(MergeFailure) -> PartSummary {
+        let survey = try MergeSurvey(parts, table: table, zstdLevel: plan.zstdLevel)
+        var stream = PartStream(
+            table, partition: plan.partition.start, plan: survey.plan, zstdLevel: plan.zstdLevel, file: file)
+        var merger = try RowMerger(survey, table: table)
+        while let block = try merger.next() {
+            if isCancelled() { throw .cancelled }
+            var gather = Gather(block.sources)
+            for column in survey.columns { try gather.move(column, block.pieces, to: &stream) }
+            if stream.isUnreadable { throw .unreadable }
+            do throws(FileError) { try stream.endBlock(rows: block.rowCount) } catch { throw .file(error) }
+        }
+        do throws(FileError) { return try stream.finish() } catch { throw .file(error) }
+    }
+}

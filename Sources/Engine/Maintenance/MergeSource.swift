@@ -1,0 +1,135 @@
+internal import Columns
+internal import Core
+internal import Files
+internal import Parts
+
+/// What stops a merge while it reads and writes, before it is known which part an input is.
+enum MergeFailure: Error {
+    case input(Int, PartError)
+    case notInOrder(Int)
+    /// The output has a page that readers would refuse.
+    case unreadable
+    case file(FileError)
+    case cancelled
+}
+
+/// Rows of one source that follow each other: what a merge moves.
+struct Piece {
+    var source: Int
+    var start: Int
+    var count: Int
+}
+
+extension Array where Element == Piece {
+    /// Adds a row behind the last one, to its piece if that ends there.
+    @inline(__always)
+    mutating func append(row: Int, of source: Int) {
+        let last = count - 1
+        if last >= 0, self[last].source == source, self[last].start &+ self[last].count == row {
+            self[last].count &+= 1
+        } else {
+            append(Piece(source: source, start: row, count: 1))
+        }
+    }
+}
+
+/// One block of an input. Its leaves are decoded when they are first wanted, and kept until its last row was taken.
+final class MergeSource {
+    let input: Int
+    let part: Part
+    let block: Int
+    let rowCount: Int
+    /// Whether all of its rows are taken: from now on a leaf that was used is let go.
+    var isExhausted = false
+    private var kept: [LeafKey: LeafValues] = [:]
+    private var attributes: [UInt16: AttributeSource] = [:]
+
+    init(input: Int, part: Part, block: Int) {
+        self.input = input
+        self.part = part
+        self.block = block
+        rowCount = part.rowCount(ofBlock: block)
+    }
+
+    /// The values of a leaf; nil if the part does not have it.
+    func values(of key: LeafKey, kinds: [LeafKind], count: Int) throws(MergeFailure) -> LeafValues? {
+        if let known = kept[key] {
+            if isExhausted { kept[key] = nil }
+            return known
+        }
+        do throws(PartError) {
+            let values = try part.values(of: key, kinds: kinds, count: count, block: block)
+            if !isExhausted, let values { kept[key] = values }
+            return values
+        } catch {
+            throw .input(input, error)
+        }
+    }
+
+    /// As `values`, of a leaf that will be asked for again.
+    func lastingValues(of key: LeafKey, kinds: [LeafKind], count: Int) throws(MergeFailure) -> LeafValues? {
+        let values = try values(of: key, kinds: kinds, count: count)
+        kept[key] = values
+        return values
+    }
+
+    /// Where the lists of a nested column begin, and where the last ends.
+    func offsets(ofColumn column: UInt16) throws(MergeFailure) -> Buffer<UInt32> {
+        // Kept under a key of its own: offsets are sums of what stands under the column's.
+        let key = LeafKey(column: column, role: .lengths)
+        if case .naturals(let known)? = kept[key] { return known }
+        do throws(PartError) {
+            let offsets = try part.offsets(ofColumn: column, rows: rowCount, block: block)
+            kept[key] = .naturals(offsets)
+            return offsets
+        } catch {
+            throw .input(input, error)
+        }
+    }
+
+    /// The shapes of an attributes column with `count` sets.
+    func attributes(ofColumn column: UInt16, count: Int) throws(MergeFailure) -> AttributeSource {
+        if let known = attributes[column] { return known }
+        let key = LeafKey(column: column, role: .shapes)
+        do throws(PartError) {
+            let values = try part.values(of: key, kinds: [.naturals], count: count, block: block)
+            let made = AttributeSource(values, part.shapes(ofColumn: column), count: count)
+            attributes[column] = made
+            return made
+        } catch {
+            throw .input(input, error)
+        }
+    }
+
+    func dictionary(_ key: LeafKey) throws(MergeFailure) -> StringDictionary? {
+        guard let facts = part.dictionaryFacts(of: key) else { return nil }
+        do throws(PartError) { return try part.dictionary(facts, of: key) } catch { throw .input(input, error) }
+    }
+}
+
+/// The shapes of one block's attributes, and how far its lanes have been taken.
+final class AttributeSource {
+    let shapes: Buffer<UInt32>
+    /// By lane: the number of its values in the block.
+    let laneCounts: [Int]
+    /// By lane: the number of its values that were taken.
+    var taken: [UInt32]
+
+    init(_ values: LeafValues?, _ entry: ShapesEntry?, count: Int) {
+        guard case .naturals(let shapes)? = values, let entry else {
+            shapes = Buffer(repeatElement(0, count: count))
+            laneCounts = []
+            taken = []
+            return
+        }
+        var uses = [Int](repeating: 0, count: entry.shapes.count)
+        for shape in shapes.unsafeElements { uses[Int(shape)] += 1 }
+        var counts = [Int](repeating: 0, count: entry.lanes.count)
+        for (shape, lanes) in entry.shapes.enumerated() where uses[shape] > 0 {
+            for lane in lanes { counts[Int(lane)] += uses[shape] }
+        }
+        self.shapes = shapes
+        laneCounts = counts
+        taken = [UInt32](repeating: 0, count: entry.lanes.count)
+    }
+}

@@ -1,0 +1,100 @@
+internal import Columns
+internal import Parts
+internal import TableSchema
+
+/// A column of the output: which leaves it has, and what they are in each input.
+indirect enum MergedColumn {
+    case leaf(MergedLeaf)
+    /// - Parameter lengths: the number of the leaf of lengths.
+    case nested(column: UInt16, lengths: Int, fields: [MergedColumn])
+    case attributes(MergedAttributes)
+}
+
+/// A leaf of the output that holds values.
+struct MergedLeaf {
+    /// Its number.
+    var number: Int
+    var kind: LeafKind
+    /// The kinds that it may have in inputs.
+    var kinds: [LeafKind]
+    /// By input: its name there, or nil if the input has no such lane.
+    var keys: [LeafKey?]
+    /// By input, and then by the input's code: the output's.
+    var codes: [[UInt32]] = []
+    /// By input: the strings of an input that has no dictionary, by which their codes are found.
+    var indexes: [StringIndex?] = []
+}
+
+/// Codes of strings that were gathered from an input without a dictionary.
+final class StringIndex {
+    private var interner = StringInterner()
+
+    var count: Int { interner.count }
+
+    func code(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+        var empty: UInt8 = 0
+        guard let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else {
+            return withUnsafePointer(to: &empty) { interner.lookUp($0, 0) }
+        }
+        return interner.lookUp(start, bytes.count)
+    }
+
+    var dictionary: StringDictionary { interner.snapshot() }
+}
+
+/// An attributes column of the output.
+struct MergedAttributes {
+    /// One attribute of a shape: its lane in the input, and in the output.
+    struct Step {
+        var from: UInt32
+        var to: UInt32
+    }
+
+    /// A shape of an input in terms of the output.
+    struct Shape {
+        var number: UInt32
+        /// Where its steps are.
+        var steps: Range<Int>
+        /// The lanes of the input whose values go to the overflow, in order.
+        var spilled: [UInt32]
+    }
+
+    struct Input {
+        var shapes: [Shape]
+        var steps: [Step]
+        /// Of the input, for those whose values are spilled.
+        var lanes: [LaneEntry]
+    }
+
+    var column: UInt16
+    /// The number of the leaf of shapes.
+    var shapes: Int
+    var lanes: [MergedLeaf]
+    /// The number in `lanes` of the lane that takes what is spilled, if anything is.
+    var overflow: Int?
+    var inputs: [Input]
+}
+
+extension LeafKind {
+    /// The kinds of leaf that hold values of a type.
+    static func holding(_ type: ColumnType) -> [LeafKind] {
+        switch type {
+        case .integer: [.integers]
+        case .float: [.floats]
+        case .fixed(let width): [width == 8 ? .fixed8 : .fixed16]
+        case .array(.float): [.floatRows]
+        case .array: [.integerRows]
+        case .string, .lowCardinality, .aggregateState: [.codes, .strings]
+        case .attributes, .nested: []
+        }
+    }
+
+    /// The kinds of leaf that hold a lane of a type.
+    static func holding(_ type: AttributeType) -> [LeafKind] {
+        switch type {
+        case .empty, .bool, .int: [.integers]
+        case .double: [.floats]
+        case .string, .array, .map, .bytes, .overflow: [.codes, .strings]
+        }
+    }
+}

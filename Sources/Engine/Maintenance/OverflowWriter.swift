@@ -1,0 +1,67 @@
+internal import Columns
+internal import Core
+internal import Parts
+
+/// Writes attributes as the `KeyValue` messages of an overflow value: field 1 of OTLP's protobuf, one after the other.
+struct OverflowWriter {
+    private var bytes: [UInt8] = []
+    private var ends: [UInt32] = [0]
+
+    /// The number of rows that were ended.
+    var count: Int { ends.count - 1 }
+
+    mutating func endRow() { ends.append(UInt32(bytes.count)) }
+
+    /// The rows, as strings.
+    func column() -> StringColumn {
+        StringColumn(
+            codes: Buffer(0..<UInt32(count)),
+            dictionary: StringDictionary(
+                offsets: Buffer(ends), contents: Buffer(bytes), isUnique: false, isSorted: false))
+    }
+
+    /// Empty values, bools and ints.
+    mutating func append(_ lane: LaneEntry, integer: Int64) {
+        var value: [UInt8] = []
+        switch lane.type {
+        case .bool: value = [2 << 3, integer == 0 ? 0 : 1]
+        case .int: value = [3 << 3] + Self.varint(UInt64(bitPattern: integer))
+        default: break
+        }
+        append(lane.key, value)
+    }
+
+    mutating func append(_ lane: LaneEntry, double: Double) {
+        append(lane.key, [4 << 3 | 1] + withUnsafeBytes(of: double.bitPattern.littleEndian) { Array($0) })
+    }
+
+    /// Strings and bytes; arrays and maps, which are `AnyValue`s already; and what overflowed before.
+    mutating func append(_ lane: LaneEntry, bytes value: UnsafeRawBufferPointer) {
+        switch lane.type {
+        case .overflow: bytes.append(contentsOf: value)
+        case .array, .map: append(lane.key, Array(value))
+        case .bytes: append(lane.key, [7 << 3 | 2] + Self.varint(UInt64(value.count)) + Array(value))
+        default: append(lane.key, [1 << 3 | 2] + Self.varint(UInt64(value.count)) + Array(value))
+        }
+    }
+
+    /// - Parameter value: the fields of an `AnyValue`.
+    private mutating func append(_ key: [UInt8], _ value: [UInt8]) {
+        let fields = Self.message(1, key) + Self.message(2, value)
+        bytes += Self.message(1, fields)
+    }
+
+    private static func message(_ field: UInt8, _ bytes: [UInt8]) -> [UInt8] {
+        [field << 3 | 2] + varint(UInt64(bytes.count)) + bytes
+    }
+
+    private static func varint(_ value: UInt64) -> [UInt8] {
+        var rest = value
+        var bytes: [UInt8] = []
+        while rest >= 0x80 {
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        return bytes + [UInt8(rest)]
+    }
+}

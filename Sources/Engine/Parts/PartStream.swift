@@ -1,0 +1,265 @@
+internal import Columns
+internal import Core
+internal import Encoding
+package import Files
+package import TableSchema
+
+/// A leaf of a part that is being written block by block.
+package struct LeafPlan: Sendable {
+    package var key: LeafKey
+    package var kind: LeafKind
+    /// The number of the dictionary of its codes.
+    package var dictionary: Int?
+
+    package init(key: LeafKey, kind: LeafKind, dictionary: Int? = nil) {
+        self.key = key
+        self.kind = kind
+        self.dictionary = dictionary
+    }
+}
+
+/// What is known of a part before its first row: its leaves, and the dictionaries and shapes that their values refer to.
+package struct PartPlan: Sendable {
+    package var leaves: [LeafPlan] = []
+    package var dictionaries: [EncodedDictionary] = []
+    package var shapes: [ShapesEntry] = []
+
+    package init() {}
+}
+
+/// Writes one part block by block, so that a part of any size takes the memory of one row group's encoded pages.
+///
+/// 1. The caller gives each leaf its values of the block, in any order, and ends the block.
+/// 2. The pages of a row group gather in memory, leaf by leaf; they go to the file when the group has 64 blocks or 32 MiB.
+/// 3. `finish` writes dictionaries, bloom filters, footer and trailer, and syncs the file. Until a catalog record names it,
+///    it is no part of anything (invariant 2).
+package struct PartStream: ~Copyable {
+    private static let groupBytes = 32 << 20
+    /// The most distinct values of the filter over the whole part; with more, there are filters of row groups alone.
+    private static let bloomKeys = 1 << 22
+
+    private struct Bloom {
+        var leaf: Int
+        var column: ColumnID
+        var falsePositives: Double
+        /// Of the current row group.
+        var keys: Set<UInt64> = []
+        /// Of the row groups that are written.
+        var groups: [[UInt64]] = []
+        /// Whether the part has too many for one filter over all of it.
+        var isTooLarge = false
+    }
+
+    private let file: any File
+    private let dictionaries: [EncodedDictionary]
+    private let timeLeaf: Int?
+    private var output = PartOutput()
+    private var encoder: PageEncoder
+    private var footer: PartFooter
+    private var group: [[UInt8]]
+    private var groupLength = 0
+    private var groupBlocks = 0
+    private var blooms: [Bloom] = []
+    private var rowCount = 0
+    /// Whether a page was made that no reader would take: the part is of no use then.
+    package private(set) var isUnreadable = false
+
+    package init(_ table: TableDefinition, partition: Int64, plan: PartPlan, zstdLevel: Int32, file: any File) {
+        self.file = file
+        dictionaries = plan.dictionaries
+        encoder = PageEncoder(zstdLevel: zstdLevel)
+        group = Array(repeating: [], count: plan.leaves.count)
+        let timeKey = LeafKey(column: table.partitionColumn.number, role: .values)
+        timeLeaf = plan.leaves.firstIndex { $0.key == timeKey }
+        footer = PartFooter(
+            table: table.id, fingerprint: table.fingerprint, partition: partition, leastTime: .max,
+            greatestTime: .min, blockRows: [], groupBlocks: [])
+        footer.shapes = plan.shapes
+        footer.dictionaries = plan.dictionaries.map(\.entry)
+        footer.leaves = plan.leaves.map {
+            LeafEntry(key: $0.key, kind: $0.kind, dictionary: $0.dictionary, pages: [], zones: [])
+        }
+        for index in table.indexes {
+            let key = LeafKey(column: index.column.number, role: .values)
+            guard case .bloomFilter(let falsePositives) = index.kind,
+                let leaf = plan.leaves.firstIndex(where: { $0.key == key })
+            else { continue }
+            blooms.append(Bloom(leaf: leaf, column: index.column, falsePositives: falsePositives))
+        }
+    }
+
+    // MARK: Values of the block
+
+    package mutating func append(integers values: [Int64], to leaf: Int) {
+        let page = values.withUnsafeBufferPointer { encoder.encode(integers: $0) }
+        add(page, decoded: values.count * 8, to: leaf)
+        let zone = Zone(least: values.min() ?? .max, greatest: values.max() ?? .min)
+        if footer.leaves[leaf].key.role == .values { footer.leaves[leaf].zones.append(zone) }
+        guard leaf == timeLeaf, !values.isEmpty else { return }
+        footer.leastTime = min(footer.leastTime, zone.least)
+        footer.greatestTime = max(footer.greatestTime, zone.greatest)
+    }
+
+    package mutating func append(floats values: [Double], to leaf: Int) {
+        let page = values.withUnsafeBufferPointer { encoder.encode(floats: $0) }
+        add(page, decoded: values.count * 8, to: leaf)
+    }
+
+    package mutating func append(fixed bytes: [UInt8], width: Int, to leaf: Int) {
+        let page = bytes.withUnsafeBufferPointer { encoder.encode(fixed: $0, width: width) }
+        add(page, decoded: bytes.count, to: leaf)
+        for bloom in blooms.indices where blooms[bloom].leaf == leaf {
+            bytes.withUnsafeBytes { bytes in
+                for start in stride(from: 0, to: bytes.count, by: width) {
+                    let value = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + width)])
+                    // "None" is not looked up.
+                    if value.allSatisfy({ $0 == 0 }) { continue }
+                    blooms[bloom].keys.insert(XXH3.hash(value))
+                }
+            }
+        }
+    }
+
+    /// Codes, lengths or shapes.
+    package mutating func append(naturals values: [UInt32], to leaf: Int) {
+        let page = values.withUnsafeBufferPointer { encoder.encode(codes: $0) }
+        add(page, decoded: values.count * 8, to: leaf)
+        guard let dictionary = footer.leaves[leaf].dictionary else { return }
+        if footer.leaves[leaf].key.role == .values, footer.dictionaries[dictionary].isSorted {
+            footer.leaves[leaf].zones.append(
+                Zone(least: Int64(values.min() ?? .max), greatest: Int64(values.max() ?? .min)))
+        }
+        for bloom in blooms.indices where blooms[bloom].leaf == leaf {
+            for code in values { blooms[bloom].keys.insert(dictionaries[dictionary].hashes[Int(code)]) }
+        }
+    }
+
+    package mutating func append(strings lengths: [UInt32], _ contents: [UInt8], to leaf: Int) {
+        let page = lengths.withUnsafeBufferPointer { lengths in
+            contents.withUnsafeBufferPointer { encoder.encode(strings: lengths, bytes: $0) }
+        }
+        add(page, decoded: contents.count + lengths.count * 4, to: leaf)
+        for bloom in blooms.indices where blooms[bloom].leaf == leaf {
+            contents.withUnsafeBytes { contents in
+                var start = 0
+                for length in lengths {
+                    let end = start + Int(length)
+                    blooms[bloom].keys.insert(XXH3.hash(UnsafeRawBufferPointer(rebasing: contents[start..<end])))
+                    start = end
+                }
+            }
+        }
+    }
+
+    package mutating func append(integerRows lengths: [UInt32], _ values: [Int64], to leaf: Int) {
+        let page = lengths.withUnsafeBufferPointer { lengths in
+            values.withUnsafeBufferPointer { encoder.encode(integerRows: lengths, values: $0) }
+        }
+        add(page, decoded: values.count * 8 + lengths.count * 4, to: leaf)
+    }
+
+    package mutating func append(floatRows lengths: [UInt32], _ values: [Double], to leaf: Int) {
+        let page = lengths.withUnsafeBufferPointer { lengths in
+            values.withUnsafeBufferPointer { encoder.encode(floatRows: lengths, values: $0) }
+        }
+        add(page, decoded: values.count * 8 + lengths.count * 4, to: leaf)
+    }
+
+    /// - Parameter decoded: bytes of the page's values.
+    private mutating func add(_ page: EncodedPage, decoded: Int, to leaf: Int) {
+        if page.count > PartLayout.pageValueLimit || max(decoded, page.rawLength) >= PartLayout.pageByteLimit {
+            isUnreadable = true
+        }
+        precondition(footer.leaves[leaf].pages.count == footer.blockRows.count, "one page per leaf and block")
+        // Its place in the group's bytes, until it is known where these go.
+        let start = group[leaf].count
+        var entry = encoder.store(page, into: &group[leaf])
+        entry.offset = Int64(start)
+        groupLength += entry.storedLength
+        footer.leaves[leaf].pages.append(entry)
+    }
+
+    // MARK: Blocks and groups
+
+    /// Ends a block, to which every leaf was given its page.
+    package mutating func endBlock(rows: Int) throws(FileError) {
+        precondition(rows > 0, "a block has rows")
+        footer.blockRows.append(rows)
+        rowCount += rows
+        for leaf in footer.leaves {
+            precondition(leaf.pages.count == footer.blockRows.count, "every leaf has a page in every block")
+        }
+        groupBlocks += 1
+        if groupBlocks == PartLayout.groupBlocks || groupLength >= Self.groupBytes { try endGroup() }
+    }
+
+    private mutating func endGroup() throws(FileError) {
+        guard groupBlocks > 0 else { return }
+        let first = footer.blockRows.count - groupBlocks
+        for leaf in footer.leaves.indices {
+            for block in first..<footer.blockRows.count {
+                footer.leaves[leaf].pages[block].offset += Int64(output.offset)
+            }
+            output.append(group[leaf])
+            group[leaf].removeAll(keepingCapacity: true)
+            if output.bytes.count >= 1 << 20 { try output.write(to: file) }
+        }
+        footer.groupBlocks.append(groupBlocks)
+        groupBlocks = 0
+        groupLength = 0
+        for bloom in blooms.indices {
+            blooms[bloom].groups.append(Array(blooms[bloom].keys))
+            blooms[bloom].keys.removeAll(keepingCapacity: true)
+        }
+        try endBlooms()
+    }
+
+    /// Once a part has so many distinct values that there will be no filter over all of it, those of its groups can be written,
+    /// and their values let go.
+    private mutating func endBlooms() throws(FileError) {
+        for bloom in blooms.indices {
+            let total = blooms[bloom].groups.reduce(0) { $0 + $1.count }
+            if total > Self.bloomKeys { blooms[bloom].isTooLarge = true }
+            guard blooms[bloom].isTooLarge else { continue }
+            for (index, keys) in blooms[bloom].groups.enumerated() where !keys.isEmpty {
+                output.append(
+                    bloom: keys, blooms[bloom].falsePositives, blooms[bloom].column, group: index, &footer)
+                blooms[bloom].groups[index] = []
+            }
+            try output.write(to: file)
+        }
+    }
+
+    /// Writes what is left, and syncs the file.
+    package consuming func finish() throws(FileError) -> PartSummary {
+        try endGroup()
+        precondition(rowCount > 0, "a part has rows")
+        // Zones of a leaf without any value say nothing.
+        for leaf in footer.leaves.indices where footer.leaves[leaf].zones.allSatisfy({ $0.least > $0.greatest }) {
+            footer.leaves[leaf].zones = []
+        }
+        for dictionary in footer.dictionaries.indices {
+            var place = Int64(output.offset)
+            for page in footer.dictionaries[dictionary].pages.indices {
+                footer.dictionaries[dictionary].pages[page].offset = place
+                place += Int64(footer.dictionaries[dictionary].pages[page].storedLength)
+            }
+            output.append(dictionaries[dictionary].bytes)
+        }
+        for bloom in blooms where !bloom.isTooLarge {
+            if bloom.groups.count > 1 {
+                for (group, keys) in bloom.groups.enumerated() {
+                    output.append(bloom: keys, bloom.falsePositives, bloom.column, group: group, &footer)
+                }
+            }
+            let all = bloom.groups.flatMap { $0 }
+            output.append(bloom: all, bloom.falsePositives, bloom.column, group: nil, &footer)
+        }
+        output.append(footer)
+        try output.write(to: file)
+        try file.sync()
+        return PartSummary(
+            rowCount: rowCount, byteCount: Int64(output.offset), partition: footer.partition,
+            leastTime: footer.leastTime, greatestTime: footer.greatestTime)
+    }
+}

@@ -1,0 +1,221 @@
+import Columns
+import Core
+import Files
+@testable import Maintenance
+import Parts
+import Storage
+import TableSchema
+import Testing
+
+@Test(arguments: 0..<24)
+func `a merge is the sorted rows of its inputs, every column of them`(seed: UInt64) throws {
+    var random = SplitMix(seed: seed)
+    let test = try TestStore(AnyTable.Order.allCases[Int(seed % 2)])
+    for _ in 0..<Int.random(in: 2...6, using: &random) {
+        let style = AnyTable.Style(
+            rows: Int.random(in: 1...(seed % 4 == 0 ? 3000 : 300), using: &random), keys: Int.random(in: 1...40, using: &random),
+            texts: [2, 10, 100_000].randomElement(using: &random) ?? 2)
+        try test.flush(AnyTable.batch(style, &random))
+    }
+    let inputs = test.records
+    let expected = try test.merged(inputs)
+    let outcome = try MergeExecutor(test.store).run(test.plan(inputs))
+    #expect(outcome.inputs == inputs)
+    #expect(test.records == [outcome.output], "seed \(seed)")
+    let rows = try test.rows(outcome.output)
+    #expect(rows.count == expected.count, "seed \(seed)")
+    for (row, wanted) in zip(rows, expected) where row != wanted {
+        for (ordinal, (a, b)) in zip(row, wanted).enumerated() where a != b {
+            Issue.record("seed \(seed), column \(test.table.columns[ordinal].name): \(a) is not \(b)")
+        }
+        return
+    }
+}
+
+@Test func `a merge of several blocks and row groups keeps order, zones and blooms`() throws {
+    var random = SplitMix(seed: 99)
+    let test = try TestStore(.minutes)
+    for _ in 0..<3 {
+        try test.flush(AnyTable.batch(AnyTable.Style(rows: 9000, keys: 5, texts: 20, attributes: 2), &random))
+    }
+    let inputs = test.records
+    let expected = try test.merged(inputs)
+    let output = try MergeExecutor(test.store).run(test.plan(inputs)).output
+    #expect(try test.rows(output) == expected)
+    let part = try test.store.open(output)
+    #expect(part.blockCount == 4)
+    let times = expected.map { row in if case .integer(let time) = row[0] { time } else { Int64(0) } }
+    #expect(part.leastTime == times.min() && part.greatestTime == times.max())
+    for block in 0..<part.blockCount {
+        let first = part.firstRow(ofBlock: block)
+        let some = times[first..<(first + part.rowCount(ofBlock: block))]
+        #expect(part.zone(0, block: block) == (some.min() ?? 0)...(some.max() ?? 0))
+    }
+    for row in expected.prefix(500) {
+        guard case .bytes(let id) = row[1] else { continue }
+        let high = id[..<8].reduce(0) { $0 << 8 | UInt64($1) }
+        let low = id[8...].reduce(0) { $0 << 8 | UInt64($1) }
+        guard high != 0 || low != 0 else { continue }
+        #expect(try part.mayContain(BloomKeys.hash(TraceID(high: high, low: low)), column: 1))
+    }
+    #expect(try !part.mayContain(BloomKeys.hash(TraceID(high: 1, low: 2)), column: 1))
+}
+
+@Test func `merges of merges keep the multiset of rows`() throws {
+    var random = SplitMix(seed: 5)
+    let test = try TestStore(.keys)
+    for _ in 0..<8 {
+        try test.flush(AnyTable.batch(AnyTable.Style(rows: 200, keys: 30, texts: 50), &random))
+    }
+    let before = try test.contents()
+    let executor = MergeExecutor(test.store)
+    while test.records.count > 1 {
+        let inputs = Array(test.records.prefix(Int.random(in: 2...4, using: &random)))
+        guard inputs.count >= 2 else { break }
+        _ = try executor.run(test.plan(inputs))
+    }
+    #expect(try test.contents() == before)
+}
+
+@Test func `attributes for which there are too many lanes go to the overflow, and none is lost`() throws {
+    var random = SplitMix(seed: 3)
+    let test = try TestStore(.minutes)
+    // Each part has about 900 lanes of its own, since keys come with up to eight types.
+    for _ in 0..<3 {
+        var style = AnyTable.Style(rows: 1500, keys: 200, texts: 5)
+        style.attributes = 9
+        try test.flush(AnyTable.batch(style, &random))
+    }
+    let inputs = test.records
+    let expected = try test.merged(inputs)
+    let output = try MergeExecutor(test.store).run(test.plan(inputs)).output
+    #expect(try test.rows(output) == expected)
+    let lanes = try #require(try test.store.open(output).shapes(ofColumn: 9)).lanes
+    #expect(lanes.count == AttributesBuilder.laneLimit + 1)
+    #expect(lanes.filter { $0.type == .overflow }.count == 1)
+}
+
+@Test func `shapes beyond the limit are spilled whole`() {
+    let lanes = (0..<400).map { LaneEntry(key: Array("\($0)".utf8), type: .int) }
+    // 40 000 pairs of lanes in each of two inputs, no pair in both.
+    func input(_ offset: UInt32) -> ShapesEntry {
+        ShapesEntry(
+            column: 1, lanes: lanes,
+            shapes: (0..<200).flatMap { a in (0..<200).map { b in [UInt32(a), UInt32(b) + 200 * offset] } })
+    }
+    let united = UnitedShapes([input(0), input(1)]) { _, _ in 1 }
+    #expect(united.spills)
+    #expect(united.shapes.count == AttributesBuilder.shapeLimit + 1)
+    #expect(united.lanes.count == 401)
+    #expect(united.inputs[0].shapes.allSatisfy { $0.spilled.isEmpty && $0.steps.count == 2 })
+    let spilled = united.inputs[1].shapes.filter { !$0.spilled.isEmpty }
+    #expect(spilled.count == 80_000 - AttributesBuilder.shapeLimit)
+    #expect(spilled.allSatisfy { $0.steps.isEmpty && $0.spilled.count == 2 })
+}
+
+@Test func `a scan of an old snapshot gives the same rows while a merge commits, and then the inputs' files go`() throws {
+    var random = SplitMix(seed: 11)
+    let test = try TestStore(.minutes)
+    for _ in 0..<3 { try test.flush(AnyTable.batch(AnyTable.Style(rows: 300, keys: 5, texts: 9), &random)) }
+    do {
+        let handles = test.store.parts(test.key, in: .everything)
+        let before = try handles.flatMap { try Cell.rows(of: $0.part()) }
+        _ = try MergeExecutor(test.store).run(test.plan(test.records))
+        #expect(try handles.flatMap { try Cell.rows(of: $0.part()) } == before)
+        #expect(test.disk.files(".vp").count == 4)
+    }
+    #expect(test.disk.files(".vp").count == 1)
+}
+
+@Test(arguments: [false, true])
+func `a crash at any point of a merge leaves its inputs or its output, never both`(keepsUnsynced: Bool) throws {
+    var sawInputs = false
+    var sawOutput = false
+    for step in 1... {
+        var random = SplitMix(seed: 21)
+        let disk = SimulatedDisk()
+        var before: [[Cell]: Int] = [:]
+        var isDone = false
+        do {
+            let test = try TestStore(.minutes, disk: disk)
+            for _ in 0..<3 { try test.flush(AnyTable.batch(AnyTable.Style(rows: 20, keys: 5, texts: 9), &random)) }
+            before = try test.contents()
+            disk.fail(at: disk.operations + step)
+            do {
+                _ = try MergeExecutor(test.store).run(test.plan(test.records))
+                isDone = true
+            } catch is MergeError {}
+        }
+        disk.crash(keepsUnsynced: keepsUnsynced)
+        let test = try TestStore(.minutes, disk: disk)
+        #expect(try test.contents() == before, "step \(step)")
+        #expect(test.records.count == 3 || test.records.count == 1, "step \(step)")
+        #expect(disk.files(".vp").count == test.records.count, "step \(step): no garbage is left")
+        if test.records.count == 3 { sawInputs = true } else { sawOutput = true }
+        // The removal of the inputs' files is all that may fail after success.
+        if isDone, disk.operations >= 0, step > 60 { break }
+    }
+    #expect(sawInputs && sawOutput)
+}
+
+@Test func `a part that cannot be read is named, and nothing changes`() throws {
+    var random = SplitMix(seed: 31)
+    let test = try TestStore(.minutes)
+    for _ in 0..<3 { try test.flush(AnyTable.batch(AnyTable.Style(rows: 100, keys: 5, texts: 9), &random)) }
+    let inputs = test.records
+    let path = try #require(test.store.allParts[test.key]?.first { $0.record == inputs[1] }?.path)
+    test.disk.damage(path, at: 40)
+    var failure: MergeError?
+    do { _ = try MergeExecutor(test.store).run(test.plan(inputs)) } catch let error as MergeError { failure = error }
+    #expect(failure?.culprits == [inputs[1].id])
+    #expect(test.records == inputs)
+    #expect(test.disk.files(".vp").count == 3)
+}
+
+@Test func `a merge that is stopped, or has no room, leaves nothing behind`() throws {
+    var random = SplitMix(seed: 41)
+    let test = try TestStore(.minutes)
+    for _ in 0..<2 { try test.flush(AnyTable.batch(AnyTable.Style(rows: 100, keys: 5, texts: 9), &random)) }
+    let inputs = test.records
+    #expect(throws: MergeError.cancelled) { try MergeExecutor(test.store).run(test.plan(inputs)) { true } }
+    test.disk.free = 1 << 20
+    #expect(throws: MergeError.self) { try MergeExecutor(test.store).run(test.plan(inputs)) }
+    #expect(test.records == inputs)
+    #expect(test.disk.files(".vp").count == 2)
+}
+
+@Test func `inputs beyond the memory of a merge are left for the next`() throws {
+    var random = SplitMix(seed: 51)
+    let test = try TestStore(.minutes)
+    for _ in 0..<5 { try test.flush(AnyTable.batch(AnyTable.Style(rows: 100, keys: 5, texts: 9), &random)) }
+    let inputs = test.records
+    var limits = MergeExecutor.Limits()
+    limits.memory = 1
+    let outcome = try MergeExecutor(test.store, limits: limits).run(test.plan(inputs))
+    #expect(outcome.inputs == Array(inputs.prefix(2)))
+    #expect(test.records.count == 4)
+}
+
+@Test func `a column that an older part lacks reads as empty after a merge with younger parts`() throws {
+    var random = SplitMix(seed: 61)
+    let disk = SimulatedDisk()
+    let full = AnyTable.definition(.minutes)
+    var old = full
+    let added: Set<String> = ["int", "body", "label", "attributes", "nested", "floats"]
+    old.columns.removeAll { added.contains($0.name) }
+    let key = TenantTable(tenant: .default, table: full.id)
+    do {
+        let store = try Store(directory: "/data", tables: TableCatalog(tables: [old], rollups: []), fileSystem: disk)
+        let batch = AnyTable.batch(AnyTable.Style(rows: 50, keys: 5, texts: 9), &random)
+        let kept = zip(full.columns, batch.columns).filter { !added.contains($0.0.name) }.map(\.1)
+        try store.commit(
+            CatalogEdit(
+                added: store.writeParts(ColumnBatch(rowCount: 50, columns: kept), of: key, zstdLevel: 1)))
+    }
+    let test = try TestStore(.minutes, disk: disk)
+    try test.flush(AnyTable.batch(AnyTable.Style(rows: 50, keys: 5, texts: 9), &random))
+    let inputs = test.records
+    let expected = try test.merged(inputs)
+    let output = try MergeExecutor(test.store).run(test.plan(inputs)).output
+    #expect(try test.rows(output) == expected)
+}
