@@ -18,6 +18,12 @@ package final class WorkerThread: @unchecked Sendable {
         precondition(status == 0, "the system has no thread to give")
     }
 
+    /// Lets the calling thread have what processor time the others leave: on Linux a nice value is the thread's own.
+    package static func lowerPriority() {
+        // It is a wish: a thread without it works as well.
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+    }
+
     /// Waits for the thread's end; to be called once.
     package func join() { pthread_join(thread, nil) }
 
