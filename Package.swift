@@ -135,7 +135,8 @@ let package = Package(
         module(
             "Serve", "Server", .kernel,
             imports: [
-                "Core", "JSON", "Files", "Compression", "TableSchema", "Schema", "Columns", "Storage", "Ingest",
+                "Core", "JSON", "Files", "Compression", "TableSchema", "Schema", "Columns", "Storage", "Maintenance",
+                "Ingest",
                 "Telemetry", "OTLP", "QueryModel", "PromQL", "LogQL", "TraceSearch", "Parts", "Readers", "HTTP", "API",
                 "CYAML", "CLinux",
             ]),

@@ -66,7 +66,8 @@ struct Gather {
         let total = pieces.reduce(0) { $0 + $1.count }
         switch leaf.kind {
         case .integers:
-            stream.append(integers: Self.concatenated(pieces, total, zero: 0, values.map(\.?.integers)), to: leaf.number)
+            stream.append(
+                integers: Self.concatenated(pieces, total, zero: 0, values.map(\.?.integers)), to: leaf.number)
         case .floats:
             stream.append(floats: Self.concatenated(pieces, total, zero: 0, values.map(\.?.floats)), to: leaf.number)
         case .fixed8, .fixed16:
@@ -230,7 +231,9 @@ struct Gather {
         defer { spilled = nil }
         for (number, lane) in column.lanes.enumerated() {
             let counts = states.enumerated().map { source, state in
-                guard let key = lane.keys[sources[source].input], Int(key.lane) < state.laneCounts.count else { return 0 }
+                guard let key = lane.keys[sources[source].input], Int(key.lane) < state.laneCounts.count else {
+                    return 0
+                }
                 return state.laneCounts[Int(key.lane)]
             }
             try move(lane, lanes[number], counts: counts, to: &stream)

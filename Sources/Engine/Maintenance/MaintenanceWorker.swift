@@ -38,8 +38,10 @@ package enum MaintenanceError: Error, Sendable, CustomStringConvertible {
 /// next start, and the others are merged without it.
 package final class MaintenanceWorker: Sendable {
     package struct Policy: Sendable {
-        package var merge = MergePolicy()
-        package var retention = RetentionPolicy()
+        /// Nil: nothing is merged.
+        package var merge: MergePolicy? = MergePolicy()
+        /// Nil: nothing is dropped.
+        package var retention: RetentionPolicy? = RetentionPolicy()
         package var limits = MergeExecutor.Limits()
         /// How often there is a look for something to merge.
         package var pause = Duration.seconds(5)
@@ -120,7 +122,8 @@ package final class MaintenanceWorker: Sendable {
 
     /// What retention would drop: a dry run.
     package func retentionPlan(now: Timestamp) -> [RetentionPlan] {
-        RetentionPlanner.plan(parts: records, tables: store.tables, now: now, policy: policy.retention)
+        guard let retention = policy.retention else { return [] }
+        return RetentionPlanner.plan(parts: records, tables: store.tables, now: now, policy: retention)
     }
 
     private var records: [PartRecord] { store.allParts.values.joined().map(\.record) }
@@ -145,12 +148,13 @@ package final class MaintenanceWorker: Sendable {
     // MARK: Merges
 
     private func mergeOnce(_ memory: inout Memory, _ now: Timestamp) -> Bool {
+        guard let policy = policy.merge else { return false }
         let parts = records
         note(parts, &memory, now)
         let usable = parts.filter { !memory.unusable.contains($0.id) }
         let busy = Set(memory.written.keys)
         let plans = store.tables.tables.flatMap { table in
-            MergePlanner.plan(parts: usable, table: table, now: now, busy: busy, policy: policy.merge)
+            MergePlanner.plan(parts: usable, table: table, now: now, busy: busy, policy: policy)
         }
         let due = plans.filter { isDue($0, memory, now) }
         guard let plan = due.min(by: { $0.isMoreUrgent(than: $1) }) else { return false }

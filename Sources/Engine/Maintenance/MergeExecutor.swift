@@ -66,7 +66,7 @@ package struct MergeExecutor: Sendable {
             store.discard([output])
             throw .rowsDiffer(expected: expected, written: output.rowCount)
         }
-        // If the catalog fails, its record may or may not be on the disk: the file stays until the next open can tell.
+        // If the catalog fails, `commit` removes the output, unless the record may be on the disk all the same.
         do throws(StorageError) {
             try store.commit(CatalogEdit(added: [output], removed: records.map(\.id)))
         } catch {

@@ -100,7 +100,9 @@ struct MergeSurvey {
         } else {
             leaf.number = add(LeafPlan(key: key, kind: .strings))
             for (input, part) in inputs.enumerated() {
-                guard let key = keys[input], let facts = part.dictionaryFacts(of: key), facts.count > 0 else { continue }
+                guard let key = keys[input], let facts = part.dictionaryFacts(of: key), facts.count > 0 else {
+                    continue
+                }
                 expanded[input].append((key, facts.byteCount / facts.count))
             }
         }
@@ -157,7 +159,9 @@ struct MergeSurvey {
         for block in 0..<part.blockCount {
             let count = part.valueCount(of: key, block: block)
             do throws(PartError) {
-                guard case .strings(let strings)? = try part.values(of: key, kinds: [.strings], count: count, block: block)
+                guard
+                    case .strings(let strings)? = try part.values(
+                        of: key, kinds: [.strings], count: count, block: block)
                 else { continue }
                 for row in 0..<count { _ = index.code(strings.bytes(row)) }
                 seen += count
@@ -197,12 +201,14 @@ struct MergeSurvey {
             if united.spills, lane.type == .overflow {
                 // What is spilled is made row by row, and is in nobody's dictionary.
                 lanes.append(
-                    MergedLeaf(number: add(LeafPlan(key: key, kind: .strings)), kind: .strings, kinds: kinds, keys: keys))
+                    MergedLeaf(
+                        number: add(LeafPlan(key: key, kind: .strings)), kind: .strings, kinds: kinds, keys: keys))
             } else if kinds.contains(.strings) {
                 lanes.append(try strings(key, keys, isOrdered: false, share: 2))
             } else {
                 lanes.append(
-                    MergedLeaf(number: add(LeafPlan(key: key, kind: kinds[0])), kind: kinds[0], kinds: kinds, keys: keys))
+                    MergedLeaf(
+                        number: add(LeafPlan(key: key, kind: kinds[0])), kind: kinds[0], kinds: kinds, keys: keys))
             }
         }
         return MergedAttributes(

@@ -209,11 +209,14 @@ package final class Store: Sendable {
             }
         }
         let removed = Set(edit.removed)
+        // Let go of behind the lock: the last reference removes the file, and readers do not wait for that.
+        var released: [PartHandle] = []
         visible.withLock { visible in
             for key in visible.keys where !removed.isEmpty {
                 visible[key]?.removeAll { handle in
                     guard removed.contains(handle.record.id) else { return false }
                     handle.removeFileAtEnd()
+                    released.append(handle)
                     return true
                 }
             }

@@ -6,6 +6,7 @@ private import Glibc
 internal import HTTP
 internal import Ingest
 private import LogQL
+private import Maintenance
 internal import OTLP
 private import Readers
 private import Telemetry
@@ -22,6 +23,8 @@ struct Composition {
         engineConfiguration.durability = configuration.durability
         engineConfiguration.flush.bytes = configuration.flushBytes
         engineConfiguration.flush.age = .nanoseconds(configuration.flushAge)
+        engineConfiguration.maintenance = Self.maintenance(configuration)
+        engineConfiguration.clock = Self.now
         Self.keepMemory()
         let engine = try Engine(engineConfiguration, fileSystem: PosixFileSystem(), report: log)
         self.engine = engine
@@ -52,6 +55,14 @@ struct Composition {
     /// Makes durable what is in memory; no request comes any more.
     func close() { engine.close() }
 
+    private static func maintenance(_ configuration: Configuration) -> MaintenanceWorker.Policy? {
+        guard configuration.merges || configuration.drops else { return nil }
+        var policy = MaintenanceWorker.Policy()
+        if !configuration.merges { policy.merge = nil }
+        if !configuration.drops { policy.retention = nil }
+        return policy
+    }
+
     /// Memtables are freed in tens of megabytes, and their successors want as many: the pages stay with the process.
     private static func keepMemory() {
         varve_keep_memory(512 << 20, 256 << 20)
@@ -80,6 +91,17 @@ struct Composition {
         }
         metrics.computed("varve_parts", help: "Parts of all tables and tenants.") { Double(engine.partCount) }
         metrics.computed("varve_part_bytes", help: "Bytes of all parts.") { Double(engine.partBytes) }
+        guard let maintenance = engine.maintenanceStatistics else { return }
+        func count(_ name: String, _ help: String, _ counter: Counter) {
+            metrics.computed(name, help: help, monotonic: true) { Double(counter.value) }
+        }
+        count("varve_merges_total", "Merges of parts.", maintenance.merges)
+        count("varve_merge_failures_total", "Merges that failed.", maintenance.failures)
+        count("varve_merge_rows_total", "Rows that were rewritten by merges.", maintenance.rows)
+        count("varve_merge_read_bytes_total", "Bytes of parts that were merged.", maintenance.bytesRead)
+        count("varve_merge_written_bytes_total", "Bytes of parts that merges wrote.", maintenance.bytesWritten)
+        count("varve_dropped_partitions_total", "Partitions dropped for their age.", maintenance.droppedPartitions)
+        count("varve_dropped_rows_total", "Rows dropped for their age.", maintenance.droppedRows)
     }
 }
 

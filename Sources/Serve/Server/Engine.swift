@@ -2,6 +2,7 @@ internal import Compression
 package import Core
 package import Files
 package import Ingest
+package import Maintenance
 package import OTLP
 internal import Schema
 internal import Storage
@@ -13,6 +14,10 @@ package struct EngineConfiguration: Sendable {
     package var dataDirectory: String
     package var durability = Durability.fsync
     package var flush = FlushLimits()
+    /// What merges parts and drops old ones; nil leaves them as they are.
+    package var maintenance: MaintenanceWorker.Policy?
+    /// The time of day, for maintenance.
+    package var clock: @Sendable () -> Timestamp = { .min }
 
     package init(dataDirectory: String) { self.dataDirectory = dataDirectory }
 }
@@ -35,6 +40,7 @@ package final class Engine: Sendable {
     private let log: WriteAheadLog
     private let worker: FlushWorker
     private let flushThread: WorkerThread
+    private let maintenance: (worker: MaintenanceWorker, thread: WorkerThread)?
     /// No setting lets longer requests in.
     package static let longestBody = 1 << 30
 
@@ -68,13 +74,18 @@ package final class Engine: Sendable {
                 report.error("a flush failed; it will be tried again", ["error": .string("\(error)")])
             }
             flushThread = worker.start()
+            maintenance = configuration.maintenance.map { [store] policy in
+                let worker = MaintenanceWorker(store, policy: policy, clock: configuration.clock) { error in
+                    report.error("maintenance failed; it will be tried again", ["error": .string("\(error)")])
+                }
+                return (worker, worker.start())
+            }
             do throws(FileError) {
                 try log.start(
                     report: { segment, scan in Self.report(segment, scan, report) },
                     replay: { record in replay(record, report) })
             } catch {
-                worker.stop()
-                flushThread.join()
+                stopThreads()
                 throw error
             }
         } catch {
@@ -204,8 +215,17 @@ package final class Engine: Sendable {
 
     /// Flushes, and ends the engine's threads.
     package func close() {
-        worker.stop()
-        flushThread.join()
+        stopThreads()
         log.close()
     }
+
+    private func stopThreads() {
+        maintenance?.worker.stop()
+        worker.stop()
+        flushThread.join()
+        maintenance?.thread.join()
+    }
+
+    /// What maintenance did; nil if it is off.
+    package var maintenanceStatistics: MaintenanceStatistics? { maintenance?.worker.statistics }
 }

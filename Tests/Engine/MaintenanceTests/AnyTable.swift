@@ -32,11 +32,15 @@ enum AnyTable {
             partitionColumn: ColumnID(number: 1), partitionUnit: unit,
             order: order == .minutes
                 ? [.startOfMinute(ColumnID(number: 1)), .column(ColumnID(number: 2)), .column(ColumnID(number: 1))]
-                : [.column(ColumnID(number: 3)), .column(ColumnID(number: 8)), .column(ColumnID(number: 4)),
-                   .column(ColumnID(number: 1))],
+                : [
+                    .column(ColumnID(number: 3)), .column(ColumnID(number: 8)), .column(ColumnID(number: 4)),
+                    .column(ColumnID(number: 1)),
+                ],
             indexes: [
-                SkipIndexDefinition(name: "by_id", column: ColumnID(number: 2), kind: .bloomFilter(falsePositives: 0.01)),
-                SkipIndexDefinition(name: "by_key", column: ColumnID(number: 3), kind: .bloomFilter(falsePositives: 0.01)),
+                SkipIndexDefinition(
+                    name: "by_id", column: ColumnID(number: 2), kind: .bloomFilter(falsePositives: 0.01)),
+                SkipIndexDefinition(
+                    name: "by_key", column: ColumnID(number: 3), kind: .bloomFilter(falsePositives: 0.01)),
             ],
             timeToLive: 24 * hour, ttlColumn: ColumnID(number: 1), fingerprint: 42)
     }
@@ -69,7 +73,7 @@ private struct TextColumn: ~Copyable {
         var text = text
         text.withUTF8 { bytes in
             withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 1) { none in
-                builder.append(bytes.baseAddress ?? UnsafePointer(none.baseAddress!), count: bytes.count)
+                builder.append(bytes.baseAddress ?? UnsafeBufferPointer(none).start, count: bytes.count)
             }
         }
     }
@@ -148,14 +152,15 @@ private struct AnyBuilder: ~Copyable {
             // Arrays and maps are kept as the messages that they came as.
             if type == .array || type == .map { value = [type == .array ? 42 : 50, UInt8(value.count)] + value }
             let fits = key.withUnsafeBufferPointer { key in
-                let base = key.baseAddress!
+                let base = key.start
                 return switch type {
-                case .empty, .bool: builder.append(key: base, key.count, type, integer: type == .empty ? 0 : Int64(i & 1))
+                case .empty, .bool:
+                    builder.append(key: base, key.count, type, integer: type == .empty ? 0 : Int64(i & 1))
                 case .int: builder.append(key: base, key.count, type, integer: Int64(random.next() % 100) - 50)
                 case .double: builder.append(key: base, key.count, double: Double(random.next() % 100))
                 default:
                     value.withUnsafeBufferPointer { value in
-                        builder.append(key: base, key.count, type, bytes: value.baseAddress!, value.count)
+                        builder.append(key: base, key.count, type, bytes: value.start, value.count)
                     }
                 }
             }
@@ -163,7 +168,7 @@ private struct AnyBuilder: ~Copyable {
         }
         if !rest.isEmpty || random.oneIn(50) {
             if rest.isEmpty { rest = KeyValues.encode(Array("late".utf8), [24, 7]) }
-            _ = rest.withUnsafeBufferPointer { builder.appendOverflow($0.baseAddress!, $0.count) }
+            _ = rest.withUnsafeBufferPointer { builder.appendOverflow($0.start, $0.count) }
         }
         builder.end()
     }
@@ -190,5 +195,13 @@ private struct AnyBuilder: ~Copyable {
                 .arrays(ArrayColumn(offsets: floatEnds.snapshot(), elements: .floats(floatItems.snapshot()))),
                 .strings(states.builder.snapshot(rows: rows)),
             ])
+    }
+}
+
+extension UnsafeBufferPointer {
+    /// Where the elements are, of which there is memory for one at least.
+    fileprivate var start: UnsafePointer<Element> {
+        guard let baseAddress else { preconditionFailure("there are elements") }
+        return baseAddress
     }
 }

@@ -65,9 +65,9 @@ extension TableDefinition {
     func key(_ row: [Cell]) -> [Cell] {
         order.map { expression in
             switch expression {
-            case .column(let id): return row[ordinal(of: id)!]
+            case .column(let id): return row[ordinal(of: id) ?? 0]
             case .startOfMinute(let id):
-                guard case .integer(let time) = row[ordinal(of: id)!] else { return .integer(0) }
+                guard case .integer(let time) = row[ordinal(of: id) ?? 0] else { return .integer(0) }
                 return .integer(time / 60_000_000_000)
             }
         }
@@ -102,7 +102,9 @@ enum KeyValues {
     }
 
     private static func attribute(_ key: [UInt8], _ value: [UInt8]) -> Cell {
-        guard let tag = value.first else { return .attribute(key: key, type: AttributeType.empty.rawValue, .integer(0)) }
+        guard let tag = value.first else {
+            return .attribute(key: key, type: AttributeType.empty.rawValue, .integer(0))
+        }
         var rest = value.dropFirst()
         switch tag {
         case 16, 24:

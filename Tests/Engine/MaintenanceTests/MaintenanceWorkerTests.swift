@@ -17,9 +17,10 @@ private func worker(
     _ test: TestStore, _ reports: Reports, _ change: (inout MaintenanceWorker.Policy) -> Void = { _ in }
 ) -> MaintenanceWorker {
     var policy = MaintenanceWorker.Policy()
-    policy.merge.newParts = 3
+    policy.merge?.newParts = 3
     change(&policy)
-    return MaintenanceWorker(test.store, policy: policy, clock: { Timestamp(nanoseconds: 0) }, report: { reports.add($0) })
+    return MaintenanceWorker(
+        test.store, policy: policy, clock: { Timestamp(nanoseconds: 0) }, report: { reports.add($0) })
 }
 
 @Test func `the worker merges what is due, and counts it`() throws {

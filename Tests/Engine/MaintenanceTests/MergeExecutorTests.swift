@@ -1,11 +1,12 @@
 import Columns
 import Core
 import Files
-@testable import Maintenance
 import Parts
 import Storage
 import TableSchema
 import Testing
+
+@testable import Maintenance
 
 @Test(arguments: 0..<24)
 func `a merge is the sorted rows of its inputs, every column of them`(seed: UInt64) throws {
@@ -13,7 +14,8 @@ func `a merge is the sorted rows of its inputs, every column of them`(seed: UInt
     let test = try TestStore(AnyTable.Order.allCases[Int(seed % 2)])
     for _ in 0..<Int.random(in: 2...6, using: &random) {
         let style = AnyTable.Style(
-            rows: Int.random(in: 1...(seed % 4 == 0 ? 3000 : 300), using: &random), keys: Int.random(in: 1...40, using: &random),
+            rows: Int.random(in: 1...(seed % 4 == 0 ? 3000 : 300), using: &random),
+            keys: Int.random(in: 1...40, using: &random),
             texts: [2, 10, 100_000].randomElement(using: &random) ?? 2)
         try test.flush(AnyTable.batch(style, &random))
     }
@@ -113,7 +115,8 @@ func `a merge is the sorted rows of its inputs, every column of them`(seed: UInt
     #expect(spilled.allSatisfy { $0.steps.isEmpty && $0.spilled.count == 2 })
 }
 
-@Test func `a scan of an old snapshot gives the same rows while a merge commits, and then the inputs' files go`() throws {
+@Test func `a scan of an old snapshot gives the same rows while a merge commits, and then the inputs' files go`() throws
+{
     var random = SplitMix(seed: 11)
     let test = try TestStore(.minutes)
     for _ in 0..<3 { try test.flush(AnyTable.batch(AnyTable.Style(rows: 300, keys: 5, texts: 9), &random)) }

@@ -6,11 +6,13 @@ import Testing
 
 private func part(_ id: UInt64, table: UInt16 = 1, hour: Int64, bytes: Int64 = 100) -> PartRecord {
     PartRecord(
-        id: PartID(number: id), tenant: .default, table: TableID(number: table), partition: hour * AnyTable.hour, level: 0,
+        id: PartID(number: id), tenant: .default, table: TableID(number: table), partition: hour * AnyTable.hour,
+        level: 0,
         rowCount: 1, byteCount: bytes, leastTime: hour * AnyTable.hour, greatestTime: hour * AnyTable.hour)
 }
 
-private let tables = TableCatalog(tables: [AnyTable.definition(.minutes), AnyTable.definition(.keys, id: 2)], rollups: [])
+private let tables = TableCatalog(
+    tables: [AnyTable.definition(.minutes), AnyTable.definition(.keys, id: 2)], rollups: [])
 
 private func dropped(_ parts: [PartRecord], now: Int64, _ policy: RetentionPolicy = RetentionPolicy()) -> [UInt64] {
     RetentionPlanner.plan(

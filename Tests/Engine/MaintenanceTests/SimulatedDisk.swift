@@ -70,7 +70,9 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
     }
 
     /// The names that end in `suffix`.
-    func files(_ suffix: String) -> [String] { lock.withLock { state.names.keys.filter { $0.hasSuffix(suffix) }.sorted() } }
+    func files(_ suffix: String) -> [String] {
+        lock.withLock { state.names.keys.filter { $0.hasSuffix(suffix) }.sorted() }
+    }
 
     // MARK: FileSystem
 

@@ -12,6 +12,10 @@ package struct Configuration: Sendable {
     package var flushBytes = 160 << 20
     /// … or the first of them is this old, in nanoseconds.
     package var flushAge: Int64 = 30_000_000_000
+    /// Whether parts are merged.
+    package var merges = true
+    /// Whether rows are dropped once they have lived as long as Schema/ says.
+    package var drops = false
     /// In nanoseconds.
     package var queryTimeout: Int64 = 120_000_000_000
     package var queryMemory = 1 << 30

@@ -62,6 +62,19 @@ struct Setting: Sendable {
                 configuration.flushAge = try ValueText.duration(text)
             }),
         Setting(
+            key: "merge", value: "SWITCH", help: "whether parts are merged: on or off",
+            show: { $0.merges ? "on" : "off" },
+            apply: { configuration, text throws(ValueError) in
+                configuration.merges = try ValueText.oneOf([true, false], text) { $0 ? "on" : "off" }
+            }),
+        Setting(
+            key: "retention", value: "SWITCH",
+            help: "whether partitions older than their table's time to live are dropped",
+            show: { $0.drops ? "on" : "off" },
+            apply: { configuration, text throws(ValueError) in
+                configuration.drops = try ValueText.oneOf([true, false], text) { $0 ? "on" : "off" }
+            }),
+        Setting(
             key: "query-timeout", value: "DURATION", help: "how long a query may run",
             show: { ValueText.duration($0.queryTimeout) },
             apply: { configuration, text throws(ValueError) in
