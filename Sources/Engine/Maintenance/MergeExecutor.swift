@@ -1,7 +1,7 @@
 internal import Columns
 internal import Core
 internal import Files
-internal import Parts
+package import Parts
 package import Storage
 internal import TableSchema
 
@@ -30,6 +30,7 @@ package struct MergeExecutor: Sendable {
         package var pages = 1 << 20
         /// Bytes of disk that are left to others.
         package var reserve: Int64 = 256 << 20
+        package var output = PartStream.Limits()
 
         package init() {}
     }
@@ -56,7 +57,7 @@ package struct MergeExecutor: Sendable {
                 of: TenantTable(tenant: plan.partition.tenant, table: table.id), partition: plan.partition.start,
                 level: plan.level
             ) { (file) throws(MergeFailure) in
-                try Self.write(parts, plan, table, to: file, isCancelled: isCancelled)
+                try write(parts, plan, table, to: file, isCancelled: isCancelled)
             }
         } catch {
             throw Self.error(error, records)
@@ -137,12 +138,13 @@ package struct MergeExecutor: Sendable {
 
     // MARK: Output
 
-    private static func write(
+    private func write(
         _ parts: [Part], _ plan: MergePlan, _ table: TableDefinition, to file: any File, isCancelled: () -> Bool
     ) throws(MergeFailure) -> PartSummary {
         let survey = try MergeSurvey(parts, table: table, zstdLevel: plan.zstdLevel)
         var stream = PartStream(
-            table, partition: plan.partition.start, plan: survey.plan, zstdLevel: plan.zstdLevel, file: file)
+            table, partition: plan.partition.start, plan: survey.plan, zstdLevel: plan.zstdLevel,
+            limits: limits.output, file: file)
         var merger = try RowMerger(survey, table: table)
         while let block = try merger.next() {
             if isCancelled() { throw .cancelled }

@@ -112,6 +112,9 @@ extension Part {
         return try decoder.strings(bytes)
     }
 
+    /// By row group: the number of its blocks.
+    package var blocksOfGroups: [Int] { footer.groupBlocks }
+
     /// The number of leaves, each of which has a page in every block.
     package var leafCount: Int { footer.leaves.count }
 

@@ -34,9 +34,14 @@ package struct PartPlan: Sendable {
 /// 3. `finish` writes dictionaries, bloom filters, footer and trailer, and syncs the file. Until a catalog record names it,
 ///    it is no part of anything (invariant 2).
 package struct PartStream: ~Copyable {
-    private static let groupBytes = 32 << 20
-    /// The most distinct values of the filter over the whole part; with more, there are filters of row groups alone.
-    private static let bloomKeys = 1 << 22
+    package struct Limits: Sendable {
+        /// The bytes of pages after which a row group ends.
+        package var groupBytes = 32 << 20
+        /// The most distinct values of the filter over the whole part; with more, there are filters of row groups alone.
+        package var bloomKeys = 1 << 22
+
+        package init() {}
+    }
 
     private struct Bloom {
         var leaf: Int
@@ -53,6 +58,7 @@ package struct PartStream: ~Copyable {
     private let file: any File
     private let dictionaries: [EncodedDictionary]
     private let timeLeaf: Int?
+    private let limits: Limits
     private var output = PartOutput()
     private var encoder: PageEncoder
     private var footer: PartFooter
@@ -64,7 +70,11 @@ package struct PartStream: ~Copyable {
     /// Whether a page was made that no reader would take: the part is of no use then.
     package private(set) var isUnreadable = false
 
-    package init(_ table: TableDefinition, partition: Int64, plan: PartPlan, zstdLevel: Int32, file: any File) {
+    package init(
+        _ table: TableDefinition, partition: Int64, plan: PartPlan, zstdLevel: Int32, limits: Limits = Limits(),
+        file: any File
+    ) {
+        self.limits = limits
         self.file = file
         dictionaries = plan.dictionaries
         encoder = PageEncoder(zstdLevel: zstdLevel)
@@ -190,7 +200,7 @@ package struct PartStream: ~Copyable {
             precondition(leaf.pages.count == footer.blockRows.count, "every leaf has a page in every block")
         }
         groupBlocks += 1
-        if groupBlocks == PartLayout.groupBlocks || groupLength >= Self.groupBytes { try endGroup() }
+        if groupBlocks == PartLayout.groupBlocks || groupLength >= limits.groupBytes { try endGroup() }
     }
 
     private mutating func endGroup() throws(FileError) {
@@ -219,7 +229,7 @@ package struct PartStream: ~Copyable {
     private mutating func endBlooms() throws(FileError) {
         for bloom in blooms.indices {
             let total = blooms[bloom].groups.reduce(0) { $0 + $1.count }
-            if total > Self.bloomKeys { blooms[bloom].isTooLarge = true }
+            if total > limits.bloomKeys { blooms[bloom].isTooLarge = true }
             guard blooms[bloom].isTooLarge else { continue }
             for (index, keys) in blooms[bloom].groups.enumerated() where !keys.isEmpty {
                 output.append(

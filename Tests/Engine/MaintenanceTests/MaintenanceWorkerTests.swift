@@ -1,5 +1,6 @@
 import Columns
 import Core
+import Foundation
 import Maintenance
 import Storage
 import Synchronization
@@ -92,7 +93,7 @@ private func worker(
     let worker = worker(test, Reports()) { $0.pause = .milliseconds(5) }
     let thread = worker.start()
     let end = ContinuousClock.now + .seconds(20)
-    while worker.statistics.merges.value == 0, ContinuousClock.now < end {}
+    while worker.statistics.merges.value == 0, ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.005) }
     worker.stop()
     thread.join()
     #expect(test.records.count == 1)
