@@ -162,6 +162,8 @@ struct NaiveStore {
     private(set) var attempted: Set<SentRow> = []
     /// Refused in the engine's present life: nobody may see them.
     private(set) var refused: Set<SentRow> = []
+    /// Refused before something else was acknowledged: nobody may ever see them, since their sender has sent them again.
+    private(set) var disowned: Set<SentRow> = []
     private var shown: Set<SentRow> = []
     private var next = 0
 
@@ -180,6 +182,7 @@ struct NaiveStore {
         do {
             try engine.ingest(rows)
             acknowledged.formUnion(rows)
+            disowned.formUnion(refused)
             return true
         } catch {
             refused.formUnion(rows)
@@ -197,6 +200,7 @@ struct NaiveStore {
         if let row = acknowledged.first(where: { found[$0] == nil }) { return "\(row) was acknowledged and is gone" }
         if let row = found.keys.first(where: { !attempted.contains($0) }) { return "\(row) was never sent" }
         if let row = refused.first(where: { found[$0] != nil }) { return "\(row) was refused and is shown" }
+        if let row = disowned.first(where: { found[$0] != nil }) { return "\(row) was disowned and is shown" }
         if let row = shown.first(where: { found[$0] == nil }) { return "\(row) was shown and is gone" }
         shown.formUnion(found.keys)
         return nil

@@ -132,6 +132,7 @@ struct SimulationTests {
     private func scenario(_ disk: SimulatedFileSystem, _ naive: inout NaiveStore, seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         for _ in 0..<2 {
+            naive.endLife()
             let engine = try SimulatedEngine(on: disk, tables)
             defer { engine.close() }
             for _ in 0..<2 {

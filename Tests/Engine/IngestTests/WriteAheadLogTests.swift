@@ -212,6 +212,25 @@ struct WriteAheadLogTests {
         #expect(try open(disk).records.map(number) == [0, 3])
     }
 
+    @Test(arguments: 1...20 as ClosedRange<UInt64>)
+    func `what is replayed once is replayed again after the power went`(seed: UInt64) throws {
+        let disk = SimulatedFileSystem(seed: seed)
+        var log = try open(disk).log
+        try log.wait(for: log.enqueue(request(0)))
+        // A record that is written and not synced when the process is killed.
+        disk.setPlan(.fail(at: disk.operationCount + 2, code: EIO, count: 1))
+        let lost = try log.enqueue(request(1))
+        #expect(throws: IngestError.self) { try log.wait(for: lost) }
+        disk.kill()
+        log.close()
+        let (next, records, _) = try open(disk)
+        log = next
+        #expect(records.map(number) == [0, 1])
+        disk.crash()
+        log.close()
+        #expect(try open(disk).records.map(number) == [0, 1])
+    }
+
     @Test func `a restart that fails can be tried again`() throws {
         let disk = SimulatedFileSystem(seed: 3)
         let log = try open(disk).log
