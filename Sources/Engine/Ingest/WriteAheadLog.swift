@@ -1,4 +1,4 @@
-internal import Core
+package import Core
 package import Files
 private import Glibc
 private import Synchronization
@@ -55,6 +55,7 @@ package final class WriteAheadLog: Sendable {
     private let directory: String
     private let fileSystem: any FileSystem
     private let durability: Durability
+    private let times: WorkTimes
     private let segmentLength: Int64
     private let state: Monitor<State>
     private let segment: Mutex<Segment>
@@ -71,8 +72,9 @@ package final class WriteAheadLog: Sendable {
     /// - Parameter flushed: a position that is in parts; new ones are above it.
     package init(
         directory: String, fileSystem: any FileSystem, durability: Durability, flushed: UInt64,
-        segmentLength: Int64 = WriteAheadLog.segmentLength
+        segmentLength: Int64 = WriteAheadLog.segmentLength, times: WorkTimes = WorkTimes()
     ) {
+        self.times = times
         self.directory = directory
         self.fileSystem = fileSystem
         self.durability = durability
@@ -209,7 +211,7 @@ package final class WriteAheadLog: Sendable {
         }
         guard let group, let last = group.last else { return false }
         do throws(FileError) {
-            try write(group)
+            try times.measure(.log) { () throws(FileError) in try write(group) }
             state.notifying { $0.durable = max($0.durable, last.position) }
         } catch {
             state.notifying { state in

@@ -178,7 +178,9 @@ package final class MaintenanceWorker: Sendable {
 
     private func merge(_ plan: MergePlan, _ memory: inout Memory, _ now: Timestamp) -> Bool {
         do throws(MergeError) {
-            let outcome = try executor.run(plan) { isStopped.load(ordering: .relaxed) }
+            let outcome = try store.times.measure(.merge) { () throws(MergeError) in
+                try executor.run(plan) { isStopped.load(ordering: .relaxed) }
+            }
             statistics.merges.add()
             statistics.rows.add(outcome.output.rowCount)
             statistics.bytesRead.add(Int(outcome.bytesRead))

@@ -32,7 +32,16 @@ package struct PartSummary: Hashable, Sendable {
 package enum PartWriter {
     package static func write(
         _ batch: ColumnBatch, _ rows: PartitionRows, table: TableDefinition, zstdLevel: Int32,
-        to file: any File
+        work: WorkTimes = WorkTimes(), to file: any File
+    ) throws(FileError) -> PartSummary {
+        try work.measure(.encode) { () throws(FileError) in
+            try write(batch, rows, table, zstdLevel, work, file)
+        }
+    }
+
+    private static func write(
+        _ batch: ColumnBatch, _ rows: PartitionRows, _ table: TableDefinition, _ zstdLevel: Int32,
+        _ work: WorkTimes, _ file: any File
     ) throws(FileError) -> PartSummary {
         precondition(!rows.rows.isEmpty, "a part has rows")
         let selection = RowSelection(
@@ -52,7 +61,7 @@ package enum PartWriter {
         writeLeaves(encoder, &footer, &output)
         footer.dictionaries = encoder.dictionaries
         output.append(dictionaries: encoder.dictionaryBytes, &footer)
-        writeBlooms(batch, selection, table, &footer, &output)
+        work.measure(.index, within: .encode) { writeBlooms(batch, selection, table, &footer, &output) }
         footer.shapes = encoder.shapes
         output.append(footer)
         let length = output.offset

@@ -14,6 +14,8 @@ package final class Store: Sendable {
     package let directory: String
     package let tables: TableCatalog
     package let fileSystem: any FileSystem
+    /// What flushes and merges take.
+    package let times: WorkTimes
     private let lock: any FileLock
     private let contents: Mutex<Contents>
     /// The parts by tenant and table, swapped as a whole, so that a reader never waits for a write to the disk.
@@ -25,8 +27,9 @@ package final class Store: Sendable {
 
     /// Opens or creates the store, and removes files that no record names.
     package init(
-        directory: String, tables: TableCatalog, fileSystem: any FileSystem
+        directory: String, tables: TableCatalog, fileSystem: any FileSystem, times: WorkTimes = WorkTimes()
     ) throws(StorageError) {
+        self.times = times
         self.directory = directory
         self.tables = tables
         self.fileSystem = fileSystem
@@ -110,11 +113,11 @@ package final class Store: Sendable {
     ) throws(StorageError) -> [PartRecord] {
         guard let table = tables.table(id: key.table) else { preconditionFailure("no such table") }
         var records: [PartRecord] = []
-        for rows in RowOrder.partitions(of: batch, table: table) {
+        for rows in times.measure(.sort, { RowOrder.partitions(of: batch, table: table) }) {
             do throws(PartWriteError<FileError>) {
                 let record = try writePart(of: key, partition: rows.partition, level: 0) {
                     (file) throws(FileError) in
-                    try PartWriter.write(batch, rows, table: table, zstdLevel: zstdLevel, to: file)
+                    try PartWriter.write(batch, rows, table: table, zstdLevel: zstdLevel, work: times, to: file)
                 }
                 records.append(record)
             } catch {

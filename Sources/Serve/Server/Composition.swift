@@ -91,6 +91,12 @@ struct Composition {
         }
         metrics.computed("varve_parts", help: "Parts of all tables and tenants.") { Double(engine.partCount) }
         metrics.computed("varve_part_bytes", help: "Bytes of all parts.") { Double(engine.partBytes) }
+        for kind in WorkTimes.Kind.allCases {
+            metrics.computed(
+                "varve_work_cpu_seconds_total", help: "Processor time of what is done with rows.",
+                labels: ["work": kind.rawValue], monotonic: true
+            ) { engine.times.seconds(kind) }
+        }
         guard let maintenance = engine.maintenanceStatistics else { return }
         func count(_ name: String, _ help: String, _ counter: Counter) {
             metrics.computed(name, help: help, monotonic: true) { Double(counter.value) }

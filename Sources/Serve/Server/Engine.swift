@@ -36,6 +36,8 @@ package final class Engine: Sendable {
     package let spanTable: SpanTable
     package let logTable: LogTable
     package let metricTable: MetricTable
+    /// The processor time that rows take, by kind of work.
+    package let times = WorkTimes()
     private let store: Store
     private let log: WriteAheadLog
     private let worker: FlushWorker
@@ -54,10 +56,11 @@ package final class Engine: Sendable {
             logTable = try LogTable(Self.table("otel_logs", tables))
             metricTable = try MetricTable(Self.table("otel_metrics", tables))
             store = try Store(
-                directory: configuration.dataDirectory, tables: tables, fileSystem: fileSystem)
+                directory: configuration.dataDirectory, tables: tables, fileSystem: fileSystem, times: times)
             log = WriteAheadLog(
                 directory: configuration.dataDirectory + "/wal", fileSystem: fileSystem,
-                durability: configuration.durability, flushed: store.flushedPositions.values.max() ?? 0)
+                durability: configuration.durability, flushed: store.flushedPositions.values.max() ?? 0,
+                times: times)
             let (spanTable, logTable, metricTable) = (spanTable, logTable, metricTable)
             // A table of one tenant takes three times its flush size at most before requests wait.
             let memory = MemtableMemory(limit: max(9 * configuration.flush.bytes, 1 << 30))
@@ -180,19 +183,25 @@ package final class Engine: Sendable {
             switch request.signal {
             case .traces:
                 try spans.ingest(request) { builder in
-                    outcome = try protobuf.withUnsafeBytes { try TraceDecoder.decode($0, into: &builder) }
+                    outcome = try times.measure(.decode) {
+                        try protobuf.withUnsafeBytes { try TraceDecoder.decode($0, into: &builder) }
+                    }
                     return outcome.accepted > 0
                 }
             case .logs:
                 try logs.ingest(request) { builder in
-                    outcome = try protobuf.withUnsafeBytes {
-                        try LogDecoder.decode($0, received: request.received, into: &builder)
+                    outcome = try times.measure(.decode) {
+                        try protobuf.withUnsafeBytes {
+                            try LogDecoder.decode($0, received: request.received, into: &builder)
+                        }
                     }
                     return outcome.accepted > 0
                 }
             case .metrics:
                 try metrics.ingest(request) { builder in
-                    outcome = try protobuf.withUnsafeBytes { try MetricDecoder.decode($0, into: &builder) }
+                    outcome = try times.measure(.decode) {
+                        try protobuf.withUnsafeBytes { try MetricDecoder.decode($0, into: &builder) }
+                    }
                     return outcome.accepted > 0
                 }
             }
