@@ -97,6 +97,8 @@ enum Clock {
         return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
 
+    static func sleep(seconds: Double) { usleep(useconds_t(seconds * 1e6)) }
+
     /// The date and time in UTC, to the second.
     static func stamp() -> String {
         var now = time(nil)

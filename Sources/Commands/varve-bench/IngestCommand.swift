@@ -4,7 +4,7 @@ import Glibc
 /// `ingest`: loads a corpus into a server of its own and accounts for time, CPU, memory and disk.
 struct IngestCommand {
     static let options: Set<String> = [
-        "dir", "signal", "connections", "durability", "binary", "limit-rows", "data-dir", "history",
+        "dir", "signal", "connections", "durability", "binary", "limit-rows", "data-dir", "history", "quiet",
     ]
 
     private let corpus: CorpusDirectory
@@ -15,6 +15,8 @@ struct IngestCommand {
     /// Where the caller wants to keep the data; nil for a temporary folder.
     private let dataDirectory: String?
     private let history: String
+    /// Seconds without a merge after which the parts count as merged.
+    private let quiet: Int
 
     init(_ arguments: Arguments) throws(BenchError) {
         corpus = try CorpusDirectory(try arguments.required("dir"), signal: arguments.text("signal"))
@@ -24,6 +26,7 @@ struct IngestCommand {
         limit = try arguments.optionalInt("limit-rows", in: 1...Int.max)
         dataDirectory = arguments.text("data-dir")
         history = arguments.text("history") ?? "Benchmarks/history/ingest.csv"
+        quiet = try arguments.int("quiet", default: 12, in: 1...3_600)
     }
 
     func run() throws(BenchError) {
@@ -44,14 +47,17 @@ struct IngestCommand {
         }
         try flush(server.http)
         let flushed = Clock.now()
+        guard let inParts = ProcessUsage(pid: server.pid) else { throw .server("the server is gone") }
+        let metrics = try settledMetrics(server.http)
         guard let after = ProcessUsage(pid: server.pid) else { throw .server("the server is gone") }
         let disk = DiskUsage(of: directory)
         try server.stop()
         let rows = try storedRows(in: directory, bodies: bodies.count)
         let result = Result(
             rows: rows, totals: totals, loadSeconds: loaded - begun, allSeconds: flushed - begun,
+            flushedCPUSeconds: inParts.cpuSeconds - before.cpuSeconds,
             cpuSeconds: after.cpuSeconds - before.cpuSeconds, peakBytes: after.peakResidentBytes, disk: disk,
-            calibration: calibration)
+            metrics: metrics, calibration: calibration)
         result.report()
         try record(result)
     }
@@ -80,18 +86,45 @@ struct IngestCommand {
         guard response.status == 200 else { throw .server("flush: HTTP \(response.status) \(response.text)") }
     }
 
+    /// Waits until nothing has been merged for a while.
+    private func settledMetrics(_ address: HTTPConnection.Address) throws(BenchError) -> ServerMetrics {
+        var connection = HTTPConnection(address)
+        var metrics = try ServerMetrics(over: &connection)
+        var since = Clock.now()
+        while Clock.now() - since < Double(quiet) {
+            Clock.sleep(seconds: 0.5)
+            let now = try ServerMetrics(over: &connection)
+            // A merge that is under way shows as processor time.
+            if now.mergeSeconds > metrics.mergeSeconds + 0.01 || now.total("varve_merges_running") ?? 0 > 0 {
+                since = Clock.now()
+            }
+            metrics = now
+        }
+        return metrics
+    }
+
     private struct Result {
         var rows: Int
         var totals: Loader.Totals
         var loadSeconds: Double
         var allSeconds: Double
+        /// Up to the moment when every row was in a part.
+        var flushedCPUSeconds: Double
+        /// Merges included.
         var cpuSeconds: Double
         var peakBytes: Int
         var disk: DiskUsage
+        var metrics: ServerMetrics
         var calibration: Double
 
         var rowsPerSecond: Double { Double(rows) / loadSeconds }
         var rowsPerCPUSecond: Double { Double(rows) / max(cpuSeconds, 0.01) }
+        var rowsPerFlushedCPUSecond: Double { Double(rows) / max(flushedCPUSeconds, 0.01) }
+        /// Bytes of parts that were written, for each that a flush wrote.
+        var writeAmplification: Double {
+            let flushed = metrics.total("varve_flush_written_bytes_total") ?? .nan
+            return (flushed + (metrics.total("varve_merge_written_bytes_total") ?? 0)) / flushed
+        }
         var bytesPerRow: Double { Double(disk.parts) / Double(rows) }
 
         func report() {
@@ -107,6 +140,8 @@ struct IngestCommand {
                     ["MB/s", Console.decimal(Double(totals.bytes) / 1e6 / loadSeconds, 1)],
                     ["server CPU-s", Console.decimal(cpuSeconds, 2)],
                     ["rows per CPU-s", Console.grouped(Int(rowsPerCPUSecond))],
+                    ["rows per CPU-s, until flushed", Console.grouped(Int(rowsPerFlushedCPUSecond))],
+                    ["bytes written per byte flushed", Console.decimal(writeAmplification, 2)],
                     ["peak RSS MB", Console.decimal(Double(peakBytes) / 1e6, 1)],
                     ["parts MB", Console.decimal(Double(disk.parts) / 1e6, 2)],
                     ["log MB", Console.decimal(Double(disk.log) / 1e6, 2)],
@@ -116,6 +151,17 @@ struct IngestCommand {
                     ["request p99 ms", Console.decimal(totals.latencies.percentile(0.99) * 1e3, 2)],
                     ["calibration XXH3 GB/s", Console.decimal(calibration, 2)],
                 ])
+            print("")
+            let work = metrics.byLabel("varve_work_cpu_seconds_total")
+            let rest = cpuSeconds - work.reduce(0) { $0 + $1.value }
+            Console.table(
+                ["work", "CPU-s", "share", "ns/row"],
+                (work + [("receiving, and all else", rest)]).map { name, seconds in
+                    [
+                        name, Console.decimal(seconds, 2), Console.decimal(100 * seconds / cpuSeconds, 1) + " %",
+                        Console.decimal(seconds * 1e9 / Double(rows), 0),
+                    ]
+                })
         }
     }
 
@@ -126,7 +172,7 @@ struct IngestCommand {
                 "date", "commit", "corpus", "signal", "rows", "connections", "durability", "rows_per_s",
                 "rows_per_cpu_s",
                 "cpu_s", "load_s", "load_and_flush_s", "peak_rss_mb", "part_bytes", "log_bytes", "bytes_per_row",
-                "p50_ms", "p99_ms", "retries", "xxh3_gb_per_s",
+                "p50_ms", "p99_ms", "retries", "xxh3_gb_per_s", "rows_per_cpu_s_flushed", "write_amplification",
             ])
         try history.append([
             "date": Clock.stamp(), "commit": History.commit(), "corpus": corpus.path,
@@ -141,6 +187,8 @@ struct IngestCommand {
             "p50_ms": Console.decimal(result.totals.latencies.percentile(0.5) * 1e3, 2),
             "p99_ms": Console.decimal(result.totals.latencies.percentile(0.99) * 1e3, 2),
             "retries": String(result.totals.retries), "xxh3_gb_per_s": Console.decimal(result.calibration, 2),
+            "rows_per_cpu_s_flushed": String(Int(result.rowsPerFlushedCPUSecond)),
+            "write_amplification": Console.decimal(result.writeAmplification, 2),
         ])
     }
 }

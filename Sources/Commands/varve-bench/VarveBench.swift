@@ -33,7 +33,8 @@ struct VarveBench {
                     writes OTLP/HTTP protobuf bodies and manifest.json
           ingest    --dir DIR [--signal traces|logs|metrics] [--connections 4] [--durability MODE]
                     [--binary .build/release/varve] [--limit-rows N] [--data-dir DIR] [--history FILE]
-                    starts a server of its own, loads DIR into it and reports
+                    [--quiet SECONDS]
+                    starts a server of its own, loads DIR into it, waits until nothing was merged for 12 seconds, and reports
           size      --data-dir DIR [--binary .build/release/varve] [--history FILE]
                     bytes per row by column of a data directory that no server has open
           query     --url http://HOST:PORT --corpus DIR [--runs 20] [--pid SERVER] [--only NAME] [--history FILE]
