@@ -22,6 +22,9 @@ package final class WorkerThread: @unchecked Sendable {
     package static func lowerPriority() {
         // It is a wish: a thread without it works as well.
         _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+        // SCHED_BATCH, which <sched.h> has for GNU programs only: it does not preempt threads that wake up.
+        var parameters = sched_param()
+        _ = sched_setscheduler(0, 3, &parameters)
     }
 
     /// Waits for the thread's end; to be called once.

@@ -13,6 +13,11 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
     private let memory: MemtableMemory
     private let makeBuilder: @Sendable () -> Builder
     private let memtables = Mutex<[TenantID: Memtable<Builder>]>([:])
+    private let crowds: PartCrowds
+    /// Bytes of requests that were logged, and of parts that were flushed.
+    package let loggedBytes = Counter()
+    package let flushedBytes = Counter()
+    package let flushedRows = Counter()
 
     package init(
         _ table: TableDefinition, store: Store, log: WriteAheadLog, limits: FlushLimits,
@@ -24,6 +29,7 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
         self.limits = limits
         self.memory = memory
         self.makeBuilder = makeBuilder
+        crowds = PartCrowds(limit: limits.newParts)
     }
 
     private func memtable(_ tenant: TenantID) -> Memtable<Builder> {
@@ -70,8 +76,13 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
     package func ingest(
         _ request: LoggedRequest, decode: (inout Builder) throws -> Bool
     ) throws -> Bool {
+        let key = TenantTable(tenant: request.tenant, table: table.id)
+        guard !crowds.isCrowded(key, in: store) else { throw IngestError.crowded }
         let (position, isDue) = try append(request, replayedAt: nil, decode: decode)
-        if let position { try log.wait(for: position) }
+        if let position {
+            loggedBytes.add(request.body.count + LogFormat.recordHeaderLength + request.tenant.name.utf8.count)
+            try log.wait(for: position)
+        }
         return isDue
     }
 
@@ -130,6 +141,11 @@ extension BufferedTable: Flushable where Builder: ~Copyable {
         let parts = try store.writeParts(frozen.batch, of: memtable.key, zstdLevel: 1)
         let edit = CatalogEdit(added: parts, flushed: [memtable.key: frozen.last])
         try store.commit(edit) { publish in memtable.finishFlush(publish) }
+        for part in parts {
+            flushedBytes.add(Int(part.byteCount))
+            flushedRows.add(part.rowCount)
+        }
+        crowds.look(at: memtable.key, in: store)
     }
 
     func forgetUndurable() { for memtable in all { memtable.forgetUndurable() } }

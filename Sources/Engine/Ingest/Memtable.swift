@@ -80,7 +80,7 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
         decode: (inout Builder) throws -> Bool
     ) throws -> (position: UInt64?, isFlushDue: Bool) {
         typealias Outcome = Result<(position: UInt64?, isFlushDue: Bool), any Error>
-        guard memory.waitForRoom(limits.patience) else { throw IngestError.overloaded }
+        guard memory.waitForRoom(limits.patience) else { throw IngestError.overloaded(.server) }
         let outcome = state.wait(timeout: limits.patience) { state -> Outcome? in
             if state.pointee.isRetired { return .failure(Retired()) }
             // A builder grows on while the one before it is flushed, but not for ever.
@@ -88,7 +88,7 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
             if state.pointee.isClosing || state.pointee.bytes >= most { return nil }
             return Outcome { try append(request, position, state, decode) }
         }
-        guard let outcome else { throw IngestError.overloaded }
+        guard let outcome else { throw IngestError.overloaded(.tenant) }
         return try outcome.get()
     }
 
@@ -255,6 +255,8 @@ package struct FlushLimits: Sendable {
     package var age: Duration
     /// How long a request may wait for room.
     package var patience: Duration
+    /// The most parts of flushes in a partition before requests are refused until merges have caught up.
+    package var newParts = Int.max
 
     package init(bytes: Int = 160 << 20, age: Duration = .seconds(30), patience: Duration = .seconds(10)) {
         self.bytes = bytes

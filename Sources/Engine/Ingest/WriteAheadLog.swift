@@ -17,10 +17,15 @@ package enum Durability: String, Sendable, CaseIterable {
 package enum IngestError: Error, Sendable, Hashable {
     /// The disk refused; nothing of the request is stored, and it may be sent again.
     case unavailable(String)
-    /// Memtables are full and not flushed fast enough.
-    case overloaded
+    /// What the tenant sent, or all of them did, is not written to parts fast enough: its memtable, or all memory, is full.
+    case overloaded(Share)
+    /// The tenant has a partition with too many parts that are not merged yet.
+    case crowded
     /// The server is shutting down.
     case closed
+
+    /// Whose memory.
+    package enum Share: Hashable, Sendable { case tenant, server }
 }
 
 /// The log of request bodies as they were received, in segments, with one sync for all requests that wait.

@@ -8,7 +8,7 @@ internal import Parts
 struct Gather {
     let sources: [MergeSource]
     /// The attributes that are spilled in this block: as a source, they have the number after the last one.
-    private var spilled: StringColumn?
+    var spilled: StringColumn?
 
     init(_ sources: [MergeSource]) { self.sources = sources }
 
@@ -38,22 +38,14 @@ struct Gather {
     ) throws(MergeFailure) -> (pieces: [Piece], counts: [Int]) {
         var offsets: [Buffer<UInt32>] = []
         for source in sources { offsets.append(try source.offsets(ofColumn: column)) }
-        var lengths: [UInt32] = []
-        var inner: [Piece] = []
-        for piece in pieces {
-            let ends = offsets[piece.source]
-            for row in piece.start..<(piece.start + piece.count) { lengths.append(ends[row + 1] - ends[row]) }
-            let start = Int(ends[piece.start])
-            let end = Int(ends[piece.start + piece.count])
-            if end > start { inner.append(Piece(source: piece.source, start: start, count: end - start)) }
-        }
+        let (lengths, inner) = Self.inner(pieces, offsets)
         stream.append(naturals: lengths, to: leaf)
         return (inner, offsets.map { Int($0[$0.count - 1]) })
     }
 
     // MARK: Leaves
 
-    private func move(
+    func move(
         _ leaf: MergedLeaf, _ pieces: [Piece], counts: [Int], to stream: inout PartStream
     ) throws(MergeFailure) {
         var values: [LeafValues?] = Array(repeating: nil, count: sources.count + 1)
@@ -72,11 +64,10 @@ struct Gather {
             stream.append(floats: Self.concatenated(pieces, total, zero: 0, values.map(\.?.floats)), to: leaf.number)
         case .fixed8, .fixed16:
             let width = leaf.kind == .fixed8 ? 8 : 16
-            let wide = pieces.map { Piece(source: $0.source, start: $0.start * width, count: $0.count * width) }
-            let bytes = Self.concatenated(wide, total * width, zero: 0, values.map { $0?.fixed?.bytes })
+            let bytes = Self.concatenated(pieces, total, width: width, zero: 0, values.map { $0?.fixed?.bytes })
             stream.append(fixed: bytes, width: width, to: leaf.number)
         case .codes:
-            stream.append(naturals: try codes(leaf, pieces, total, values), to: leaf.number)
+            stream.append(naturals: codes(leaf, pieces, total, values), to: leaf.number)
         case .strings:
             let (lengths, bytes) = try strings(leaf, pieces, total, values)
             stream.append(strings: lengths, bytes, to: leaf.number)
@@ -93,20 +84,34 @@ struct Gather {
     }
 
     /// The pieces' elements, one after the other; `zero` where a source has none.
+    ///
+    /// - Parameter width: elements of a row.
     private static func concatenated<Element: BitwiseCopyable>(
-        _ pieces: [Piece], _ total: Int, zero: Element, _ buffers: [Buffer<Element>?]
+        _ pieces: [Piece], _ total: Int, width: Int = 1, zero: Element, _ buffers: [Buffer<Element>?]
     ) -> [Element] {
-        [Element](unsafeUninitializedCapacity: total) { memory, filled in
-            guard var target = memory.baseAddress else { return }
-            for piece in pieces {
-                if let buffer = buffers[piece.source] {
-                    precondition(piece.start >= 0 && piece.start + piece.count <= buffer.count)
-                    target.initialize(from: buffer.base + piece.start, count: piece.count)
-                } else {
-                    target.initialize(repeating: zero, count: piece.count)
+        // Pointers apart from their owners, so that a piece of few rows costs little more than these.
+        let bases = buffers.map { $0?.base }
+        let counts = buffers.map { $0?.count ?? 0 }
+        return withExtendedLifetime(buffers) {
+            [Element](unsafeUninitializedCapacity: total * width) { memory, filled in
+                guard var target = memory.baseAddress else { return }
+                for piece in pieces {
+                    let count = piece.count &* width
+                    if let base = bases[piece.source] {
+                        let start = piece.start &* width
+                        precondition(start >= 0 && count >= 0 && start &+ count <= counts[piece.source])
+                        let source = base + start
+                        if count < 8 {
+                            for index in 0..<count { target[index] = source[index] }
+                        } else {
+                            target.initialize(from: source, count: count)
+                        }
+                    } else {
+                        target.initialize(repeating: zero, count: count)
+                    }
+                    target += count
+                    filled += count
                 }
-                target += piece.count
-                filled += piece.count
             }
         }
     }
@@ -114,46 +119,71 @@ struct Gather {
     private static func lists(
         _ pieces: [Piece], _ values: [LeafValues?]
     ) -> (lengths: [UInt32], inner: [Piece], total: Int) {
-        var lengths: [UInt32] = []
+        let offsets = values.map { $0?.arrays?.offsets }
+        let (lengths, inner) = Self.inner(pieces, offsets)
+        return (lengths, inner, inner.reduce(0) { $0 + $1.count })
+    }
+
+    /// The lengths of the pieces' lists, and where their elements are; a source without offsets has empty lists.
+    private static func inner(
+        _ pieces: [Piece], _ offsets: [Buffer<UInt32>?]
+    ) -> (lengths: [UInt32], inner: [Piece]) {
         var inner: [Piece] = []
-        var total = 0
-        for piece in pieces {
-            guard let offsets = values[piece.source]?.arrays?.offsets else {
-                lengths.append(contentsOf: repeatElement(0, count: piece.count))
-                continue
+        let lengths = [UInt32](unsafeUninitializedCapacity: pieces.reduce(0) { $0 + $1.count }) { memory, filled in
+            guard var target = memory.baseAddress else { return }
+            for piece in pieces {
+                if let ends = offsets[piece.source] {
+                    precondition(piece.start >= 0 && piece.start + piece.count < ends.count)
+                    let ends = ends.base + piece.start
+                    for row in 0..<piece.count { target[row] = ends[row + 1] - ends[row] }
+                    let count = Int(ends[piece.count] - ends[0])
+                    if count > 0 { inner.append(Piece(source: piece.source, start: Int(ends[0]), count: count)) }
+                } else {
+                    target.initialize(repeating: 0, count: piece.count)
+                }
+                target += piece.count
+                filled += piece.count
             }
-            for row in piece.start..<(piece.start + piece.count) { lengths.append(offsets[row + 1] - offsets[row]) }
-            let start = Int(offsets[piece.start])
-            let count = Int(offsets[piece.start + piece.count]) - start
-            if count > 0 { inner.append(Piece(source: piece.source, start: start, count: count)) }
-            total += count
         }
-        return (lengths, inner, total)
+        return (lengths, inner)
     }
 
     // MARK: Strings
 
     private func codes(
         _ leaf: MergedLeaf, _ pieces: [Piece], _ total: Int, _ values: [LeafValues?]
-    ) throws(MergeFailure) -> [UInt32] {
-        var result: [UInt32] = []
-        result.reserveCapacity(total)
-        for piece in pieces {
-            let input = sources[piece.source].input
-            let rows = piece.start..<(piece.start + piece.count)
-            switch values[piece.source] {
-            case .naturals(let codes)?:
-                precondition(rows.upperBound <= codes.count)
-                for row in rows { result.append(leaf.codes[input][Int(codes.base[row])]) }
-            case .strings(let strings)?:
-                guard let index = leaf.indexes[input] else { preconditionFailure("strings were surveyed") }
-                for row in rows { result.append(leaf.codes[input][Int(index.code(strings.bytes(row)))]) }
-            default:
-                // The one entry of an input that does not have the column.
-                result.append(contentsOf: repeatElement(leaf.codes[input][0], count: piece.count))
+    ) -> [UInt32] {
+        [UInt32](unsafeUninitializedCapacity: total) { memory, filled in
+            guard var target = memory.baseAddress else { return }
+            for piece in pieces {
+                let input = sources[piece.source].input
+                fill(target, piece, values[piece.source], leaf.codes[input], leaf.indexes[input])
+                target += piece.count
+                filled += piece.count
             }
         }
-        return result
+    }
+
+    /// Writes the codes of one piece as those of the output.
+    @inline(__always)
+    private func fill(
+        _ target: UnsafeMutablePointer<UInt32>, _ piece: Piece, _ values: LeafValues?, _ codes: Buffer<UInt32>,
+        _ index: StringIndex?
+    ) {
+        let map = codes.base
+        switch values {
+        case .naturals(let codes)?:
+            precondition(piece.start >= 0 && piece.start + piece.count <= codes.count)
+            let source = codes.base + piece.start
+            // Codes are below the number of entries: `Part.values` has checked them.
+            for row in 0..<piece.count { target[row] = map[Int(source[row])] }
+        case .strings(let strings)?:
+            guard let index else { preconditionFailure("strings were surveyed") }
+            for row in 0..<piece.count { target[row] = map[Int(index.code(strings.bytes(piece.start + row)))] }
+        default:
+            // The one entry of an input that does not have the column.
+            target.initialize(repeating: map[0], count: piece.count)
+        }
     }
 
     private func strings(
@@ -191,74 +221,6 @@ struct Gather {
             }
         }
         return (lengths, bytes)
-    }
-
-    // MARK: Attributes
-
-    private mutating func move(
-        _ column: MergedAttributes, _ pieces: [Piece], counts: [Int], to stream: inout PartStream
-    ) throws(MergeFailure) {
-        var states: [AttributeSource] = []
-        for (number, source) in sources.enumerated() {
-            states.append(try source.attributes(ofColumn: column.column, count: counts[number]))
-        }
-        var shapes: [UInt32] = []
-        var lanes = [[Piece]](repeating: [], count: column.lanes.count)
-        var overflow = OverflowWriter()
-        for piece in pieces {
-            let state = states[piece.source]
-            let input = column.inputs[sources[piece.source].input]
-            for row in piece.start..<(piece.start + piece.count) {
-                let shape = input.shapes[Int(state.shapes[row])]
-                shapes.append(shape.number)
-                for step in input.steps[shape.steps] {
-                    lanes[Int(step.to)].append(row: Int(state.taken[Int(step.from)]), of: piece.source)
-                    state.taken[Int(step.from)] &+= 1
-                }
-                guard !shape.spilled.isEmpty, let lane = column.overflow else { continue }
-                for from in shape.spilled {
-                    let slot = Int(state.taken[Int(from)])
-                    state.taken[Int(from)] &+= 1
-                    try spill(
-                        slot, of: from, input.lanes[Int(from)], column.column, sources[piece.source], state, &overflow)
-                }
-                lanes[lane].append(row: overflow.count, of: sources.count)
-                overflow.endRow()
-            }
-        }
-        stream.append(naturals: shapes, to: column.shapes)
-        spilled = overflow.column()
-        defer { spilled = nil }
-        for (number, lane) in column.lanes.enumerated() {
-            let counts = states.enumerated().map { source, state in
-                guard let key = lane.keys[sources[source].input], Int(key.lane) < state.laneCounts.count else {
-                    return 0
-                }
-                return state.laneCounts[Int(key.lane)]
-            }
-            try move(lane, lanes[number], counts: counts, to: &stream)
-        }
-    }
-
-    /// Writes one attribute into the overflow of its row.
-    private func spill(
-        _ slot: Int, of lane: UInt32, _ entry: LaneEntry, _ column: UInt16, _ source: MergeSource,
-        _ state: AttributeSource, _ overflow: inout OverflowWriter
-    ) throws(MergeFailure) {
-        let key = LeafKey(column: column, role: .lane, lane: UInt16(lane))
-        // Its values may be wanted by another row of the block, and again when its lane is moved.
-        let values = try source.lastingValues(
-            of: key, kinds: LeafKind.holding(entry.type), count: state.laneCounts[Int(lane)])
-        switch values {
-        case .integers(let values)?: overflow.append(entry, integer: values[slot])
-        case .floats(let values)?: overflow.append(entry, double: values[slot])
-        case .strings(let values)?: overflow.append(entry, bytes: values.bytes(slot))
-        case .naturals(let codes)?:
-            if let dictionary = try source.dictionary(key) {
-                overflow.append(entry, bytes: dictionary.bytes(Int(codes[slot])))
-            }
-        default: overflow.append(entry, bytes: UnsafeRawBufferPointer(start: nil, count: 0))
-        }
     }
 }
 

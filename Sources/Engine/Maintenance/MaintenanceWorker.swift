@@ -3,36 +3,7 @@ package import Storage
 private import Synchronization
 internal import TableSchema
 
-/// What maintenance did since the start, for `/metrics`.
-package struct MaintenanceStatistics: Sendable {
-    package let merges = Counter()
-    package let failures = Counter()
-    package let rows = Counter()
-    /// Of the inputs of merges, and of their outputs.
-    package let bytesRead = Counter()
-    package let bytesWritten = Counter()
-    package let droppedPartitions = Counter()
-    package let droppedRows = Counter()
-    package let droppedBytes = Counter()
-
-    package init() {}
-}
-
-/// What went wrong in maintenance; it is tried again later.
-package enum MaintenanceError: Error, Sendable, CustomStringConvertible {
-    case merge(PartitionKey, MergeError)
-    case retention(StorageError)
-
-    package var description: String {
-        switch self {
-        case .merge(let partition, let error):
-            "parts of table \(partition.table.number) of tenant \(partition.tenant) were not merged: \(error)"
-        case .retention(let error): "old parts were not dropped: \(error)"
-        }
-    }
-}
-
-/// The thread that merges parts and drops what is too old: one merge at a time, at a low priority.
+/// The threads that merge parts and drop what is too old: a merge each, at a low priority.
 ///
 /// A merge that failed is not tried again for a while, longer each time; a part that cannot be read is left alone until the
 /// next start, and the others are merged without it.
@@ -43,6 +14,8 @@ package final class MaintenanceWorker: Sendable {
         /// Nil: nothing is dropped.
         package var retention: RetentionPolicy? = RetentionPolicy()
         package var limits = MergeExecutor.Limits()
+        /// Merges at a time, at most.
+        package var threads = 1
         /// How often there is a look for something to merge.
         package var pause = Duration.seconds(5)
         /// In nanoseconds: how often there is a look for what is too old.
@@ -68,7 +41,21 @@ package final class MaintenanceWorker: Sendable {
         var written: [PartitionKey: Timestamp] = [:]
         var failures: [PartitionKey: Failure] = [:]
         var unusable: Set<PartID> = []
+        /// Inputs of merges that are under way: nobody else may touch them.
+        var merging: Set<PartID> = []
         var retained: Timestamp?
+        /// Partitions that were dropped, and whose folders may be there yet.
+        var dropped: Set<PartitionKey> = []
+        /// Parts without rows that have lived shorter than others, by how many lives had ended when they were looked at.
+        var clean: [PartID: Int] = [:]
+        /// Parts that are still to be looked at for such rows.
+        var suspects: [PartialRetentionPlan] = []
+    }
+
+    /// One merge, and the rows that it leaves out.
+    private struct Job {
+        var plan: MergePlan
+        var limits: ExpiryLimits?
     }
 
     private let store: Store
@@ -76,35 +63,41 @@ package final class MaintenanceWorker: Sendable {
     private let policy: Policy
     private let clock: @Sendable () -> Timestamp
     private let report: @Sendable (MaintenanceError) -> Void
+    private let progress: @Sendable (MaintenanceEvent) -> Void
     private let memory = Mutex(Memory())
     private let isClosing = Monitor(false)
     private let isStopped = Atomic<Bool>(false)
-    package let statistics = MaintenanceStatistics()
+    package let statistics: MaintenanceStatistics
 
     package init(
         _ store: Store, policy: Policy = Policy(), clock: @escaping @Sendable () -> Timestamp,
+        progress: @escaping @Sendable (MaintenanceEvent) -> Void = { _ in },
         report: @escaping @Sendable (MaintenanceError) -> Void
     ) {
         self.store = store
         self.policy = policy
         self.clock = clock
         self.report = report
+        self.progress = progress
         executor = MergeExecutor(store, limits: policy.limits)
+        statistics = MaintenanceStatistics(store.tables)
     }
 
-    /// Starts the thread; `stop` ends it.
-    package func start() -> WorkerThread {
-        WorkerThread { [self] in
-            WorkerThread.lowerPriority()
-            while !isStopped.load(ordering: .relaxed) {
-                // After a merge there may be another.
-                if runOnce(now: clock()) { continue }
-                _ = isClosing.wait(timeout: policy.pause) { $0 ? true : nil }
+    /// Starts the threads; `stop` ends them.
+    package func start() -> [WorkerThread] {
+        (0..<max(1, policy.threads)).map { _ in
+            WorkerThread { [self] in
+                WorkerThread.lowerPriority()
+                while !isStopped.load(ordering: .relaxed) {
+                    // After a merge there may be another.
+                    if runOnce(now: clock()) { continue }
+                    _ = isClosing.wait(timeout: policy.pause) { $0 ? true : nil }
+                }
             }
         }
     }
 
-    /// Asks the thread to end: a merge is given up after its block.
+    /// Asks the threads to end: a merge is given up after its block.
     package func stop() {
         isStopped.store(true, ordering: .relaxed)
         isClosing.notifying { $0 = true }
@@ -112,15 +105,21 @@ package final class MaintenanceWorker: Sendable {
 
     /// Drops what is too old if it is time for that, and merges once if there is something to merge.
     ///
-    /// - Returns: whether parts were merged.
+    /// - Returns: whether there may be more to do.
     package func runOnce(now: Timestamp) -> Bool {
-        memory.withLock { memory in
+        let job = memory.withLock { memory in
             retainIfDue(&memory, now)
-            return mergeOnce(&memory, now)
+            let job = nextMerge(&memory, now)
+            if let job { memory.merging.formUnion(job.plan.inputs.map(\.id)) }
+            return job
         }
+        if let job { return carryOut(job, now) }
+        guard let suspect = memory.withLock({ takeSuspect(&$0) }) else { return false }
+        defer { memory.withLock { _ = $0.merging.remove(suspect.part.id) } }
+        return look(at: suspect, now)
     }
 
-    /// What retention would drop: a dry run.
+    /// What retention would drop whole: a dry run.
     package func retentionPlan(now: Timestamp) -> [RetentionPlan] {
         guard let retention = policy.retention else { return [] }
         return RetentionPlanner.plan(parts: records, tables: store.tables, now: now, policy: retention)
@@ -131,38 +130,100 @@ package final class MaintenanceWorker: Sendable {
     // MARK: Retention
 
     private func retainIfDue(_ memory: inout Memory, _ now: Timestamp) {
+        guard let retention = policy.retention else { return }
         if let last = memory.retained, last <= now, now < last.advanced(by: policy.retentionInterval) { return }
         memory.retained = now
-        let plans = retentionPlan(now: now)
-        guard !plans.isEmpty else { return }
+        let merging = memory.merging
+        // What is being merged goes next time.
+        let plans = retentionPlan(now: now).filter { plan in plan.parts.allSatisfy { !merging.contains($0.id) } }
+        if !plans.isEmpty {
+            drop(plans)
+            memory.dropped.formUnion(plans.map(\.partition))
+        }
+        removeFolders(&memory)
+        let unusable = memory.unusable
+        memory.suspects = RetentionPlanner.partialPlans(
+            parts: records, tables: store.tables, now: now, policy: retention
+        ).filter { !unusable.contains($0.part.id) && memory.clean[$0.part.id] != $0.endedLives }
+        let known = Set(records.map(\.id))
+        memory.clean = memory.clean.filter { known.contains($0.key) }
+    }
+
+    private func drop(_ plans: [RetentionPlan]) {
         do throws(StorageError) {
             try store.commit(CatalogEdit(removed: plans.flatMap { $0.parts.map(\.id) }))
         } catch {
             return report(.retention(error))
         }
         statistics.droppedPartitions.add(plans.count)
-        statistics.droppedRows.add(plans.reduce(0) { $0 + $1.rowCount })
-        statistics.droppedBytes.add(Int(plans.reduce(0) { $0 + $1.byteCount }))
+        for plan in plans {
+            statistics.tables[plan.partition.table]?.droppedRows.add(plan.rowCount)
+            statistics.droppedBytes.add(Int(plan.byteCount))
+            progress(.dropped(plan))
+        }
+    }
+
+    /// Removes folders of partitions that are gone; one that a query still reads from is tried again, and else goes at the next
+    /// start.
+    private func removeFolders(_ memory: inout Memory) {
+        let present = Set(records.map { PartitionKey($0) })
+        memory.dropped = memory.dropped.filter { key in
+            !present.contains(key) && !store.removeFolder(tenant: key.tenant, table: key.table, key.start)
+        }
+    }
+
+    private func takeSuspect(_ memory: inout Memory) -> PartialRetentionPlan? {
+        while let suspect = memory.suspects.popLast() {
+            guard !memory.merging.contains(suspect.part.id), records.contains(suspect.part) else { continue }
+            memory.merging.insert(suspect.part.id)
+            return suspect
+        }
+        return nil
+    }
+
+    /// Writes a part anew without the rows that have lived, if it has such rows.
+    private func look(at suspect: PartialRetentionPlan, _ now: Timestamp) -> Bool {
+        let count: Int
+        do throws(MergeError) {
+            count = try executor.expiredRows(suspect)
+        } catch {
+            fail(PartitionKey(suspect.part), error, now)
+            return true
+        }
+        guard count > 0 else {
+            memory.withLock { $0.clean[suspect.part.id] = suspect.endedLives }
+            return true
+        }
+        let plan = MergePlan(
+            partition: PartitionKey(suspect.part), inputs: [suspect.part], level: suspect.part.level,
+            zstdLevel: policy.merge?.zstdLevel ?? 1, isFinal: false)
+        return carryOut(Job(plan: plan, limits: suspect.limits), now)
     }
 
     // MARK: Merges
 
-    private func mergeOnce(_ memory: inout Memory, _ now: Timestamp) -> Bool {
-        guard let policy = policy.merge else { return false }
+    private func nextMerge(_ memory: inout Memory, _ now: Timestamp) -> Job? {
+        guard let policy = policy.merge else { return nil }
         let parts = records
         note(parts, &memory, now)
-        let usable = parts.filter { !memory.unusable.contains($0.id) }
+        let (unusable, merging) = (memory.unusable, memory.merging)
+        let usable = parts.filter { !unusable.contains($0.id) && !merging.contains($0.id) }
         let busy = Set(memory.written.keys)
         let plans = store.tables.tables.flatMap { table in
             MergePlanner.plan(parts: usable, table: table, now: now, busy: busy, policy: policy)
         }
-        let due = plans.filter { isDue($0, memory, now) }
-        guard let plan = due.min(by: { $0.isMoreUrgent(than: $1) }) else { return false }
-        return merge(plan, &memory, now)
-    }
-
-    private func isDue(_ plan: MergePlan, _ memory: Memory, _ now: Timestamp) -> Bool {
-        memory.failures[plan.partition].map { $0.until <= now } ?? true
+        statistics.pendingBytes.set(Int(plans.reduce(0) { $0 + $1.byteCount }))
+        let failures = memory.failures
+        let due = plans.filter { plan in failures[plan.partition].map { $0.until <= now } ?? true }
+        guard let plan = due.min(by: { $0.isMoreUrgent(than: $1) }) else { return nil }
+        var job = Job(plan: plan)
+        if let retention = self.policy.retention, let table = store.tables.table(id: plan.partition.table),
+            RetentionPlanner.isBounded(table)
+        {
+            let lives = retention.lives(tenant: plan.partition.tenant, table: table)
+            if lives.differ { job.limits = lives.limits(now: now) }
+        }
+        return job
     }
 
     /// Notes which partitions were written to.
@@ -176,26 +237,36 @@ package final class MaintenanceWorker: Sendable {
         memory.failures = memory.failures.filter { now < $0.value.until.advanced(by: policy.longestDelay) }
     }
 
-    private func merge(_ plan: MergePlan, _ memory: inout Memory, _ now: Timestamp) -> Bool {
+    private func carryOut(_ job: Job, _ now: Timestamp) -> Bool {
+        statistics.running.add(1)
+        defer {
+            statistics.running.add(-1)
+            memory.withLock { $0.merging.subtract(job.plan.inputs.map(\.id)) }
+        }
+        let begin = ContinuousClock.now
         do throws(MergeError) {
             let outcome = try store.times.measure(.merge) { () throws(MergeError) in
-                try executor.run(plan) { isStopped.load(ordering: .relaxed) }
+                try executor.run(job.plan, leavingOut: job.limits) { isStopped.load(ordering: .relaxed) }
             }
-            statistics.merges.add()
-            statistics.rows.add(outcome.output.rowCount)
-            statistics.bytesRead.add(Int(outcome.bytesRead))
-            statistics.bytesWritten.add(Int(outcome.output.byteCount))
-            memory.failures[plan.partition] = nil
+            statistics.note(outcome, of: job.plan.partition.table)
+            memory.withLock { $0.failures[job.plan.partition] = nil }
+            progress(.merged(job.plan, outcome, ContinuousClock.now - begin))
             return true
         } catch {
             if case .cancelled = error { return false }
-            statistics.failures.add()
-            memory.unusable.formUnion(error.culprits)
-            let count = (memory.failures[plan.partition]?.count ?? 0) + 1
-            let delay = min(policy.longestDelay, policy.firstDelay << min(count - 1, 20))
-            memory.failures[plan.partition] = Failure(count: count, until: now.advanced(by: delay))
-            report(.merge(plan.partition, error))
+            fail(job.plan.partition, error, now)
             return false
         }
+    }
+
+    private func fail(_ partition: PartitionKey, _ error: MergeError, _ now: Timestamp) {
+        statistics.failures.add()
+        memory.withLock { memory in
+            memory.unusable.formUnion(error.culprits)
+            let count = (memory.failures[partition]?.count ?? 0) + 1
+            let delay = min(policy.longestDelay, policy.firstDelay << min(count - 1, 20))
+            memory.failures[partition] = Failure(count: count, until: now.advanced(by: delay))
+        }
+        report(.merge(partition, error))
     }
 }

@@ -8,9 +8,17 @@ internal import TableSchema
 /// What a merge did.
 package struct MergeOutcome: Hashable, Sendable {
     package var inputs: [PartRecord]
-    package var output: PartRecord
+    /// Nil if all rows were left out.
+    package var output: PartRecord?
+    /// Rows of blocks that were taken whole.
+    package var copiedRows: Int
+    /// Rows that had lived.
+    package var droppedRows: Int
+    /// The most memory that rows, dictionaries' maps and encoded pages took, in bytes.
+    package var memory: Int
 
     package var bytesRead: Int64 { inputs.reduce(0) { $0 + $1.byteCount } }
+    package var bytesWritten: Int64 { output?.byteCount ?? 0 }
 }
 
 /// Merges parts of one partition into one.
@@ -24,8 +32,9 @@ package struct MergeOutcome: Hashable, Sendable {
 package struct MergeExecutor: Sendable {
     /// How much a merge may use.
     package struct Limits: Sendable {
-        /// Bytes of memory for blocks and dictionaries of inputs, about. Two inputs are merged whatever they take.
-        package var memory = 96 << 20
+        /// Bytes of memory for blocks and dictionaries of inputs, about: with the encoded pages, 64 MiB. Two inputs are merged
+        /// whatever they take.
+        package var memory = 44 << 20
         /// The pages of a part: each has an entry in its footer, which stays in memory with the part.
         package var pages = 1 << 20
         /// Bytes of disk that are left to others.
@@ -45,35 +54,63 @@ package struct MergeExecutor: Sendable {
 
     /// Carries out a plan, with fewer of its inputs if all of them would take too much memory.
     ///
-    /// - Parameter isCancelled: asked after each block.
-    package func run(_ plan: MergePlan, isCancelled: () -> Bool = { false }) throws(MergeError) -> MergeOutcome {
-        precondition(plan.inputs.count >= 2, "a merge has at least two inputs")
+    /// - Parameters:
+    ///   - limits: which rows are left out; nil: none.
+    ///   - isCancelled: asked after each block.
+    package func run(
+        _ plan: MergePlan, leavingOut limits: ExpiryLimits? = nil, isCancelled: () -> Bool = { false }
+    ) throws(MergeError) -> MergeOutcome {
+        precondition(!plan.inputs.isEmpty, "a merge has inputs")
         guard let table = store.tables.table(id: plan.partition.table) else { preconditionFailure("no such table") }
         let (records, parts) = try open(plan, table)
         try checkSpace(records)
-        let output: PartRecord
+        var tally = Tally()
+        var output: PartRecord?
         do throws(PartWriteError<MergeFailure>) {
             output = try store.writePart(
                 of: TenantTable(tenant: plan.partition.tenant, table: table.id), partition: plan.partition.start,
                 level: plan.level
             ) { (file) throws(MergeFailure) in
-                try write(parts, plan, table, to: file, isCancelled: isCancelled)
+                try write(parts, plan, table, limits, to: file, &tally, isCancelled: isCancelled)
             }
+        } catch .body(.empty) {
+            output = nil
         } catch {
             throw Self.error(error, records)
         }
-        let expected = records.reduce(0) { $0 + $1.rowCount }
-        guard output.rowCount == expected else {
-            store.discard([output])
-            throw .rowsDiffer(expected: expected, written: output.rowCount)
+        let expected = records.reduce(0) { $0 + $1.rowCount } - tally.dropped
+        guard (output?.rowCount ?? 0) == expected else {
+            if let output { store.discard([output]) }
+            throw .rowsDiffer(expected: expected, written: output?.rowCount ?? 0)
         }
         // If the catalog fails, `commit` removes the output, unless the record may be on the disk all the same.
         do throws(StorageError) {
-            try store.commit(CatalogEdit(added: [output], removed: records.map(\.id)))
+            try store.commit(CatalogEdit(added: output.map { [$0] } ?? [], removed: records.map(\.id)))
         } catch {
             throw .storage(error)
         }
-        return MergeOutcome(inputs: records, output: output)
+        return MergeOutcome(
+            inputs: records, output: output, copiedRows: tally.copied, droppedRows: tally.dropped,
+            memory: tally.memory)
+    }
+
+    /// How many rows of a part have lived.
+    package func expiredRows(_ plan: PartialRetentionPlan) throws(MergeError) -> Int {
+        guard let table = store.tables.table(id: plan.part.table) else { preconditionFailure("no such table") }
+        let part = try open(plan.part)
+        do throws(MergeFailure) {
+            let expired = try ExpiredRows(part, input: 0, table: table, limits: plan.limits)
+            return expired.isEmpty ? 0 : try expired.count()
+        } catch {
+            throw Self.error(.body(error), [plan.part])
+        }
+    }
+
+    /// What a merge counts while it runs.
+    private struct Tally {
+        var copied = 0
+        var dropped = 0
+        var memory = 0
     }
 
     private static func error(_ error: PartWriteError<MergeFailure>, _ records: [PartRecord]) -> MergeError {
@@ -84,6 +121,7 @@ package struct MergeExecutor: Sendable {
         case .body(.unreadable): .tooLarge(records.map(\.id))
         case .body(.file(let error)): .file(error)
         case .body(.cancelled): .cancelled
+        case .body(.empty): .rowsDiffer(expected: records.reduce(0) { $0 + $1.rowCount }, written: 0)
         }
     }
 
@@ -97,13 +135,7 @@ package struct MergeExecutor: Sendable {
         var parts: [Part] = []
         var memory = 0
         for record in plan.inputs {
-            let part: Part
-            do throws(StorageError) {
-                part = try store.open(record)
-            } catch {
-                if case .part(_, let error) = error { throw .unreadable(record.id, error) }
-                throw .storage(error)
-            }
+            let part = try open(record)
             memory += Self.memory(part, table)
             let pages = Self.pages(parts + [part])
             if parts.count >= 2, memory > limits.memory || pages > limits.pages { break }
@@ -112,6 +144,15 @@ package struct MergeExecutor: Sendable {
             parts.append(part)
         }
         return (records, parts)
+    }
+
+    private func open(_ record: PartRecord) throws(MergeError) -> Part {
+        do throws(StorageError) {
+            return try store.open(record)
+        } catch {
+            if case .part(_, let error) = error { throw .unreadable(record.id, error) }
+            throw .storage(error)
+        }
     }
 
     /// What an input takes, about: its largest block, the keys of its rows, and its dictionaries with the maps of their codes.
@@ -139,20 +180,42 @@ package struct MergeExecutor: Sendable {
     // MARK: Output
 
     private func write(
-        _ parts: [Part], _ plan: MergePlan, _ table: TableDefinition, to file: any File, isCancelled: () -> Bool
+        _ parts: [Part], _ plan: MergePlan, _ table: TableDefinition, _ expiry: ExpiryLimits?, to file: any File,
+        _ tally: inout Tally, isCancelled: () -> Bool
     ) throws(MergeFailure) -> PartSummary {
         let survey = try MergeSurvey(parts, table: table, zstdLevel: plan.zstdLevel)
+        var expired: [ExpiredRows?] = []
+        for (input, part) in parts.enumerated() {
+            let rows = try expiry.map { (expiry) throws(MergeFailure) in
+                try ExpiredRows(part, input: input, table: table, limits: expiry)
+            }
+            expired.append(rows.flatMap { $0.isEmpty ? nil : $0 })
+        }
         var stream = PartStream(
             table, partition: plan.partition.start, plan: survey.plan, zstdLevel: plan.zstdLevel,
             limits: limits.output, file: file)
-        var merger = try RowMerger(survey, table: table)
+        var merger = try RowMerger(survey, table: table, expired: expired)
+        let maps = parts.reduce(0) { $0 + $1.dictionaryEntries * 4 }
+        var isEmpty = true
         while let block = try merger.next() {
             if isCancelled() { throw .cancelled }
+            isEmpty = false
             var gather = Gather(block.sources)
-            for column in survey.columns { try gather.move(column, block.pieces, to: &stream) }
+            for column in survey.columns {
+                if block.isWhole {
+                    try gather.copy(column, to: &stream)
+                } else {
+                    try gather.move(column, block.pieces, to: &stream)
+                }
+            }
+            if block.isWhole { tally.copied += block.rowCount }
             if stream.isUnreadable { throw .unreadable }
+            let decoded = block.sources.reduce(0) { $0 + $1.byteCount }
+            tally.memory = max(tally.memory, decoded + merger.keyBytes + maps + stream.bufferedBytes)
             do throws(FileError) { try stream.endBlock(rows: block.rowCount) } catch { throw .file(error) }
         }
+        tally.dropped = merger.droppedRows
+        if isEmpty { throw .empty }
         do throws(FileError) { return try stream.finish() } catch { throw .file(error) }
     }
 }

@@ -11,6 +11,8 @@ enum MergeFailure: Error {
     case unreadable
     case file(FileError)
     case cancelled
+    /// All rows were left out.
+    case empty
 }
 
 /// Rows of one source that follow each other: what a merge moves.
@@ -18,19 +20,6 @@ struct Piece {
     var source: Int
     var start: Int
     var count: Int
-}
-
-extension Array where Element == Piece {
-    /// Adds a row behind the last one, to its piece if that ends there.
-    @inline(__always)
-    mutating func append(row: Int, of source: Int) {
-        let last = count - 1
-        if last >= 0, self[last].source == source, self[last].start &+ self[last].count == row {
-            self[last].count &+= 1
-        } else {
-            append(Piece(source: source, start: row, count: 1))
-        }
-    }
 }
 
 /// One block of an input. Its leaves are decoded when they are first wanted, and kept until its last row was taken.
@@ -49,6 +38,11 @@ final class MergeSource {
         self.part = part
         self.block = block
         rowCount = part.rowCount(ofBlock: block)
+    }
+
+    /// Bytes of memory of the leaves that are kept.
+    var byteCount: Int {
+        kept.values.reduce(0) { $0 + $1.byteCount } + attributes.values.reduce(0) { $0 + $1.shapes.count * 4 }
     }
 
     /// The values of a leaf; nil if the part does not have it.
@@ -101,6 +95,15 @@ final class MergeSource {
         }
     }
 
+    /// A page of the block as it is stored; nil if the part does not have the leaf.
+    func storedPage(of key: LeafKey, count: Int) throws(MergeFailure) -> StoredPage? {
+        do throws(PartError) {
+            return try part.storedPage(of: key, count: count, block: block)
+        } catch {
+            throw .input(input, error)
+        }
+    }
+
     func dictionary(_ key: LeafKey) throws(MergeFailure) -> StringDictionary? {
         guard let facts = part.dictionaryFacts(of: key) else { return nil }
         do throws(PartError) { return try part.dictionary(facts, of: key) } catch { throw .input(input, error) }
@@ -112,14 +115,18 @@ final class AttributeSource {
     let shapes: Buffer<UInt32>
     /// By lane: the number of its values in the block.
     let laneCounts: [Int]
-    /// By lane: the number of its values that were taken.
-    var taken: [UInt32]
+    /// By lane: the number of its values in the rows that were passed.
+    private let passed: BufferMemory<UInt32>
+    /// The rows that were passed.
+    private var row = 0
+    private let entry: ShapesEntry?
 
     init(_ values: LeafValues?, _ entry: ShapesEntry?, count: Int) {
         guard case .naturals(let shapes)? = values, let entry else {
             shapes = Buffer(repeatElement(0, count: count))
             laneCounts = []
-            taken = []
+            passed = BufferMemory(capacity: 0)
+            self.entry = nil
             return
         }
         var uses = [Int](repeating: 0, count: entry.shapes.count)
@@ -130,6 +137,37 @@ final class AttributeSource {
         }
         self.shapes = shapes
         laneCounts = counts
-        taken = [UInt32](repeating: 0, count: entry.lanes.count)
+        passed = BufferMemory(capacity: counts.count)
+        passed.base.initialize(repeating: 0, count: counts.count)
+        self.entry = entry
+    }
+
+    /// By lane, the number of values before `row`, which is not before a row that was asked for: the caller adds what it takes
+    /// of `count` rows.
+    func taken(from row: Int, count: Int) -> UnsafeMutablePointer<UInt32> {
+        precondition(row >= self.row && row + count <= shapes.count)
+        if let entry {
+            // Rows that are left out have values too.
+            while self.row < row {
+                for lane in entry.shapes[Int(shapes[self.row])] { passed.base[Int(lane)] += 1 }
+                self.row += 1
+            }
+        }
+        self.row = row + count
+        return passed.base
+    }
+}
+
+extension LeafValues {
+    /// Bytes of memory, about.
+    fileprivate var byteCount: Int {
+        switch self {
+        case .integers(let values): values.count * 8
+        case .floats(let values): values.count * 8
+        case .fixed(let values): values.bytes.count
+        case .naturals(let values): values.count * 4
+        case .strings(let values): values.codes.count * 8 + values.dictionary.byteCount
+        case .arrays(let values): values.offsets.count * 4 + values.elements.count * 8
+        }
     }
 }

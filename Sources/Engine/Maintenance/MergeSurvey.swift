@@ -93,7 +93,8 @@ struct MergeSurvey {
                 streams, limits: isOrdered ? nil : limits(keys, share), zstdLevel: zstdLevel, wantsHashes: wantsHashes)
         {
             leaf.kind = .codes
-            leaf.codes = union.codes
+            leaf.codes = union.codes.map { Buffer($0) }
+            leaf.isSame = union.codes.map { $0.enumerated().allSatisfy { $0 == Int($1) } }
             leaf.indexes = indexes
             plan.dictionaries.append(union.dictionary)
             leaf.number = add(LeafPlan(key: key, kind: .codes, dictionary: plan.dictionaries.count - 1))

@@ -1,4 +1,5 @@
 internal import Columns
+internal import Core
 internal import Parts
 internal import TableSchema
 
@@ -20,7 +21,9 @@ struct MergedLeaf {
     /// By input: its name there, or nil if the input has no such lane.
     var keys: [LeafKey?]
     /// By input, and then by the input's code: the output's.
-    var codes: [[UInt32]] = []
+    var codes: [Buffer<UInt32>] = []
+    /// By input: whether each of its codes is the output's, so that pages can be copied.
+    var isSame: [Bool] = []
     /// By input: the strings of an input that has no dictionary, by which their codes are found.
     var indexes: [StringIndex?] = []
 }
@@ -64,6 +67,10 @@ struct MergedAttributes {
         var steps: [Step]
         /// Of the input, for those whose values are spilled.
         var lanes: [LaneEntry]
+
+        /// Whether each of its shapes has the same number in the output, so that pages can be copied.
+        var isSame = false
+        var spills = false
     }
 
     var column: UInt16

@@ -3,6 +3,15 @@ internal import Core
 internal import Parts
 internal import TableSchema
 
+/// The rows of one output block, and the sources that they are in.
+struct MergedBlock {
+    var pieces: [Piece] = []
+    var rowCount = 0
+    var sources: [MergeSource] = []
+    /// The block of an input as it is: nothing in it moves.
+    var isWhole = false
+}
+
 /// Puts the rows of several parts in the order of their table, block by block.
 ///
 /// 1. Every input has one block whose keys are decoded: a row's key is one word for each integer or string that the table is
@@ -10,38 +19,51 @@ internal import TableSchema
 /// 2. The inputs stand in a list, the one with the least key first. Rows are taken from the first while they are not above the
 ///    second's; then it goes to its new place. Of equal rows the older input's come first, so a merge is stable.
 /// 3. Rows that follow each other in an input are one piece, however many they are.
+/// 4. A block that no other input reaches into is taken whole, if the output's blocks stay nearly full that way.
 struct RowMerger {
     /// An output block has fewer rows than it may if these have more bytes, about.
     private static let blockBytes = 16 << 20
+    /// How full blocks are on average at least: what may be lost by taking blocks whole.
+    private static let leastFill = PartLayout.blockRows * 3 / 4
 
     /// Where an input stands.
     private struct Cursor {
-        var source: MergeSource
+        var source: MergeSource?
         /// `width` words for each row.
-        var keys: Buffer<UInt64>
+        var keys: Buffer<UInt64> = .empty
+        /// Of its next row.
+        var head: UnsafePointer<UInt64>?
         var row = 0
+        var rowCount = 0
+        /// Rows that are left out; none if empty.
+        var dropped: [Bool] = []
         /// The number of the source in the output block that is being made.
         var number = 0
         /// Of a row once it is decoded, about.
-        var rowBytes: Int
+        var rowBytes = 0
     }
 
     private let survey: MergeSurvey
     private let table: TableDefinition
+    private let expired: [ExpiredRows?]
     private let width: Int
-    /// By input; nil at its end.
-    private var cursors: [Cursor?]
-    /// By input: the key of its next row.
-    private var heads: [UnsafePointer<UInt64>?]
+    /// By input; without a source at its end.
+    private var cursors: [Cursor]
     /// Inputs that have rows, in the order of their next ones.
     private var order: [Int] = []
+    /// Blocks given out, and how many full ones their rows are worth, in rows.
+    private var blocks = 0
+    private var fill = 0
+    /// Rows that were left out.
+    private(set) var droppedRows = 0
 
-    init(_ survey: MergeSurvey, table: TableDefinition) throws(MergeFailure) {
+    /// - Parameter expired: by input, the rows that are left out.
+    init(_ survey: MergeSurvey, table: TableDefinition, expired: [ExpiredRows?]) throws(MergeFailure) {
         self.survey = survey
         self.table = table
+        self.expired = expired
         width = table.order.reduce(0) { $0 + Self.words($1, table) }
-        cursors = Array(repeating: nil, count: survey.inputs.count)
-        heads = Array(repeating: nil, count: survey.inputs.count)
+        cursors = Array(repeating: Cursor(), count: survey.inputs.count)
         for input in survey.inputs.indices {
             if try open(input, block: 0, after: nil) { insert(input) }
         }
@@ -54,63 +76,115 @@ struct RowMerger {
         return bytes / 8
     }
 
-    /// The rows of the next output block and the sources that they are in; nil at the end.
-    mutating func next() throws(MergeFailure) -> (pieces: [Piece], rowCount: Int, sources: [MergeSource])? {
-        guard !order.isEmpty else { return nil }
-        var sources: [MergeSource] = []
+    /// Bytes of memory of keys.
+    var keyBytes: Int { cursors.reduce(0) { $0 + $1.keys.count * 8 } }
+
+    /// The next output block; nil at the end.
+    mutating func next() throws(MergeFailure) -> MergedBlock? {
+        guard let first = order.first else { return nil }
+        if isApart(first), isFullEnough(with: worth(first)) { return try takeWhole(first) }
+        var block = MergedBlock()
         for input in order {
-            guard let source = cursors[input]?.source else { continue }
-            cursors[input]?.number = sources.count
-            sources.append(source)
+            guard let source = cursors[input].source else { continue }
+            cursors[input].number = block.sources.count
+            block.sources.append(source)
         }
-        var pieces: [Piece] = []
-        var rows = 0
         var bytes = 0
-        while rows < PartLayout.blockRows, bytes < Self.blockBytes, let input = order.first {
-            let taken = run(input, atMost: PartLayout.blockRows - rows)
-            guard let cursor = cursors[input] else { break }
-            pieces.append(Piece(source: cursor.number, start: cursor.row - taken, count: taken))
-            rows += taken
-            bytes += taken * cursor.rowBytes
+        while block.rowCount < PartLayout.blockRows, bytes < Self.blockBytes, let input = order.first {
+            // Cut the block here if the next one can be taken whole then.
+            let worth = min(PartLayout.blockRows, max(block.rowCount, bytes / (Self.blockBytes / PartLayout.blockRows)))
+            if block.rowCount > 0, isApart(input), isFullEnough(with: worth, self.worth(input)) { break }
+            let taken = run(input, atMost: PartLayout.blockRows - block.rowCount)
+            block.pieces.append(
+                Piece(source: cursors[input].number, start: cursors[input].row - taken, count: taken))
+            block.rowCount += taken
+            bytes += taken * cursors[input].rowBytes
             order.removeFirst()
-            if cursor.row < cursor.source.rowCount {
+            skipDropped(input)
+            if cursors[input].row < cursors[input].rowCount {
                 insert(input)
-            } else {
-                cursor.source.isExhausted = true
-                let last = cursor.keys[(cursor.keys.count - width)..<cursor.keys.count]
-                cursors[input] = nil
-                if try open(input, block: cursor.source.block + 1, after: last) {
-                    cursors[input]?.number = sources.count
-                    if let source = cursors[input]?.source { sources.append(source) }
-                    insert(input)
-                }
+            } else if try openNext(input) {
+                cursors[input].number = block.sources.count
+                if let source = cursors[input].source { block.sources.append(source) }
+                insert(input)
             }
         }
-        return (pieces, rows, sources)
+        note(rows: block.rowCount, bytes: bytes)
+        return block
     }
+
+    // MARK: Whole blocks
+
+    /// Whether the input stands before a block whose rows all come before those of the others.
+    private func isApart(_ input: Int) -> Bool {
+        let cursor = cursors[input]
+        guard cursor.row == 0, cursor.dropped.isEmpty, let head = cursor.head else { return false }
+        guard order.count > 1, let rival = cursors[order[1]].head else { return true }
+        let relation = compare(head + (cursor.rowCount - 1) * width, rival)
+        return relation < 0 || (relation == 0 && input < order[1])
+    }
+
+    /// How full a block is: rows, or the bytes of its rows in those of a full one.
+    private func worth(_ input: Int) -> Int {
+        let rows = cursors[input].rowCount
+        let bytes = rows * cursors[input].rowBytes
+        return min(PartLayout.blockRows, max(rows, bytes / (Self.blockBytes / PartLayout.blockRows)))
+    }
+
+    /// Whether blocks are full enough on average with these added.
+    private func isFullEnough(with worths: Int...) -> Bool {
+        fill + worths.reduce(0, +) >= (blocks + worths.count) * Self.leastFill
+    }
+
+    private mutating func note(rows: Int, bytes: Int) {
+        blocks += 1
+        fill += min(PartLayout.blockRows, max(rows, bytes / (Self.blockBytes / PartLayout.blockRows)))
+    }
+
+    private mutating func takeWhole(_ input: Int) throws(MergeFailure) -> MergedBlock? {
+        let rows = cursors[input].rowCount
+        note(rows: rows, bytes: rows * cursors[input].rowBytes)
+        guard let source = cursors[input].source else { return nil }
+        order.removeFirst()
+        if try openNext(input) { insert(input) }
+        return MergedBlock(
+            pieces: [Piece(source: 0, start: 0, count: rows)], rowCount: rows, sources: [source], isWhole: true)
+    }
+
+    // MARK: Rows
 
     /// Takes rows of the first input while they come before the second's next one.
     ///
     /// - Returns: how many, at least one.
     private mutating func run(_ input: Int, atMost limit: Int) -> Int {
-        guard let cursor = cursors[input], let head = heads[input] else { return 0 }
-        let end = min(cursor.source.rowCount, cursor.row + limit)
-        var row = cursor.row + 1
-        if order.count > 1, let rival = heads[order[1]] {
-            let isOlder = input < order[1]
+        let first = cursors[input].row
+        guard let head = cursors[input].head else { return 0 }
+        var end = min(cursors[input].rowCount, first + limit)
+        if !cursors[input].dropped.isEmpty {
+            end = cursors[input].dropped[first..<end].firstIndex(of: true) ?? end
+        }
+        var row = first + 1
+        if order.count > 1, let rival = cursors[order[1]].head {
+            let most = input < order[1] ? 0 : -1
             var key = head + width
-            while row < end {
-                let relation = compare(key, rival)
-                guard relation < 0 || (relation == 0 && isOlder) else { break }
+            while row < end, compare(key, rival) <= most {
                 key += width
                 row += 1
             }
         } else {
             row = end
         }
-        cursors[input]?.row = row
-        heads[input] = head + (row - cursor.row) * width
-        return row - cursor.row
+        cursors[input].row = row
+        cursors[input].head = head + (row - first) * width
+        return row - first
+    }
+
+    private mutating func skipDropped(_ input: Int) {
+        guard !cursors[input].dropped.isEmpty else { return }
+        var row = cursors[input].row
+        while row < cursors[input].rowCount, cursors[input].dropped[row] { row += 1 }
+        cursors[input].head = cursors[input].keys.base + row * width
+        cursors[input].row = row
     }
 
     @inline(__always)
@@ -121,89 +195,59 @@ struct RowMerger {
 
     /// Puts an input at its place in the order.
     private mutating func insert(_ input: Int) {
-        guard let head = heads[input] else { return }
-        let place = order.firstIndex { other in
-            guard let rival = heads[other] else { return false }
+        guard let head = cursors[input].head else { return }
+        var place = 0
+        while place < order.count, let rival = cursors[order[place]].head {
             let relation = compare(head, rival)
-            return relation < 0 || (relation == 0 && input < other)
+            if relation < 0 || (relation == 0 && input < order[place]) { break }
+            place += 1
         }
-        order.insert(input, at: place ?? order.count)
+        order.insert(input, at: place)
     }
 
-    // MARK: Keys
+    // MARK: Blocks of inputs
+
+    /// Goes to the input's next block.
+    ///
+    /// - Returns: false if the input has no more rows.
+    private mutating func openNext(_ input: Int) throws(MergeFailure) -> Bool {
+        guard let source = cursors[input].source else { return false }
+        source.isExhausted = true
+        let keys = cursors[input].keys
+        let last = keys[(keys.count - width)..<keys.count]
+        return try open(input, block: source.block + 1, after: last)
+    }
 
     /// - Parameter last: the key of the row before the block.
     /// - Returns: false if the input has no more rows.
     private mutating func open(_ input: Int, block: Int, after last: Buffer<UInt64>?) throws(MergeFailure) -> Bool {
         let part = survey.inputs[input]
-        var block = block
-        while block < part.blockCount, part.rowCount(ofBlock: block) == 0 { block += 1 }
-        guard block < part.blockCount else { return false }
-        let source = MergeSource(input: input, part: part, block: block)
-        let keys = Buffer(try self.keys(source))
-        var previous = last?.base ?? keys.base
-        for row in 0..<source.rowCount {
-            guard compare(previous, keys.base + row * width) <= 0 else { throw .notInOrder(input) }
-            previous = keys.base + row * width
-        }
-        cursors[input] = Cursor(
-            source: source, keys: keys, rowBytes: survey.movedBytes(input: input, block: block) / source.rowCount)
-        heads[input] = keys.base
-        return true
-    }
-
-    private func keys(_ source: MergeSource) throws(MergeFailure) -> [UInt64] {
-        var keys = [UInt64](repeating: 0, count: source.rowCount * width)
-        var word = 0
-        for expression in table.order {
-            switch expression {
-            case .startOfMinute(let id):
-                let values = try integers(id, source)
-                for row in 0..<source.rowCount {
-                    keys[row * width + word] = UInt64(bitPattern: (values?[row] ?? 0) / 60_000_000_000) ^ (1 << 63)
-                }
-                word += 1
-            case .column(let id):
-                word += try add(id, source, &keys, at: word)
+        var last = last
+        cursors[input] = Cursor()
+        for block in block..<max(block, part.blockCount) where part.rowCount(ofBlock: block) > 0 {
+            let rows = part.rowCount(ofBlock: block)
+            if let expired = expired[input], expired.coversBlock(block) {
+                droppedRows += rows
+                continue
             }
-        }
-        return keys
-    }
-
-    private func integers(_ id: ColumnID, _ source: MergeSource) throws(MergeFailure) -> Buffer<Int64>? {
-        let key = LeafKey(column: id.number, role: .values)
-        guard case .integers(let values)? = try source.values(of: key, kinds: [.integers], count: source.rowCount)
-        else { return nil }
-        return values
-    }
-
-    /// - Returns: the number of words.
-    private func add(
-        _ id: ColumnID, _ source: MergeSource, _ keys: inout [UInt64], at word: Int
-    ) throws(MergeFailure) -> Int {
-        guard let leaf = survey.leaf(ofColumn: id) else { preconditionFailure("a sort column is a column") }
-        let key = LeafKey(column: id.number, role: .values)
-        let values = try source.values(of: key, kinds: leaf.kinds, count: source.rowCount)
-        let words = Self.words(.column(id), table)
-        for row in 0..<source.rowCount {
-            let place = row * width + word
-            switch values {
-            case .integers(let integers)?: keys[place] = UInt64(bitPattern: integers[row]) ^ (1 << 63)
-            case .fixed(let ids)?:
-                for i in 0..<words { keys[place + i] = ids.word(row, at: i * 8) }
-            case .naturals(let codes)?: keys[place] = UInt64(leaf.codes[source.input][Int(codes[row])])
-            case .strings(let strings)?:
-                let code = leaf.indexes[source.input]?.code(strings.bytes(row)) ?? 0
-                keys[place] = UInt64(leaf.codes[source.input][Int(code)])
-            case nil:
-                switch leaf.kind {
-                case .integers: keys[place] = 1 << 63
-                case .codes: keys[place] = UInt64(leaf.codes[source.input][0])
-                default: break
-                }
-            case .floats?, .arrays?: preconditionFailure("tables are ordered by integers, ids and strings")
+            let source = MergeSource(input: input, part: part, block: block)
+            let keys = try SortKeys(survey, table, width).keys(of: source)
+            var previous = last?.base ?? keys.base
+            for row in 0..<rows {
+                guard compare(previous, keys.base + row * width) <= 0 else { throw .notInOrder(input) }
+                previous = keys.base + row * width
             }
+            last = keys[(keys.count - width)..<keys.count]
+            let dropped = try expired[input]?.rows(of: source) ?? []
+            let droppedCount = dropped.count { $0 }
+            droppedRows += droppedCount
+            if droppedCount == rows { continue }
+            cursors[input] = Cursor(
+                source: source, keys: keys, head: keys.base, rowCount: rows, dropped: dropped,
+                rowBytes: survey.movedBytes(input: input, block: block) / rows)
+            skipDropped(input)
+            return true
         }
-        return words
+        return false
     }
 }

@@ -83,6 +83,8 @@ struct UnitedShapes {
                     number: number(targets.compactMap { $0 }), steps: start..<merged.steps.count,
                     spilled: Array(shape[cut...])))
         }
+        merged.spills = merged.shapes.contains { !$0.spilled.isEmpty }
+        merged.isSame = !merged.spills && merged.shapes.enumerated().allSatisfy { $0 == Int($1.number) }
         inputs.append(merged)
     }
 

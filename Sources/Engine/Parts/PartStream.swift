@@ -2,6 +2,7 @@ internal import Columns
 internal import Core
 internal import Encoding
 package import Files
+private import Glibc
 package import TableSchema
 
 /// A leaf of a part that is being written block by block.
@@ -36,9 +37,9 @@ package struct PartPlan: Sendable {
 package struct PartStream: ~Copyable {
     package struct Limits: Sendable {
         /// The bytes of pages after which a row group ends.
-        package var groupBytes = 32 << 20
+        package var groupBytes = 16 << 20
         /// The most distinct values of the filter over the whole part; with more, there are filters of row groups alone.
-        package var bloomKeys = 1 << 22
+        package var bloomKeys = 1 << 19
 
         package init() {}
     }
@@ -48,11 +49,27 @@ package struct PartStream: ~Copyable {
         var column: ColumnID
         var falsePositives: Double
         /// Of the current row group.
-        var keys: Set<UInt64> = []
+        var keys = KeySet()
         /// Of the row groups that are written.
         var groups: [[UInt64]] = []
         /// Whether the part has too many for one filter over all of it.
         var isTooLarge = false
+    }
+
+    /// What compressing the pages of a leaf at a higher level has saved: after some bytes it is given up if that is little,
+    /// since it takes several times as long.
+    private struct Trial {
+        private static let leastBytes = 64 << 10
+        private var before = 0
+        private var after = 0
+
+        /// Less than 4 % is not worth it.
+        var pays: Bool { before < Self.leastBytes || after < before - before / 25 }
+
+        mutating func note(_ before: Int, _ after: Int) {
+            self.before += before
+            self.after += after
+        }
     }
 
     private let file: any File
@@ -61,6 +78,9 @@ package struct PartStream: ~Copyable {
     private let limits: Limits
     private var output = PartOutput()
     private var encoder: PageEncoder
+    private var recompressor: PageRecompressor?
+    /// By leaf: whether its pages become shorter at the higher level.
+    private var trials: [Trial]
     private var footer: PartFooter
     private var group: [[UInt8]]
     private var groupLength = 0
@@ -77,7 +97,10 @@ package struct PartStream: ~Copyable {
         self.limits = limits
         self.file = file
         dictionaries = plan.dictionaries
-        encoder = PageEncoder(zstdLevel: zstdLevel)
+        // Pages are encoded at the level of flushes, and some of them compressed again: see `Trial`.
+        encoder = PageEncoder(zstdLevel: min(zstdLevel, 1))
+        if zstdLevel > 1 { recompressor = PageRecompressor(zstdLevel: zstdLevel) }
+        trials = Array(repeating: Trial(), count: plan.leaves.count)
         group = Array(repeating: [], count: plan.leaves.count)
         let timeKey = LeafKey(column: table.partitionColumn.number, role: .values)
         timeLeaf = plan.leaves.firstIndex { $0.key == timeKey }
@@ -103,11 +126,20 @@ package struct PartStream: ~Copyable {
     package mutating func append(integers values: [Int64], to leaf: Int) {
         let page = values.withUnsafeBufferPointer { encoder.encode(integers: $0) }
         add(page, decoded: values.count * 8, to: leaf)
-        let zone = Zone(least: values.min() ?? .max, greatest: values.max() ?? .min)
+        let zone = Self.zone(values)
         if footer.leaves[leaf].key.role == .values { footer.leaves[leaf].zones.append(zone) }
         guard leaf == timeLeaf, !values.isEmpty else { return }
         footer.leastTime = min(footer.leastTime, zone.least)
         footer.greatestTime = max(footer.greatestTime, zone.greatest)
+    }
+
+    private static func zone(_ values: [Int64]) -> Zone {
+        var zone = Zone(least: .max, greatest: .min)
+        for value in values {
+            zone.least = min(zone.least, value)
+            zone.greatest = max(zone.greatest, value)
+        }
+        return zone
     }
 
     package mutating func append(floats values: [Double], to leaf: Int) {
@@ -118,16 +150,77 @@ package struct PartStream: ~Copyable {
     package mutating func append(fixed bytes: [UInt8], width: Int, to leaf: Int) {
         let page = bytes.withUnsafeBufferPointer { encoder.encode(fixed: $0, width: width) }
         add(page, decoded: bytes.count, to: leaf)
+        bytes.withUnsafeBytes { index(fixed: $0, width: width, of: leaf) }
+    }
+
+    private mutating func index(fixed bytes: UnsafeRawBufferPointer, width: Int, of leaf: Int) {
         for bloom in blooms.indices where blooms[bloom].leaf == leaf {
-            bytes.withUnsafeBytes { bytes in
-                for start in stride(from: 0, to: bytes.count, by: width) {
-                    let value = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + width)])
-                    // "None" is not looked up.
-                    if value.allSatisfy({ $0 == 0 }) { continue }
-                    blooms[bloom].keys.insert(XXH3.hash(value))
-                }
+            var last: UnsafeRawBufferPointer?
+            for start in stride(from: 0, to: bytes.count, by: width) {
+                let value = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + width)])
+                // "None" is not looked up, and equal ids often stand together.
+                if value.allSatisfy({ $0 == 0 }) { continue }
+                if let last, let a = last.baseAddress, let b = value.baseAddress, memcmp(a, b, width) == 0 { continue }
+                last = value
+                blooms[bloom].keys.insert(XXH3.hash(value))
             }
         }
+    }
+
+    /// Whether the values of a leaf have to be seen even if its page is copied.
+    package func isIndexed(_ leaf: Int) -> Bool { leaf == timeLeaf || blooms.contains { $0.leaf == leaf } }
+
+    /// A page of another part whose bytes mean the same here: of codes only with the same dictionary, of shapes only with the
+    /// same numbers.
+    ///
+    /// - Parameter values: the page's, if the leaf is indexed.
+    package mutating func append(_ page: StoredPage, values: LeafValues?, to leaf: Int) {
+        precondition(takes(page, for: leaf), "a page that has to be encoded anew")
+        precondition(footer.leaves[leaf].pages.count == footer.blockRows.count, "one page per leaf and block")
+        let start = group[leaf].count
+        group[leaf].append(contentsOf: page.bytes)
+        finish(page.entry, at: start, leaf)
+        if wantsZones(leaf), let zone = page.zone { footer.leaves[leaf].zones.append(zone) }
+        guard isIndexed(leaf), page.count > 0 else { return }
+        switch values {
+        case .integers(let values)?:
+            guard leaf == timeLeaf else { return }
+            for value in values.unsafeElements {
+                footer.leastTime = min(footer.leastTime, value)
+                footer.greatestTime = max(footer.greatestTime, value)
+            }
+        case .fixed(let values)?:
+            index(fixed: UnsafeRawBufferPointer(values.bytes.unsafeElements), width: values.width, of: leaf)
+        case .naturals(let codes)?: index(codes: codes.unsafeElements, of: leaf)
+        case .strings(let values)?:
+            for bloom in blooms.indices where blooms[bloom].leaf == leaf {
+                for row in 0..<values.codes.count { blooms[bloom].keys.insert(XXH3.hash(values.bytes(row))) }
+            }
+        case .floats?, .arrays?, nil: preconditionFailure("an indexed page was copied unseen")
+        }
+    }
+
+    /// Whether a page can be appended as it is stored.
+    package func takes(_ page: StoredPage, for leaf: Int) -> Bool {
+        page.kind == footer.leaves[leaf].kind && (page.zone != nil || !wantsZones(leaf))
+    }
+
+    private func wantsZones(_ leaf: Int) -> Bool {
+        let entry = footer.leaves[leaf]
+        guard entry.key.role == .values else { return false }
+        switch entry.kind {
+        case .integers: return true
+        case .codes: return entry.dictionary.map { footer.dictionaries[$0].isSorted } ?? false
+        default: return false
+        }
+    }
+
+    /// Bytes that wait in memory: pages of the row group, and hashes for filters.
+    package var bufferedBytes: Int {
+        groupLength
+            + blooms.reduce(0) { sum, bloom in
+                sum + bloom.keys.byteCount + bloom.groups.reduce(0) { $0 + $1.count * 8 }
+            }
     }
 
     /// Codes, lengths or shapes.
@@ -139,8 +232,13 @@ package struct PartStream: ~Copyable {
             footer.leaves[leaf].zones.append(
                 Zone(least: Int64(values.min() ?? .max), greatest: Int64(values.max() ?? .min)))
         }
+        values.withUnsafeBufferPointer { index(codes: $0, of: leaf) }
+    }
+
+    private mutating func index(codes: UnsafeBufferPointer<UInt32>, of leaf: Int) {
+        guard let dictionary = footer.leaves[leaf].dictionary else { return }
         for bloom in blooms.indices where blooms[bloom].leaf == leaf {
-            for code in values { blooms[bloom].keys.insert(dictionaries[dictionary].hashes[Int(code)]) }
+            for code in codes { blooms[bloom].keys.insert(dictionaries[dictionary].hashes[Int(code)]) }
         }
     }
 
@@ -183,8 +281,24 @@ package struct PartStream: ~Copyable {
         precondition(footer.leaves[leaf].pages.count == footer.blockRows.count, "one page per leaf and block")
         // Its place in the group's bytes, until it is known where these go.
         let start = group[leaf].count
-        var entry = encoder.store(page, into: &group[leaf])
+        finish(encoder.store(page, into: &group[leaf]), at: start, leaf)
+    }
+
+    /// Ends a page that stands at the end of the group's bytes of its leaf.
+    private mutating func finish(_ page: PageEntry, at start: Int, _ leaf: Int) {
+        var entry = page
         entry.offset = Int64(start)
+        if entry.compression == CompressionID.zstd.rawValue, trials[leaf].pays {
+            if let better = recompressor?.recompress(group[leaf][start...], rawLength: entry.rawLength) {
+                trials[leaf].note(entry.storedLength, better.count)
+                group[leaf].removeSubrange(start...)
+                group[leaf].append(contentsOf: better)
+                entry.storedLength = better.count
+                entry.checksum = UInt32(truncatingIfNeeded: better.withUnsafeBytes { XXH3.hash($0) })
+            } else {
+                trials[leaf].note(entry.storedLength, entry.storedLength)
+            }
+        }
         groupLength += entry.storedLength
         footer.leaves[leaf].pages.append(entry)
     }
@@ -218,8 +332,8 @@ package struct PartStream: ~Copyable {
         groupBlocks = 0
         groupLength = 0
         for bloom in blooms.indices {
-            blooms[bloom].groups.append(Array(blooms[bloom].keys))
-            blooms[bloom].keys.removeAll(keepingCapacity: true)
+            blooms[bloom].groups.append(blooms[bloom].keys.keys)
+            blooms[bloom].keys.removeAll()
         }
         try endBlooms()
     }

@@ -63,7 +63,10 @@ package final class Store: Sendable {
         for entry in entries {
             let path = folder + "/" + entry.name
             switch entry.kind {
-            case .directory: removeGarbage(in: path, keeping: named, fileSystem, depth: depth + 1)
+            case .directory:
+                removeGarbage(in: path, keeping: named, fileSystem, depth: depth + 1)
+                // Only if it is empty: the folder of a partition that was dropped.
+                try? fileSystem.removeDirectory(path)
             case .file:
                 if entry.name.hasSuffix(".vp"), !named.contains(entry.name) { try? fileSystem.remove(path) }
             case .other: break
@@ -168,6 +171,14 @@ package final class Store: Sendable {
             id: id, tenant: key.tenant, table: key.table, partition: partition, level: level,
             rowCount: summary.rowCount, byteCount: summary.byteCount, leastTime: summary.leastTime,
             greatestTime: summary.greatestTime)
+    }
+
+    /// Removes the folder of a partition that has no more parts.
+    ///
+    /// - Returns: false if a file is in it yet.
+    package func removeFolder(tenant: TenantID, table: TableID, _ partition: Int64) -> Bool {
+        guard let table = tables.table(id: table) else { return true }
+        return (try? fileSystem.removeDirectory(Self.folder(tenant, table, partition, directory))) != nil
     }
 
     /// Opens a part's file apart from its handle: what is read of it is not kept for queries.

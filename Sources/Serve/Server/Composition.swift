@@ -9,6 +9,7 @@ private import LogQL
 private import Maintenance
 internal import OTLP
 private import Readers
+private import TableSchema
 private import Telemetry
 private import TraceSearch
 
@@ -97,17 +98,36 @@ struct Composition {
                 labels: ["work": kind.rawValue], monotonic: true
             ) { engine.times.seconds(kind) }
         }
+        for (table, logged, flushed) in engine.written {
+            func count(_ name: String, _ help: String, _ value: @escaping @Sendable () -> Int) {
+                metrics.computed(name, help: help, labels: ["table": table.name], monotonic: true) { Double(value()) }
+            }
+            count("varve_wal_written_bytes_total", "Bytes written to the write-ahead log.") { logged.value }
+            count("varve_flush_written_bytes_total", "Bytes of parts that flushes wrote.") { flushed.value }
+            metrics.computed("varve_table_parts", help: "Parts of the table.", labels: ["table": table.name]) {
+                Double(engine.partCount(of: table.id))
+            }
+            guard let merges = engine.maintenanceStatistics?.tables[table.id] else { continue }
+            count("varve_merges_total", "Merges of parts.") { merges.merges.value }
+            count("varve_merge_rows_total", "Rows that merges wrote.") { merges.rows.value }
+            count("varve_merge_copied_rows_total", "Of these, rows of blocks that were copied.") {
+                merges.copiedRows.value
+            }
+            count("varve_merge_read_bytes_total", "Bytes of parts that were merged.") { merges.bytesRead.value }
+            count("varve_merge_written_bytes_total", "Bytes of parts that merges wrote.") { merges.bytesWritten.value }
+            count("varve_dropped_rows_total", "Rows that retention dropped.") { merges.droppedRows.value }
+        }
         guard let maintenance = engine.maintenanceStatistics else { return }
         func count(_ name: String, _ help: String, _ counter: Counter) {
             metrics.computed(name, help: help, monotonic: true) { Double(counter.value) }
         }
-        count("varve_merges_total", "Merges of parts.", maintenance.merges)
         count("varve_merge_failures_total", "Merges that failed.", maintenance.failures)
-        count("varve_merge_rows_total", "Rows that were rewritten by merges.", maintenance.rows)
-        count("varve_merge_read_bytes_total", "Bytes of parts that were merged.", maintenance.bytesRead)
-        count("varve_merge_written_bytes_total", "Bytes of parts that merges wrote.", maintenance.bytesWritten)
-        count("varve_dropped_partitions_total", "Partitions dropped for their age.", maintenance.droppedPartitions)
-        count("varve_dropped_rows_total", "Rows dropped for their age.", maintenance.droppedRows)
+        count("varve_dropped_partitions_total", "Partitions that retention dropped.", maintenance.droppedPartitions)
+        count("varve_dropped_bytes_total", "Bytes of partitions that retention dropped.", maintenance.droppedBytes)
+        metrics.computed("varve_merges_running", help: "Merges under way.") { Double(maintenance.running.value) }
+        metrics.computed("varve_merge_pending_bytes", help: "Bytes of parts that are to be merged.") {
+            Double(maintenance.pendingBytes.value)
+        }
     }
 }
 
@@ -150,8 +170,12 @@ private struct EngineReceiver: OTLPReceiver {
             throw .malformed("the body is not a valid protobuf request: \(error)")
         } catch IngestError.unavailable(let reason) {
             throw .unavailable(reason)
-        } catch IngestError.overloaded {
+        } catch IngestError.overloaded(.server) {
             throw .unavailable("too much is waiting to be written to disk")
+        } catch IngestError.overloaded(.tenant) {
+            throw .throttled("more comes in than can be written to disk")
+        } catch IngestError.crowded {
+            throw .throttled("too many parts are waiting to be merged")
         } catch {
             throw .unavailable("the server is stopping")
         }

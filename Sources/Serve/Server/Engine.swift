@@ -42,7 +42,7 @@ package final class Engine: Sendable {
     private let log: WriteAheadLog
     private let worker: FlushWorker
     private let flushThread: WorkerThread
-    private let maintenance: (worker: MaintenanceWorker, thread: WorkerThread)?
+    private let maintenance: (worker: MaintenanceWorker, threads: [WorkerThread])?
     /// No setting lets longer requests in.
     package static let longestBody = 1 << 30
 
@@ -77,10 +77,13 @@ package final class Engine: Sendable {
                 report.error("a flush failed; it will be tried again", ["error": .string("\(error)")])
             }
             flushThread = worker.start()
-            maintenance = configuration.maintenance.map { [store] policy in
-                let worker = MaintenanceWorker(store, policy: policy, clock: configuration.clock) { error in
-                    report.error("maintenance failed; it will be tried again", ["error": .string("\(error)")])
-                }
+            maintenance = configuration.maintenance.map { [store, tables] policy in
+                let worker = MaintenanceWorker(
+                    store, policy: policy, clock: configuration.clock,
+                    progress: { event in Self.report(event, tables, report) },
+                    report: { error in
+                        report.error("maintenance failed; it will be tried again", ["error": .string("\(error)")])
+                    })
                 return (worker, worker.start())
             }
             do throws(FileError) {
@@ -105,6 +108,31 @@ package final class Engine: Sendable {
         return table
     }
 
+    private static func report(_ event: MaintenanceEvent, _ tables: TableCatalog, _ report: Log) {
+        func name(_ table: TableID) -> Log.Value { .string(tables.table(id: table)?.name ?? "\(table.number)") }
+        switch event {
+        case .merged(let plan, let outcome, let duration):
+            report.debug(
+                "parts were merged",
+                [
+                    "table": name(plan.partition.table), "tenant": .string(plan.partition.tenant.name),
+                    "partition": .int(Int(plan.partition.start / 1_000_000_000)), "parts": .int(outcome.inputs.count),
+                    "rows": .int(outcome.output?.rowCount ?? 0), "copied": .int(outcome.copiedRows),
+                    "dropped": .int(outcome.droppedRows), "level": .int(Int(plan.level)),
+                    "read": .int(Int(outcome.bytesRead)), "written": .int(Int(outcome.bytesWritten)),
+                    "memory": .int(outcome.memory), "seconds": .double(duration / .seconds(1)),
+                ])
+        case .dropped(let plan):
+            report.info(
+                plan.reason == .age ? "a partition has lived and was dropped" : "a partition was dropped for space",
+                [
+                    "table": name(plan.partition.table), "tenant": .string(plan.partition.tenant.name),
+                    "partition": .int(Int(plan.partition.start / 1_000_000_000)), "parts": .int(plan.parts.count),
+                    "rows": .int(plan.rowCount), "bytes": .int(Int(plan.byteCount)),
+                ])
+        }
+    }
+
     private static func report(_ segment: String, _ scan: SegmentScan, _ report: Log) {
         if scan.tornBytes > 0 {
             report.info(
@@ -126,7 +154,7 @@ package final class Engine: Sendable {
             do {
                 if try replay(record) { worker.wake() }
                 return
-            } catch IngestError.overloaded {
+            } catch IngestError.overloaded(_) {
                 // Flushing is slow: nothing else waits for it at start.
                 worker.wake()
             } catch {
@@ -232,7 +260,20 @@ package final class Engine: Sendable {
         maintenance?.worker.stop()
         worker.stop()
         flushThread.join()
-        maintenance?.thread.join()
+        for thread in maintenance?.threads ?? [] { thread.join() }
+    }
+
+    /// Bytes that were logged and flushed since the start, by table.
+    package var written: [(table: TableDefinition, logged: Counter, flushed: Counter)] {
+        [
+            (spans.table, spans.loggedBytes, spans.flushedBytes), (logs.table, logs.loggedBytes, logs.flushedBytes),
+            (metrics.table, metrics.loggedBytes, metrics.flushedBytes),
+        ]
+    }
+
+    /// The number of parts of a table.
+    package func partCount(of table: TableID) -> Int {
+        store.allParts.reduce(0) { $1.key.table == table ? $0 + $1.value.count : $0 }
     }
 
     /// What maintenance did; nil if it is off.

@@ -37,8 +37,8 @@ private func worker(
     #expect(!worker.runOnce(now: Timestamp(nanoseconds: 0)))
     #expect(test.records.map(\.level) == [1])
     #expect(try test.contents() == before)
-    #expect(worker.statistics.merges.value == 1 && worker.statistics.rows.value == 150)
-    #expect(worker.statistics.bytesWritten.value == Int(test.records[0].byteCount))
+    #expect(worker.statistics.total(\.merges) == 1 && worker.statistics.total(\.rows) == 150)
+    #expect(worker.statistics.total(\.bytesWritten) == Int(test.records[0].byteCount))
     #expect(reports.all.isEmpty)
 }
 
@@ -68,7 +68,7 @@ private func worker(
     #expect(test.records.count == 2)
     _ = worker.runOnce(now: now)
     #expect(test.records.map(\.rowCount) == [40])
-    #expect(worker.statistics.droppedRows.value == 50 && worker.statistics.droppedPartitions.value == 1)
+    #expect(worker.statistics.total(\.droppedRows) == 50 && worker.statistics.droppedPartitions.value == 1)
     #expect(test.disk.files(".vp").count == 1)
 }
 
@@ -91,10 +91,10 @@ private func worker(
     let test = try TestStore(.minutes)
     for _ in 0..<3 { try test.flush(AnyTable.batch(AnyTable.Style(rows: 50, keys: 5, texts: 9), &random)) }
     let worker = worker(test, Reports()) { $0.pause = .milliseconds(5) }
-    let thread = worker.start()
+    let threads = worker.start()
     let end = ContinuousClock.now + .seconds(20)
-    while worker.statistics.merges.value == 0, ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.005) }
+    while worker.statistics.total(\.merges) == 0, ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.005) }
     worker.stop()
-    thread.join()
+    for thread in threads { thread.join() }
     #expect(test.records.count == 1)
 }

@@ -23,8 +23,9 @@ func `a merge is the sorted rows of its inputs, every column of them`(seed: UInt
     let expected = try test.merged(inputs)
     let outcome = try MergeExecutor(test.store).run(test.plan(inputs))
     #expect(outcome.inputs == inputs)
-    #expect(test.records == [outcome.output], "seed \(seed)")
-    let rows = try test.rows(outcome.output)
+    let output = try #require(outcome.output)
+    #expect(test.records == [output], "seed \(seed)")
+    let rows = try test.rows(output)
     #expect(rows.count == expected.count, "seed \(seed)")
     for (row, wanted) in zip(rows, expected) where row != wanted {
         for (ordinal, (a, b)) in zip(row, wanted).enumerated() where a != b {
@@ -47,7 +48,7 @@ func `a merge of several blocks and row groups keeps order, zones and blooms`(bl
     var limits = MergeExecutor.Limits()
     limits.output.bloomKeys = bloomKeys
     limits.output.groupBytes = 300_000
-    let output = try MergeExecutor(test.store, limits: limits).run(test.plan(inputs)).output
+    let output = try #require(try MergeExecutor(test.store, limits: limits).run(test.plan(inputs)).output)
     #expect(try test.rows(output) == expected)
     let part = try test.store.open(output)
     #expect(part.blockCount == 4)
@@ -104,7 +105,7 @@ private func id(_ row: [Cell]) -> TraceID? {
     }
     let inputs = test.records
     let expected = try test.merged(inputs)
-    let output = try MergeExecutor(test.store).run(test.plan(inputs)).output
+    let output = try #require(try MergeExecutor(test.store).run(test.plan(inputs)).output)
     #expect(try test.rows(output) == expected)
     let lanes = try #require(try test.store.open(output).shapes(ofColumn: 9)).lanes
     #expect(lanes.count == AttributesBuilder.laneLimit + 1)
@@ -233,6 +234,6 @@ func `a crash at any point of a merge leaves its inputs or its output, never bot
     try test.flush(AnyTable.batch(AnyTable.Style(rows: 50, keys: 5, texts: 9), &random))
     let inputs = test.records
     let expected = try test.merged(inputs)
-    let output = try MergeExecutor(test.store).run(test.plan(inputs)).output
+    let output = try #require(try MergeExecutor(test.store).run(test.plan(inputs)).output)
     #expect(try test.rows(output) == expected)
 }

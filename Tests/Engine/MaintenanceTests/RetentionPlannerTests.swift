@@ -29,7 +29,7 @@ private func dropped(_ parts: [PartRecord], now: Int64, _ policy: RetentionPolic
 
 @Test func `a time to live of the configuration wins over the declared one`() {
     var policy = RetentionPolicy()
-    policy.timeToLive[TableID(number: 2)] = AnyTable.hour
+    policy.rules = [RetentionRule(table: TableID(number: 2), timeToLive: AnyTable.hour)]
     let parts = [part(1, hour: 0), part(2, table: 2, hour: 0)]
     #expect(dropped(parts, now: 2 * AnyTable.hour + 1, policy) == [2])
 }

@@ -13,9 +13,12 @@ struct TestStore {
     let store: Store
     let key: TenantTable
 
-    init(_ order: AnyTable.Order, disk: SimulatedDisk = SimulatedDisk()) throws {
+    init(
+        _ order: AnyTable.Order, disk: SimulatedDisk = SimulatedDisk(),
+        change: (TableDefinition) -> TableDefinition = { $0 }
+    ) throws {
         self.disk = disk
-        table = AnyTable.definition(order)
+        table = change(AnyTable.definition(order))
         store = try Store(
             directory: "/data", tables: TableCatalog(tables: [table], rollups: []), fileSystem: disk)
         key = TenantTable(tenant: .default, table: table.id)

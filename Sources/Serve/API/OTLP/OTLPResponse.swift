@@ -50,7 +50,7 @@ enum OTLPResponse {
     /// `google.rpc.Status { 1: code, 2: message }`; what may be sent again says when.
     static func failure(_ status: Int, _ message: String, format: LoggedRequest.Format) -> HTTPResponse {
         var response = statusBody(status, message, format)
-        if status == 503 { response.headers.append(("Retry-After", "1")) }
+        if status == 503 || status == 429 { response.headers.append(("Retry-After", "1")) }
         return response
     }
 

@@ -13,8 +13,10 @@ package protocol OTLPReceiver: Sendable {
 package enum OTLPRefusal: Error, Hashable, Sendable {
     /// The body is not what it says: not to be sent again.
     case malformed(String)
-    /// The disk, or a full memtable, will not take it now: to be sent again later.
+    /// The disk, or full memory, will not take it now: to be sent again later.
     case unavailable(String)
+    /// The tenant sends more than can be written: to be sent again later, and slower.
+    case throttled(String)
 }
 
 /// OTLP over HTTP (rules O-1 to O-10): `/v1/traces`, `/v1/logs`, `/v1/metrics`.
@@ -75,6 +77,8 @@ package struct OTLPRoutes: Sendable {
             return OTLPResponse.failure(400, reason, format: format)
         } catch OTLPRefusal.unavailable(let reason) {
             return OTLPResponse.failure(503, reason, format: format)
+        } catch OTLPRefusal.throttled(let reason) {
+            return OTLPResponse.failure(429, reason, format: format)
         } catch {
             return OTLPResponse.failure(500, "\(error)", format: format)
         }

@@ -1,0 +1,64 @@
+package import Core
+package import Storage
+package import TableSchema
+
+/// What maintenance did since the start, for `/metrics`.
+package struct MaintenanceStatistics: Sendable {
+    /// What merges did to one table.
+    package struct Table: Sendable {
+        package let merges = Counter()
+        package let rows = Counter()
+        /// Of the rows, those of blocks that were copied as they are.
+        package let copiedRows = Counter()
+        /// Of the inputs of merges, and of their outputs.
+        package let bytesRead = Counter()
+        package let bytesWritten = Counter()
+        /// Dropped by retention: with their partition or for their size, or left out of a merge.
+        package let droppedRows = Counter()
+    }
+
+    package let tables: [TableID: Table]
+    package let failures = Counter()
+    package let running = Gauge()
+    /// Bytes of parts that are to be merged, as was last seen.
+    package let pendingBytes = Gauge()
+    package let droppedPartitions = Counter()
+    package let droppedBytes = Counter()
+
+    package init(_ catalog: TableCatalog) {
+        tables = Dictionary(catalog.tables.map { ($0.id, Table()) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// Of all tables.
+    package func total(_ counter: (Table) -> Counter) -> Int { tables.values.reduce(0) { $0 + counter($1).value } }
+
+    func note(_ outcome: MergeOutcome, of table: TableID) {
+        guard let counters = tables[table] else { return }
+        counters.merges.add()
+        counters.rows.add(outcome.output?.rowCount ?? 0)
+        counters.copiedRows.add(outcome.copiedRows)
+        counters.bytesRead.add(Int(outcome.bytesRead))
+        counters.bytesWritten.add(Int(outcome.bytesWritten))
+        counters.droppedRows.add(outcome.droppedRows)
+    }
+}
+
+/// Something that maintenance did, for the server's log.
+package enum MaintenanceEvent: Sendable {
+    case merged(MergePlan, MergeOutcome, Duration)
+    case dropped(RetentionPlan)
+}
+
+/// What went wrong in maintenance; it is tried again later.
+package enum MaintenanceError: Error, Sendable, CustomStringConvertible {
+    case merge(PartitionKey, MergeError)
+    case retention(StorageError)
+
+    package var description: String {
+        switch self {
+        case .merge(let partition, let error):
+            "parts of table \(partition.table.number) of tenant \(partition.tenant) were not merged: \(error)"
+        case .retention(let error): "old parts were not dropped: \(error)"
+        }
+    }
+}
