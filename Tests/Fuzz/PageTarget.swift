@@ -5,7 +5,7 @@ import Encoding
 ///
 /// | byte | meaning |
 /// |---|---|
-/// | 0 | kind of values, modulo 8 |
+/// | 0 | kind of values, modulo 9 |
 /// | 1, 2 | encoding and compression, as numbered in the format |
 /// | 3 | width of fixed values |
 /// | 4, 5 | number of values, little-endian |
@@ -26,7 +26,7 @@ extension FuzzTarget {
         let payload = Array(bytes[10...])
         payload.withUnsafeBytes { payload in
             var decoder = PageDecoder(byteLimit: byteLimit)
-            _ = try? decode(bytes[0] % 8, header, payload, &decoder)
+            _ = try? decode(bytes[0] % 9, header, payload, &decoder)
         }
     }
 
@@ -77,6 +77,14 @@ extension FuzzTarget {
                 page: page, encoding: encoding, compression: compression, count: count, rawLength: length,
                 lengths: lengths.base)
             check(lengths, count, total: values.count)
+        case 8:
+            let target = BufferMemory<UInt8>(capacity: count * 8)
+            let siblings: [UInt8] = (0..<(count * 8)).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+            try siblings.withUnsafeBufferPointer { siblings throws(EncodingError) in
+                try decoder.decodeIDs(
+                    page: page, encoding: encoding, compression: compression, count: count, rawLength: length,
+                    beside: siblings, into: target.base)
+            }
         case 6:
             let lengths = BufferMemory<UInt32>(capacity: count)
             let values = try decoder.decodeFloatRows(
@@ -152,11 +160,18 @@ private enum PageSeeds {
         let dense: [UInt8] = (0..<512).map { at in UInt8(truncatingIfNeeded: at * 113 + 1) }
         let zeros = [UInt8](repeating: 0, count: 256)
         let shapes: [([UInt8], Int)] = [(sparse, 16), (dense, 8), (zeros, 16)]
-        return shapes.map { bytes, width in
-            page(kind: 3, compression, width: width) { encoder in
-                bytes.withUnsafeBufferPointer { encoder.encode(fixed: $0, width: width) }
+        let parents = Array(dense[0..<8] + dense[0..<8] + dense[16..<504])
+        let family = page(kind: 8, compression, width: 8) { encoder in
+            parents.withUnsafeBufferPointer { ids in
+                dense.withUnsafeBufferPointer { encoder.encode(ids: ids, beside: $0) }
             }
         }
+        return [family]
+            + shapes.map { bytes, width in
+                page(kind: 3, compression, width: width) { encoder in
+                    bytes.withUnsafeBufferPointer { encoder.encode(fixed: $0, width: width) }
+                }
+            }
     }
 
     private static func texts(_ compression: CompressionID) -> [[UInt8]] {

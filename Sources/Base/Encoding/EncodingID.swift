@@ -23,6 +23,8 @@ package enum EncodingID: UInt8, Sendable, CaseIterable {
     case sparse = 24
     /// Distinct values and references to them.
     case dictionary = 25
+    /// Ids of 8 bytes that stand in another leaf of the same block: how many rows away.
+    case distances = 26
     /// Strings: lengths, encoded in turn, and the bytes of all.
     case strings = 32
     /// Strings that are all of one canonical form (`CanonicalForm`), as binary values.

@@ -57,6 +57,21 @@ package struct PageDecoder: ~Copyable {
         try FixedCodec.decode(payload, encoding, count: count, width: width, bounds, into: target)
     }
 
+    /// Decodes `count` ids of 8 bytes, which may refer to `siblings`: the ids that stand in the same rows of another leaf.
+    package mutating func decodeIDs(
+        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int,
+        rawLength: Int, beside siblings: UnsafeBufferPointer<UInt8>, into target: UnsafeMutablePointer<UInt8>
+    ) throws(EncodingError) {
+        guard encoding == .distances else {
+            return try decodeFixed(
+                page: bytes, encoding: encoding, compression: compression, count: count, width: 8, rawLength: rawLength,
+                into: target)
+        }
+        guard count > 0, siblings.count / 8 == count, let others = siblings.baseAddress else { throw .corrupt }
+        let payload = try payload(bytes, compression, rawLength)
+        try DistanceCodec.decode(payload, count: count, siblings: others, bounds, into: target)
+    }
+
     /// Decodes `count` strings: the length of each into `lengths`, and returns the bytes of all.
     package mutating func decodeStrings(
         page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int,

@@ -42,6 +42,21 @@ package struct PageEncoder: ~Copyable {
         return finish(chosen, count: bytes.count / width)
     }
 
+    /// Ids of 8 bytes, many of which are among `siblings`: as many ids of the same rows, which a reader will have.
+    package mutating func encode(
+        ids bytes: UnsafeBufferPointer<UInt8>, beside siblings: UnsafeBufferPointer<UInt8>
+    ) -> EncodedPage {
+        precondition(bytes.count == siblings.count, "siblings of other rows")
+        if let values = bytes.baseAddress, let others = siblings.baseAddress, bytes.contains(where: { $0 != 0 }) {
+            sink.removeAll()
+            let count = bytes.count / 8
+            if DistanceCodec.append(values, beside: others, count: count, with: compressor, to: &sink) {
+                return finish(Payload(.distances, .never), count: count)
+            }
+        }
+        return encode(fixed: bytes, width: 8)
+    }
+
     /// Strings: the length of each, and the bytes of all, one after the other.
     package mutating func encode(
         strings lengths: UnsafeBufferPointer<UInt32>, bytes: UnsafeBufferPointer<UInt8>

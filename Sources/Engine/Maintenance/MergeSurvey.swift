@@ -19,6 +19,8 @@ struct MergeSurvey {
     private let zstdLevel: Int32
     private(set) var plan = PartPlan()
     private(set) var columns: [MergedColumn] = []
+    /// The last leaf of ids of 8 bytes that is no field of a nested column.
+    private var idLeaf: Int?
     /// By input: leaves whose codes become strings, and how long these are on average.
     private var expanded: [[(key: LeafKey, length: Int)]]
 
@@ -65,8 +67,12 @@ struct MergeSurvey {
         default:
             let kinds = LeafKind.holding(column.type)
             let key = LeafKey(column: number, role: .values)
-            let leaf = add(LeafPlan(key: key, kind: kinds[0]))
-            return .leaf(MergedLeaf(number: leaf, kind: kinds[0], kinds: kinds, keys: inputs.map { _ in key }))
+            // As in `ColumnEncoder`: ids of 8 bytes may refer to those of the column before.
+            let sibling = kinds[0] == .fixed8 && !isInner ? idLeaf : nil
+            let kind = sibling == nil ? kinds[0] : .related8
+            let leaf = add(LeafPlan(key: key, kind: kind, sibling: sibling))
+            if kind == .fixed8, !isInner { idLeaf = leaf }
+            return .leaf(MergedLeaf(number: leaf, kind: kind, kinds: kinds, keys: inputs.map { _ in key }))
         }
     }
 

@@ -88,7 +88,7 @@ extension LeafKind {
         switch type {
         case .integer: [.integers]
         case .float: [.floats]
-        case .fixed(let width): [width == 8 ? .fixed8 : .fixed16]
+        case .fixed(let width): width == 8 ? [.fixed8, .related8] : [.fixed16]
         case .array(.float): [.floatRows]
         case .array: [.integerRows]
         case .string, .lowCardinality, .aggregateState: [.codes, .strings]

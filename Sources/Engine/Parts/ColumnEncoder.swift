@@ -59,18 +59,28 @@ struct ColumnEncoder: ~Copyable {
     private var floatScratch: [Double] = []
     private var codeScratch: [UInt32] = []
     private var byteScratch: [UInt8] = []
+    private var siblingScratch: [UInt8] = []
+    /// The last leaf of ids of 8 bytes, which those of later columns may refer to.
+    private var idLeaf: (leaf: Int, values: FixedColumn)?
 
     init(zstdLevel: Int32, orderedColumns: Set<UInt16>) {
         encoder = PageEncoder(zstdLevel: zstdLevel)
         self.orderedColumns = orderedColumns
     }
 
-    mutating func encode(_ column: Column, _ definition: ColumnDefinition, _ selection: RowSelection) {
+    /// - Parameter isInner: whether the column is a field of a nested one.
+    mutating func encode(
+        _ column: Column, _ definition: ColumnDefinition, _ selection: RowSelection, isInner: Bool = false
+    ) {
         let key = LeafKey(column: definition.id.number, role: .values)
         switch (column, definition.type) {
         case (.integers(let values), _): encode(integers: values, key, selection, zones: true)
         case (.floats(let values), _): encode(floats: values, key, selection)
-        case (.fixed(let values), _): encode(fixed: values, key, selection)
+        case (.fixed(let values), _):
+            encode(fixed: values, key, selection, sibling: isInner ? nil : idLeaf)
+            if !isInner, values.width == 8, leaves[leaves.count - 1].kind == .fixed8 {
+                idLeaf = (leaves.count - 1, values)
+            }
         case (.strings(let strings), let type):
             encode(strings: strings, key, selection, isLowCardinality: type == .lowCardinality)
         case (.arrays(let arrays), _): encode(arrays: arrays, key, selection)
@@ -79,7 +89,7 @@ struct ColumnEncoder: ~Copyable {
         case (.nested(let nested), .nested(let fields)):
             let (inner, lengths) = selection.inner(nested.offsets)
             encode(naturals: lengths, LeafKey(column: definition.id.number, role: .lengths), selection)
-            for (field, values) in zip(fields, nested.fields) { encode(values, field, inner) }
+            for (field, values) in zip(fields, nested.fields) { encode(values, field, inner, isInner: true) }
         case (.nested, _): preconditionFailure("nested rows in a column that is not nested")
         }
     }
@@ -140,19 +150,37 @@ struct ColumnEncoder: ~Copyable {
         }
     }
 
+    /// - Parameter sibling: the leaf of ids that these may refer to, and its values.
     private mutating func encode(
-        fixed values: FixedColumn, _ key: LeafKey, _ selection: RowSelection
+        fixed values: FixedColumn, _ key: LeafKey, _ selection: RowSelection, sibling: (leaf: Int, values: FixedColumn)?
     ) {
         let width = values.width
-        addLeaf(key, width == 8 ? .fixed8 : .fixed16, selection) { encoder, _, range in
-            encoder.byteScratch.removeAll(keepingCapacity: true)
-            for row in selection.rows[range] {
-                encoder.byteScratch.append(
-                    contentsOf: UnsafeBufferPointer(
-                        start: values.bytes.base + Int(row) * width, count: width))
+        guard width == 8, let sibling else {
+            addLeaf(key, width == 8 ? .fixed8 : .fixed16, selection) { encoder, _, range in
+                Self.gather(values, selection.rows[range], into: &encoder.byteScratch)
+                let scratch = encoder.byteScratch
+                return scratch.withUnsafeBufferPointer { encoder.encoder.encode(fixed: $0, width: width) }
             }
+            return
+        }
+        addLeaf(key, .related8, selection) { encoder, _, range in
+            Self.gather(values, selection.rows[range], into: &encoder.byteScratch)
+            Self.gather(sibling.values, selection.rows[range], into: &encoder.siblingScratch)
             let scratch = encoder.byteScratch
-            return scratch.withUnsafeBufferPointer { encoder.encoder.encode(fixed: $0, width: width) }
+            let siblings = encoder.siblingScratch
+            return scratch.withUnsafeBufferPointer { ids in
+                siblings.withUnsafeBufferPointer { encoder.encoder.encode(ids: ids, beside: $0) }
+            }
+        }
+        leaves[leaves.count - 1].sibling = sibling.leaf
+    }
+
+    private static func gather(_ values: FixedColumn, _ rows: ArraySlice<UInt32>, into scratch: inout [UInt8]) {
+        let width = values.width
+        scratch.removeAll(keepingCapacity: true)
+        for row in rows {
+            scratch.append(
+                contentsOf: UnsafeBufferPointer(start: values.bytes.base + Int(row) * width, count: width))
         }
     }
 

@@ -168,7 +168,7 @@ extension PartFooter {
             writer.natural(Int(leaf.key.role.rawValue))
             writer.natural(Int(leaf.key.lane))
             writer.natural(Int(leaf.kind.rawValue))
-            writer.natural(leaf.dictionary.map { $0 + 1 } ?? 0)
+            writer.natural((leaf.dictionary ?? leaf.sibling).map { $0 + 1 } ?? 0)
             var block = 0
             for blocks in groupBlocks {
                 writer.integer(leaf.pages[block].offset)
@@ -270,13 +270,8 @@ extension PartFooter {
             guard let kind = LeafKind(rawValue: UInt8(try reader.natural(below: 256))) else {
                 throw .corruptFooter("a leaf's kind is unknown")
             }
-            let dictionary = try reader.natural(below: dictionaries.count + 1)
-            guard (kind == .codes) == (dictionary > 0) else {
-                throw .corruptFooter("codes without a dictionary, or a dictionary without codes")
-            }
-            var leaf = LeafEntry(
-                key: LeafKey(column: column, role: role, lane: lane), kind: kind,
-                dictionary: dictionary == 0 ? nil : dictionary - 1, pages: [], zones: [])
+            var leaf = LeafEntry(key: LeafKey(column: column, role: role, lane: lane), kind: kind)
+            try readReference(of: &leaf, &reader)
             for blocks in groupBlocks {
                 var offset = try reader.integer()
                 for _ in 0..<blocks {
@@ -293,6 +288,24 @@ extension PartFooter {
                 }
             }
             leaves.append(leaf)
+        }
+    }
+
+    /// Reads what a leaf refers to: the dictionary of its codes, or an earlier leaf of ids.
+    private func readReference(of leaf: inout LeafEntry, _ reader: inout FooterReader) throws(PartError) {
+        switch leaf.kind {
+        case .codes:
+            let number = try reader.natural(below: dictionaries.count + 1)
+            guard number > 0 else { throw .corruptFooter("codes without a dictionary") }
+            leaf.dictionary = number - 1
+        case .related8:
+            let number = try reader.natural(below: leaves.count + 1)
+            guard number > 0, leaves[number - 1].kind == .fixed8 else {
+                throw .corruptFooter("ids that refer to no leaf of ids")
+            }
+            leaf.sibling = number - 1
+        default:
+            guard try reader.word() == 0 else { throw .corruptFooter("a dictionary without codes") }
         }
     }
 

@@ -81,6 +81,18 @@ struct LeafDecoder: ~Copyable {
             bytes: Buffer(owner: memory, base: memory.base, count: page.count * width))
     }
 
+    /// Ids of 8 bytes that may refer to those of `siblings`.
+    mutating func ids(_ bytes: [UInt8], beside siblings: FixedColumn) throws(PartError) -> FixedColumn {
+        let memory = BufferMemory<UInt8>(capacity: page.count * 8)
+        let page = page
+        try decode(bytes) { (decoder, bytes, encoding, compression) throws(EncodingError) in
+            try decoder.decodeIDs(
+                page: bytes, encoding: encoding, compression: compression, count: page.count,
+                rawLength: page.rawLength, beside: siblings.bytes.unsafeElements, into: memory.base)
+        }
+        return FixedColumn(width: 8, bytes: Buffer(owner: memory, base: memory.base, count: page.count * 8))
+    }
+
     mutating func strings(_ bytes: [UInt8]) throws(PartError) -> StringColumn {
         let lengths = BufferMemory<UInt32>(capacity: page.count)
         let page = page

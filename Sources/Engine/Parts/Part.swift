@@ -165,6 +165,7 @@ package final class Part: Sendable {
         case .integers: return .integers(try decoder.integers(bytes))
         case .floats: return .floats(try decoder.floats(bytes))
         case .fixed8: return .fixed(try decoder.fixed(bytes, width: 8))
+        case .related8: return .fixed(try ids(leaf, bytes, block, statistics))
         case .fixed16: return .fixed(try decoder.fixed(bytes, width: 16))
         case .strings: return .strings(try decoder.strings(bytes))
         case .integerRows: return .arrays(try decoder.integerRows(bytes))
@@ -187,7 +188,7 @@ package final class Part: Sendable {
         case (.integers, .integer), (.floats, .float), (.integerRows, .array(.integer)),
             (.floatRows, .array(.float)):
             true
-        case (.fixed8, .fixed(let width)): width == 8
+        case (.fixed8, .fixed(let width)), (.related8, .fixed(let width)): width == 8
         case (.fixed16, .fixed(let width)): width == 16
         case (.codes, .string), (.codes, .lowCardinality), (.codes, .aggregateState),
             (.strings, .string), (.strings, .lowCardinality), (.strings, .aggregateState):

@@ -55,8 +55,8 @@ package enum LeafKind: UInt8, Sendable {
     case floatRows = 7
     /// Lengths and shapes.
     case naturals = 8
-
-    var isFixed: Bool { self == .fixed8 || self == .fixed16 }
+    /// Ids of 8 bytes that may refer to those of another leaf, by rows.
+    case related8 = 9
 }
 
 /// A leaf's name inside its part.
@@ -97,10 +97,24 @@ struct LeafEntry {
     var kind: LeafKind
     /// The number of the part's dictionary that the codes refer to.
     var dictionary: Int?
+    /// The number of the leaf of ids that these refer to.
+    var sibling: Int?
     /// One per block, over all row groups.
     var pages: [PageEntry]
     /// As many as pages, or none.
     var zones: [Zone]
+
+    init(
+        key: LeafKey, kind: LeafKind, dictionary: Int? = nil, sibling: Int? = nil, pages: [PageEntry] = [],
+        zones: [Zone] = []
+    ) {
+        self.key = key
+        self.kind = kind
+        self.dictionary = dictionary
+        self.sibling = sibling
+        self.pages = pages
+        self.zones = zones
+    }
 }
 
 struct DictionaryEntry {

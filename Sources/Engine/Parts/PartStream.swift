@@ -11,11 +11,14 @@ package struct LeafPlan: Sendable {
     package var kind: LeafKind
     /// The number of the dictionary of its codes.
     package var dictionary: Int?
+    /// The number of the leaf that its ids may refer to: a leaf before it, of ids, whose values of a block come first.
+    package var sibling: Int?
 
-    package init(key: LeafKey, kind: LeafKind, dictionary: Int? = nil) {
+    package init(key: LeafKey, kind: LeafKind, dictionary: Int? = nil, sibling: Int? = nil) {
         self.key = key
         self.kind = kind
         self.dictionary = dictionary
+        self.sibling = sibling
     }
 }
 
@@ -83,6 +86,8 @@ package struct PartStream: ~Copyable {
     private var trials: [Trial]
     private var footer: PartFooter
     private var group: [[UInt8]]
+    /// By leaf: the ids of its last page, if another leaf refers to them.
+    private var siblings: [Int: [UInt8]] = [:]
     private var groupLength = 0
     private var groupBlocks = 0
     private var blooms: [Bloom] = []
@@ -110,7 +115,7 @@ package struct PartStream: ~Copyable {
         footer.shapes = plan.shapes
         footer.dictionaries = plan.dictionaries.map(\.entry)
         footer.leaves = plan.leaves.map {
-            LeafEntry(key: $0.key, kind: $0.kind, dictionary: $0.dictionary, pages: [], zones: [])
+            LeafEntry(key: $0.key, kind: $0.kind, dictionary: $0.dictionary, sibling: $0.sibling)
         }
         for index in table.indexes {
             let key = LeafKey(column: index.column.number, role: .values)
@@ -148,7 +153,8 @@ package struct PartStream: ~Copyable {
     }
 
     package mutating func append(fixed bytes: [UInt8], width: Int, to leaf: Int) {
-        let page = bytes.withUnsafeBufferPointer { encoder.encode(fixed: $0, width: width) }
+        let page = encode(fixed: bytes, width: width, leaf)
+        if isSibling(leaf) { siblings[leaf] = bytes }
         add(page, decoded: bytes.count, to: leaf)
         bytes.withUnsafeBytes { index(fixed: $0, width: width, of: leaf) }
     }
@@ -168,7 +174,12 @@ package struct PartStream: ~Copyable {
     }
 
     /// Whether the values of a leaf have to be seen even if its page is copied.
-    package func isIndexed(_ leaf: Int) -> Bool { leaf == timeLeaf || blooms.contains { $0.leaf == leaf } }
+    package func isIndexed(_ leaf: Int) -> Bool {
+        leaf == timeLeaf || isSibling(leaf) || blooms.contains { $0.leaf == leaf }
+    }
+
+    /// Whether pages of another leaf refer to those of this one.
+    private func isSibling(_ leaf: Int) -> Bool { footer.leaves.contains { $0.sibling == leaf } }
 
     /// A page of another part whose bytes mean the same here: of codes only with the same dictionary, of shapes only with the
     /// same numbers.
@@ -190,6 +201,7 @@ package struct PartStream: ~Copyable {
                 footer.greatestTime = max(footer.greatestTime, value)
             }
         case .fixed(let values)?:
+            if isSibling(leaf) { siblings[leaf] = Array(values.bytes.unsafeElements) }
             index(fixed: UnsafeRawBufferPointer(values.bytes.unsafeElements), width: values.width, of: leaf)
         case .naturals(let codes)?: index(codes: codes.unsafeElements, of: leaf)
         case .strings(let values)?:
@@ -221,6 +233,18 @@ package struct PartStream: ~Copyable {
             + blooms.reduce(0) { sum, bloom in
                 sum + bloom.keys.byteCount + bloom.groups.reduce(0) { $0 + $1.count * 8 }
             }
+    }
+
+    private mutating func encode(fixed bytes: [UInt8], width: Int, _ leaf: Int) -> EncodedPage {
+        guard let sibling = footer.leaves[leaf].sibling else {
+            return bytes.withUnsafeBufferPointer { encoder.encode(fixed: $0, width: width) }
+        }
+        guard let others = siblings[sibling], footer.leaves[sibling].pages.count > footer.blockRows.count else {
+            preconditionFailure("ids before those that they refer to")
+        }
+        return bytes.withUnsafeBufferPointer { ids in
+            others.withUnsafeBufferPointer { encoder.encode(ids: ids, beside: $0) }
+        }
     }
 
     /// Codes, lengths or shapes.

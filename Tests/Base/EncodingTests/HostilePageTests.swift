@@ -28,6 +28,11 @@ import Testing
             let page = Page(fixed: shape.bytes(400, width: 16, &random), width: 16)
             cases.append(Case(page: page) { _ = try $0.fixed(width: 16) })
         }
+        for shape in FamilyShape.allCases {
+            let family = shape.family(400, &random)
+            cases.append(
+                Case(page: Page(ids: family.ids, beside: family.siblings)) { _ = try $0.ids(beside: family.siblings) })
+        }
         for shape in StringShape.allCases {
             cases.append(Case(page: Page(strings: shape.strings(300, &random))) { _ = try $0.strings() })
         }

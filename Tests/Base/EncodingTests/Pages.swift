@@ -30,6 +30,14 @@ struct Page {
         self.init { encoder in fixed.withUnsafeBufferPointer { encoder.encode(fixed: $0, width: width) } }
     }
 
+    init(ids: [UInt8], beside siblings: [UInt8]) {
+        self.init { encoder in
+            ids.withUnsafeBufferPointer { ids in
+                siblings.withUnsafeBufferPointer { encoder.encode(ids: ids, beside: $0) }
+            }
+        }
+    }
+
     init(strings: [[UInt8]]) {
         let lengths = strings.map { UInt32($0.count) }
         let joined = Array(strings.joined())
@@ -99,6 +107,19 @@ struct Page {
             try decoder.decodeFixed(
                 page: bytes, encoding: header.encoding, compression: header.compression, count: header.count,
                 width: width, rawLength: header.rawLength, into: target)
+        }
+    }
+
+    func ids(beside siblings: [UInt8]) throws -> [UInt8] {
+        var decoder = PageDecoder()
+        var copy = self
+        copy.header.count *= 8
+        return try copy.decoded(UInt8.self) { bytes, target in
+            try siblings.withUnsafeBufferPointer { siblings in
+                try decoder.decodeIDs(
+                    page: bytes, encoding: header.encoding, compression: header.compression, count: header.count,
+                    rawLength: header.rawLength, beside: siblings, into: target)
+            }
         }
     }
 

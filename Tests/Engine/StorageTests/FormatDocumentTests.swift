@@ -59,6 +59,7 @@ struct FormatDocumentTests {
         let kinds: [(String, LeafKind)] = [
             ("integers", .integers), ("floats", .floats), ("fixed8", .fixed8), ("fixed16", .fixed16), ("codes", .codes),
             ("strings", .strings), ("integer rows", .integerRows), ("float rows", .floatRows), ("naturals", .naturals),
+            ("related8", .related8),
         ]
         for (name, kind) in kinds { #expect(try match("\(name) \\((\\d+)\\)") == ["\(kind.rawValue)"]) }
         let roles: [(String, LeafRole)] = [
