@@ -23,6 +23,9 @@ package struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A file ended before as many bytes as it must have.
     package static func endOfFile(_ path: String) -> FileError { FileError(.read, path, code: 0) }
 
+    /// A file that only a newer Varve understands.
+    package static func newerFormat(_ path: String) -> FileError { FileError(.read, path, code: ENOTSUP) }
+
     package var isEndOfFile: Bool { code == 0 }
     package var isNotFound: Bool { code == ENOENT }
     package var alreadyExists: Bool { code == EEXIST }
@@ -32,6 +35,10 @@ package struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
     package var isLocked: Bool { operation == .lock && code == EWOULDBLOCK }
 
     package var description: String {
+        if code == ENOTSUP, operation == .read {
+            return
+                "\(path) was written by a newer Varve: start that one, and end it properly before this one is started again"
+        }
         let reason = code == 0 ? "unexpected end of file" : String(cString: strerror(code))
         return "cannot \(operation.rawValue) \(path): \(reason)"
     }

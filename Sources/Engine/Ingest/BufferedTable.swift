@@ -126,13 +126,26 @@ protocol Flushable: Sendable {
 extension BufferedTable: Flushable where Builder: ~Copyable {
     func flush(all flushesAll: Bool) throws(StorageError) {
         let now = ContinuousClock.now
+        var failure: StorageError?
         for memtable in all {
-            // Batches whose flush failed before come first.
-            for frozen in memtable.unflushed { try flush(frozen, of: memtable) }
-            if memtable.isIdle(now: now) { retire(memtable) }
-            guard flushesAll || memtable.isFlushDue(now: now) else { continue }
-            if let frozen = memtable.freeze() { try flush(frozen, of: memtable) }
+            // One that cannot be flushed does not keep the others from it.
+            do throws(StorageError) {
+                try flush(memtable, isWanted: flushesAll, now)
+            } catch {
+                failure = failure ?? error
+            }
         }
+        if let failure { throw failure }
+    }
+
+    private func flush(
+        _ memtable: Memtable<Builder>, isWanted: Bool, _ now: ContinuousClock.Instant
+    ) throws(StorageError) {
+        // Batches whose flush failed before come first.
+        for frozen in memtable.unflushed { try flush(frozen, of: memtable) }
+        if memtable.isIdle(now: now) { retire(memtable) }
+        guard isWanted || memtable.isFlushDue(now: now) else { return }
+        if let frozen = memtable.freeze() { try flush(frozen, of: memtable) }
     }
 
     private func flush(

@@ -20,6 +20,8 @@ package final class FlushWorker: Sendable {
     private let state = Monitor(State())
     private let report: @Sendable (StorageError) -> Void
     private let recovery = Monitor(())
+    /// Up to where the log was let go of, and up to where it may be next.
+    private let released = Monitor((last: UInt64(0), next: UInt64(0)))
 
     package init(
         tables: [any Sendable], log: WriteAheadLog, report: @escaping @Sendable (StorageError) -> Void
@@ -85,8 +87,12 @@ package final class FlushWorker: Sendable {
     /// Flushes what is due, or everything, on the caller's thread: the worker's own, or that of one who chooses the moment.
     package func flushNow(all: Bool) throws(StorageError) {
         if log.hasFailed { recoverLog() }
-        for table in tables { try table.flush(all: all) }
+        var failure: StorageError?
+        for table in tables {
+            do throws(StorageError) { try table.flush(all: all) } catch { failure = failure ?? error }
+        }
         releaseLog()
+        if let failure { throw failure }
     }
 
     /// After a failed write of the log: forgets what is not durable, and begins a new segment.
@@ -102,10 +108,17 @@ package final class FlushWorker: Sendable {
         }
     }
 
-    /// Lets go of the segments whose rows are all in parts.
+    /// Lets go of the segments whose rows are all in parts, one advance later than it could: then the rows of the catalog's last
+    /// record are in the log, and are not lost if that record is damaged as only a torn one should be.
     private func releaseLog() {
         let newest = log.durablePosition
-        log.release(through: tables.reduce(newest) { min($0, $1.flushedThrough(at: newest)) })
+        let flushed = tables.reduce(newest) { min($0, $1.flushedThrough(at: newest)) }
+        let position = released.withLock { released in
+            guard flushed > released.next else { return nil as UInt64? }
+            defer { released = (released.next, flushed) }
+            return released.next
+        }
+        if let position { log.release(through: position) }
     }
 
     package var memtableBytes: Int { tables.reduce(0) { $0 + $1.memtableBytes } }

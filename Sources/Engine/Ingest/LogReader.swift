@@ -16,6 +16,20 @@ package struct SegmentScan: Sendable {
     /// Damaged records that valid ones follow, and their bytes.
     package var skippedRecords = 0
     package var skippedBytes: Int64 = 0
+    /// Where they are.
+    package var skipped: [Range<Int64>] = []
+
+    mutating func countEndAsDamage(_ size: Int64) {
+        guard tornBytes > 0 else { return }
+        skip((size - tornBytes)..<size)
+        tornBytes = 0
+    }
+
+    fileprivate mutating func skip(_ range: Range<Int64>) {
+        skippedRecords += 1
+        skippedBytes += range.upperBound - range.lowerBound
+        skipped.append(range)
+    }
 }
 
 /// Reads one segment of the log, record by record, in bounded memory. A record that is torn ends it; a damaged record that a
@@ -38,8 +52,7 @@ package enum LogReader {
                 scan.tornBytes = size
                 return scan
             }
-            scan.skippedRecords += 1
-            scan.skippedBytes += next
+            scan.skip(0..<next)
             offset = next
         }
         while offset < size {
@@ -47,8 +60,7 @@ package enum LogReader {
                 try body(record)
                 offset += length
             } else if let next = try findRecord(in: file, after: offset, size, salt) {
-                scan.skippedRecords += 1
-                scan.skippedBytes += next - offset
+                scan.skip(offset..<next)
                 offset = next
             } else {
                 scan.tornBytes = size - offset

@@ -1,6 +1,7 @@
 package import Core
 package import Files
 private import Glibc
+package import Storage
 private import Synchronization
 
 /// When a request counts as durable.
@@ -39,6 +40,8 @@ package enum IngestError: Error, Sendable, Hashable {
 package final class WriteAheadLog: Sendable {
     /// A segment that has grown to this length is complete.
     package static let segmentLength: Int64 = 64 << 20
+    /// How many damaged places of a segment are copied to quarantine at most.
+    private static let quarantineLimit = 100
 
     private struct Pending {
         let position: UInt64
@@ -62,6 +65,7 @@ package final class WriteAheadLog: Sendable {
     private let durability: Durability
     private let times: WorkTimes
     private let segmentLength: Int64
+    private let quarantine: Quarantine?
     private let state: Monitor<State>
     private let segment: Mutex<Segment>
     private let writer: Mutex<WorkerThread?>
@@ -74,12 +78,15 @@ package final class WriteAheadLog: Sendable {
         var salt: UInt32 = 0
     }
 
-    /// - Parameter flushed: a position that is in parts; new ones are above it.
+    /// - Parameters:
+    ///   - flushed: a position that is in parts; new ones are above it.
+    ///   - quarantine: where damaged records are copied to.
     package init(
         directory: String, fileSystem: any FileSystem, durability: Durability, flushed: UInt64,
-        segmentLength: Int64 = WriteAheadLog.segmentLength, times: WorkTimes = WorkTimes()
+        segmentLength: Int64 = WriteAheadLog.segmentLength, quarantine: Quarantine? = nil, times: WorkTimes = WorkTimes()
     ) {
         self.times = times
+        self.quarantine = quarantine
         self.directory = directory
         self.fileSystem = fileSystem
         self.durability = durability
@@ -127,7 +134,7 @@ package final class WriteAheadLog: Sendable {
             let header = try file.readUpTo(LogFormat.segmentHeaderLength, at: 0)
             guard let durableBefore = LogFormat.durableBefore(header) else { continue }
             guard LogFormat.version(ofSegment: header) == LogFormat.version else {
-                throw FileError(.read, file.path, code: ENOTSUP)
+                throw .newerFormat(file.path)
             }
             limit = min(limit, durableBefore)
         }
@@ -142,7 +149,7 @@ package final class WriteAheadLog: Sendable {
         for (number, limit) in try findSegments() {
             let file = try fileSystem.open(directory + "/" + Self.name(number), .read)
             defer { file.close() }
-            let scan = try LogReader.read(file) { record in
+            var scan = try LogReader.read(file) { record in
                 guard record.position <= limit, record.position > last else { return }
                 last = record.position
                 state.notifying { state in
@@ -150,6 +157,12 @@ package final class WriteAheadLog: Sendable {
                     state.nextPosition = max(state.nextPosition, record.position + 1)
                 }
                 replay(record)
+            }
+            // A later segment knows of acknowledged records that should be here: this end was not torn, but damaged.
+            if limit != .max, last < limit { scan.countEndAsDamage(try file.size()) }
+            for range in scan.skipped.prefix(Self.quarantineLimit) {
+                // What cannot be copied is told of all the same; the segment itself stays until its other records are in parts.
+                _ = try? quarantine?.copy(file, range, reason: "damaged records of the write-ahead log")
             }
             // A process that was killed leaves records that it had not synced: they are about to be shown.
             try file.sync()

@@ -175,7 +175,7 @@ struct PartFooter {
 }
 
 /// Why a part cannot be read.
-package enum PartError: Error, Hashable, Sendable {
+package enum PartError: Error, Hashable, Sendable, CustomStringConvertible {
     /// No part, or one that was not written to its end.
     case notAPart
     case unsupportedVersion(UInt32)
@@ -190,4 +190,27 @@ package enum PartError: Error, Hashable, Sendable {
     /// A page with the right checksum that cannot be decoded.
     case corruptPage(column: UInt16, block: Int)
     case file(operation: String, errno: Int32)
+
+    /// Whether the file is not what was written; what the disk refuses may be there again later.
+    package var isDamage: Bool {
+        switch self {
+        case .notAPart, .truncated, .corruptFooter, .wrongTable, .checksumMismatch, .corruptPage: true
+        case .unsupportedVersion, .file: false
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .notAPart: "it is no part, or was not written to its end"
+        case .unsupportedVersion(let version):
+            "it has version \(version) of the format, of a newer Varve: only that one can read it"
+        case .truncated: "it ends before something that its footer names"
+        case .corruptFooter(let reason): "its footer is damaged: \(reason)"
+        case .wrongTable(let expected, let found):
+            "it is of table \(found.number), not of table \(expected.number)"
+        case .checksumMismatch(let column, let block): "the checksum of column \(column) in block \(block) is wrong"
+        case .corruptPage(let column, let block): "column \(column) in block \(block) cannot be decoded"
+        case .file(let operation, let errno): "the disk refused to \(operation): error \(errno)"
+        }
+    }
 }

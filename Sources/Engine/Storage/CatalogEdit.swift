@@ -94,6 +94,16 @@ struct CatalogState: Equatable {
         return nil
     }
 
+    /// Applies what can be applied of an edit that contradicts the state, since records before it were lost.
+    mutating func applyAnyway(_ edit: CatalogEdit) {
+        for id in edit.removed { parts[id] = nil }
+        for part in edit.added {
+            parts[part.id] = part
+            nextPart = max(nextPart, part.id.number &+ 1)
+        }
+        for (key, position) in edit.flushed { flushed[key] = max(flushed[key] ?? 0, position) }
+    }
+
     /// The edit that makes this state from nothing.
     var whole: CatalogEdit {
         CatalogEdit(added: parts.values.sorted { $0.id < $1.id }, flushed: flushed)

@@ -19,7 +19,7 @@ package enum StorageError: Error, Hashable, Sendable, CustomStringConvertible {
         case .corruptCatalog(let path, let offset, let reason):
             "the catalog \(path) is damaged at byte \(offset): \(reason)"
         case .unsupportedCatalog(let path, let version):
-            "the catalog \(path) has version \(version), which this Varve does not know"
+            "the catalog \(path) has version \(version), of a newer Varve: start that one"
         case .part(let path, let error): "the part \(path) cannot be read: \(error)"
         case .file(let error): error.description
         }

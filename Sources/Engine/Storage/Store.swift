@@ -20,16 +20,20 @@ package final class Store: Sendable {
     private let contents: Mutex<Contents>
     /// The parts by tenant and table, swapped as a whole, so that a reader never waits for a write to the disk.
     private let visible: Mutex<[TenantTable: [PartHandle]]>
+    /// What was found damaged since the store was opened.
+    package let damage: DamageLog
 
     private struct Contents: ~Copyable {
         var catalog: Catalog
     }
 
-    /// Opens or creates the store, and removes files that no record names.
+    /// Opens or creates the store, and removes files that no record names. Damage does not keep it from being opened.
     package init(
-        directory: String, tables: TableCatalog, fileSystem: any FileSystem, times: WorkTimes = WorkTimes()
+        directory: String, tables: TableCatalog, fileSystem: any FileSystem, times: WorkTimes = WorkTimes(),
+        damage: DamageLog = DamageLog()
     ) throws(StorageError) {
         self.times = times
+        self.damage = damage
         self.directory = directory
         self.tables = tables
         self.fileSystem = fileSystem
@@ -40,35 +44,47 @@ package final class Store: Sendable {
         } catch {
             throw error.isLocked ? .directoryInUse(directory) : .file(error)
         }
-        let catalog = try Catalog(directory: directory, fileSystem: fileSystem)
+        let catalog = try Catalog(directory: directory, fileSystem: fileSystem) { state, loss in
+            CatalogRecovery.adoptFiles(
+                into: &state, loss, directory: directory, tables: tables, fileSystem: fileSystem, damage: damage)
+        }
         var visible: [TenantTable: [PartHandle]] = [:]
         for record in catalog.state.parts.values.sorted(by: { $0.id < $1.id }) {
             guard let table = tables.table(id: record.table) else { continue }
             let path = Self.path(record, table, directory)
-            visible[TenantTable(tenant: record.tenant, table: record.table), default: []].append(
-                PartHandle(record, table: table, path: path, fileSystem: fileSystem))
+            let handle = PartHandle(record, table: table, path: path, fileSystem: fileSystem, damage: damage)
+            handle.checkFile()
+            visible[TenantTable(tenant: record.tenant, table: record.table), default: []].append(handle)
         }
         // By number, so that parts of a table that only a newer Varve knows are kept too.
         let named = Set(catalog.state.parts.keys.map { "\($0.number).vp" })
+        // What a torn log added may be garbage, or, if the log was damaged at its end, the only place where rows are.
+        let quarantine = catalog.wasTorn ? Quarantine(directory: directory, fileSystem: fileSystem) : nil
         contents = Mutex(Contents(catalog: catalog))
         self.visible = Mutex(visible)
-        Self.removeGarbage(in: directory + "/parts", keeping: named, fileSystem, depth: 0)
+        Self.removeGarbage(in: directory + "/parts", keeping: named, quarantine, fileSystem, depth: 0)
     }
 
     /// Removes files that no record names (invariant 2).
     private static func removeGarbage(
-        in folder: String, keeping named: Set<String>, _ fileSystem: any FileSystem, depth: Int
+        in folder: String, keeping named: Set<String>, _ quarantine: Quarantine?, _ fileSystem: any FileSystem,
+        depth: Int
     ) {
         guard depth < 4, let entries = try? fileSystem.list(folder) else { return }
         for entry in entries {
             let path = folder + "/" + entry.name
             switch entry.kind {
             case .directory:
-                removeGarbage(in: path, keeping: named, fileSystem, depth: depth + 1)
+                removeGarbage(in: path, keeping: named, quarantine, fileSystem, depth: depth + 1)
                 // Only if it is empty: the folder of a partition that was dropped.
                 try? fileSystem.removeDirectory(path)
             case .file:
-                if entry.name.hasSuffix(".vp"), !named.contains(entry.name) { try? fileSystem.remove(path) }
+                guard entry.name.hasSuffix(".vp"), !named.contains(entry.name) else { continue }
+                if let quarantine {
+                    _ = try? quarantine.move(path, reason: "the catalog ends in a torn record, and no record names it")
+                } else {
+                    try? fileSystem.remove(path)
+                }
             case .other: break
             }
         }
@@ -185,7 +201,7 @@ package final class Store: Sendable {
     package func open(_ record: PartRecord) throws(StorageError) -> Part {
         guard let table = tables.table(id: record.table) else { preconditionFailure("no such table") }
         let path = Self.path(record, table, directory)
-        return try PartHandle(record, table: table, path: path, fileSystem: fileSystem).part()
+        return try PartHandle(record, table: table, path: path, fileSystem: fileSystem, damage: damage).part()
     }
 
     /// Removes files of parts that will not be committed.
@@ -219,7 +235,7 @@ package final class Store: Sendable {
         let handles = edit.added.compactMap { record in
             tables.table(id: record.table).map {
                 PartHandle(
-                    record, table: $0, path: Self.path(record, $0, directory), fileSystem: fileSystem)
+                    record, table: $0, path: Self.path(record, $0, directory), fileSystem: fileSystem, damage: damage)
             }
         }
         let removed = Set(edit.removed)

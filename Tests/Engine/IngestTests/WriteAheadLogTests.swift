@@ -3,6 +3,7 @@ import EngineFixtures
 import Files
 import Glibc
 import Ingest
+import Storage
 import Testing
 
 /// The write-ahead log by itself: order, damage, and segments that go.
@@ -111,6 +112,44 @@ struct WriteAheadLogTests {
             #expect(scans.map(\.skippedRecords) == [1])
             #expect(scans.map(\.skippedBytes) == [Int64(ends[3] - ends[2])])
         }
+    }
+
+    @Test func `damaged records are copied to quarantine, and the segment goes on to be read`() throws {
+        let (_, ends) = try filled(5)
+        let disk = try filled(5).disk
+        disk.edit(Self.first) { $0[ends[2] + 40] ^= 0x20 }
+        let damaged = try #require(disk.bytes(of: Self.first))[ends[2]..<ends[3]]
+        let log = WriteAheadLog(
+            directory: "/wal", fileSystem: disk, durability: .fsync, flushed: 0,
+            quarantine: Quarantine(directory: "", fileSystem: disk))
+        var records: [Int] = []
+        try log.start(report: { _, _ in }, replay: { records.append(number($0)) })
+        log.close()
+        #expect(records == [0, 1, 3, 4])
+        let kept = try #require(disk.files.first { $0.hasPrefix("/quarantine/") && !$0.hasSuffix(".txt") })
+        #expect(kept.hasSuffix("@\(ends[2])") && disk.bytes(of: kept) == Array(damaged))
+        let note = String(decoding: disk.bytes(of: kept + ".txt") ?? [], as: UTF8.self)
+        #expect(note.contains(Self.first) && note.contains("\(ends[2])..<\(ends[3])"))
+    }
+
+    @Test func `an end that a later segment knows to be whole is damage, not torn`() throws {
+        let (disk, ends) = try filled(4)
+        try open(disk).log.close()
+        disk.edit(Self.first) { $0[ends[3] + 5] ^= 1 }
+        let (log, records, scans) = try open(disk)
+        log.close()
+        #expect(records.map(number) == [0, 1, 2])
+        #expect(scans.first?.skippedRecords == 1 && scans.first?.tornBytes == 0)
+        #expect(scans.first?.skippedBytes == Int64(ends[4] - ends[3]))
+    }
+
+    @Test func `a segment of a newer format is refused by name`() throws {
+        let (disk, _) = try filled(2)
+        disk.edit(Self.first) { bytes in
+            bytes[8] = 2
+            bytes.replaceSubrange(24..<32, with: XXH3.hash(Array(bytes[..<24])).littleEndianBytes)
+        }
+        #expect(throws: FileError.newerFormat(Self.first)) { try open(disk) }
     }
 
     @Test(arguments: 1...60 as ClosedRange<UInt64>)

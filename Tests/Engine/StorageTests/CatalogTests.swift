@@ -58,7 +58,8 @@ struct CatalogTests {
         #expect(states[4].flushed == [Self.key("a"): 9, Self.key("b"): 7])
         #expect(try open(disk) == states[4])
         #expect(try open(disk) == states[4])
-        #expect(disk.files == ["/data/CURRENT", "/data/catalog-000003"])
+        // The log before the current one stays, in case that one is damaged.
+        #expect(disk.files == ["/data/CURRENT", "/data/catalog-000002", "/data/catalog-000003"])
     }
 
     @Test func `a log that ends inside its last record is read up to it`() throws {
@@ -86,49 +87,86 @@ struct CatalogTests {
         #expect(try open(disk) == states[4])
     }
 
-    @Test func `damage before the last record is an error, wherever it is`() throws {
+    @Test func `damage costs the record that it hits, and no other`() throws {
         let original = try disk()
-        let (path, ends, _) = try filled(original)
-        for at in 0..<ends[3] where !(12..<16).contains(at) {
+        let (path, ends, states) = try filled(original)
+        for at in 0..<ends[3] {
             let disk = try disk()
             _ = try filled(disk)
             disk.edit(path) { $0[at] ^= 0x10 }
-            #expect(throws: StorageError.self, "byte \(at)") { try open(disk) }
+            if (8..<12).contains(at) {
+                // A version that is not known is never guessed at.
+                #expect(throws: StorageError.self, "byte \(at)") { try open(disk) }
+                continue
+            }
+            var losses = 0
+            let catalog = try Catalog(directory: Self.directory, fileSystem: disk) { _, loss in
+                losses += loss.isTornOnly ? 0 : 1
+            }
+            let state = catalog.state
+            // The last record says that 9 is there, and 2 and 3 are gone; 1 was removed by the second.
+            let hit = ends.firstIndex { at < $0 } ?? 0
+            #expect(state.parts[PartID(number: 9)] != nil, "byte \(at)")
+            #expect((state.parts[PartID(number: 1)] != nil) == (hit == 2), "byte \(at)")
+            #expect(state.flushed[Self.key("a")] == (hit == 3 ? 5 : 9), "byte \(at)")
+            #expect(state.nextPart == states[4].nextPart)
+            let isDamaged = !(12..<16).contains(at)
+            #expect(losses == (isDamaged ? 1 : 0), "byte \(at)")
+            #expect(disk.files.contains("/data/quarantine/catalog-000001") == isDamaged, "byte \(at)")
         }
     }
 
-    @Test func `a log whose only record is damaged is an error, not an empty store`() throws {
+    @Test func `a log whose first record is damaged begins with the state of the log before it`() throws {
         let disk = try disk()
-        _ = try filled(disk)
+        let (_, _, states) = try filled(disk)
         // Opened again, the state is the first and only record.
         _ = try open(disk)
         let path = Self.directory + "/catalog-000002"
-        let length = try #require(disk.bytes(of: path)).count
-        for at in 16..<length {
-            disk.edit(path) { $0[at] ^= 1 }
-            #expect(throws: StorageError.self) { try open(disk) }
-            disk.edit(path) { $0[at] ^= 1 }
+        let before = Dictionary(uniqueKeysWithValues: disk.files.map { ($0, disk.bytes(of: $0) ?? []) })
+        let length = try #require(before[path]).count
+        for at in 16...length {
+            let disk = try self.disk()
+            for (path, bytes) in before {
+                _ = try disk.open(path, .create)
+                disk.edit(path) { $0 = bytes }
+            }
+            disk.edit(path) { bytes in if at < length { bytes[at] ^= 1 } else { bytes.removeLast(length - 16) } }
+            #expect(try open(disk) == states[4], "byte \(at)")
+            #expect(try open(disk) == states[4], "byte \(at)")
         }
-        disk.edit(path) { $0.removeLast(length - 16) }
-        #expect(throws: StorageError.self) { try open(disk) }
     }
 
     @Test(arguments: [
-        "", "catalog-", "catalog-x", "catalog-99999999999999999999999", "../catalog-000001", "catalog-000777\n",
+        "", "catalog-", "catalog-x", "catalog-99999999999999999999999", "../catalog-000001", "catalog-000777\n", nil,
     ])
-    func `CURRENT that names no catalog is an error`(name: String) throws {
+    func `without a CURRENT that names a catalog the youngest is used`(name: String?) throws {
         let disk = try disk()
-        _ = try filled(disk)
-        disk.edit(Self.directory + "/CURRENT") { $0 = Array(name.utf8) }
-        #expect(throws: StorageError.self) { try open(disk) }
+        let (_, _, states) = try filled(disk)
+        if let name {
+            disk.edit(Self.directory + "/CURRENT") { $0 = Array(name.utf8) }
+        } else {
+            try disk.remove(Self.directory + "/CURRENT")
+        }
+        #expect(try open(disk) == states[4])
+        #expect(try open(disk) == states[4])
     }
 
-    @Test func `a contradiction is an error`() throws {
-        // A record that adds part 9 again, with a checksum that is right.
+    @Test func `of records that contradict each other the later ones count`() throws {
+        // A record that adds part 9 again and removes what is gone, with a checksum that is right.
         let disk = try disk()
-        let (path, ends, _) = try filled(disk)
+        let (path, ends, states) = try filled(disk)
         disk.edit(path) { bytes in bytes += bytes[ends[3]..<ends[4]] }
-        #expect(throws: StorageError.self) { try open(disk) }
+        #expect(try open(disk) == states[4])
+    }
+
+    @Test func `a search behind damage ends, whatever an enemy wrote there`() throws {
+        let disk = try disk()
+        let (path, _, states) = try filled(disk)
+        // Every eighth byte begins a length that fits, each with a checksum that is wrong.
+        let length: Int64 = 3 << 20
+        let hostile = (0..<(length / 4)).flatMap { _ in [0, 0, 0x30, 0, 0, 0, 0, 0] as [UInt8] }
+        disk.edit(path) { $0 += hostile }
+        #expect(try open(disk) == states[4])
     }
 
     @Test func `numbers of parts are not used again`() throws {

@@ -194,7 +194,9 @@ package final class SimulatedFileSystem: FileSystem, Sendable {
     package func rename(_ path: String, to destination: String) throws(FileError) {
         try operate(.rename, path) { state -> Result<Void, FileError> in
             guard state.names[path] != nil else { return .failure(FileError(.rename, path, code: ENOENT)) }
-            precondition(Self.parent(path) == Self.parent(destination), "a renaming inside one folder")
+            guard state.folders.contains(Self.parent(destination)) else {
+                return .failure(FileError(.rename, path, code: ENOENT))
+            }
             state.change(.rename(path, destination), in: Self.parent(path))
             return .success(())
         }
