@@ -1,4 +1,4 @@
-package import Synchronization
+private import Synchronization
 
 /// Why a query stopped before its end.
 package enum QueryInterruption: Error, Hashable, Sendable {
@@ -8,6 +8,8 @@ package enum QueryInterruption: Error, Hashable, Sendable {
     case timedOut
     /// Reading on would hold or read more bytes than the query may; the payload is the limit.
     case overBudget(bytes: Int)
+    /// All queries together would hold more bytes than they may; the payload is the limit. The same query may succeed later.
+    case memoryExhausted(bytes: Int)
 }
 
 /// What one query may use, has used, and whether it should go on. Shared by all threads that work for the query.
@@ -15,19 +17,24 @@ package final class QueryContext: Sendable {
     package let tenant: TenantID
     /// The most bytes of decoded columns and results that the query may take in all.
     package let byteLimit: Int
-    private let deadline: ContinuousClock.Instant?
+    package let deadline: ContinuousClock.Instant?
+    private let memory: QueryMemory?
     private let cancelled = Atomic<Bool>(false)
     private let usedBytes = Atomic<Int>(0)
 
     package let statistics = QueryStatistics()
 
+    /// - Parameter memory: what this query shares with all others.
     package init(
-        tenant: TenantID, byteLimit: Int = 1 << 30, timeout: Duration? = nil
+        tenant: TenantID, byteLimit: Int = 1 << 30, timeout: Duration? = nil, memory: QueryMemory? = nil
     ) {
         self.tenant = tenant
         self.byteLimit = byteLimit
+        self.memory = memory
         deadline = timeout.map { ContinuousClock.now + $0 }
     }
+
+    deinit { memory?.give(usedBytes.load(ordering: .relaxed)) }
 
     package func cancel() { cancelled.store(true, ordering: .relaxed) }
 
@@ -37,27 +44,21 @@ package final class QueryContext: Sendable {
         if let deadline, ContinuousClock.now >= deadline { throw .timedOut }
     }
 
-    /// Counts `bytes` against the limit.
+    /// Counts `bytes` against the limits. They count also if that fails, until they are released or the query ends.
     package func spend(bytes: Int) throws(QueryInterruption) {
         let used = usedBytes.add(bytes, ordering: .relaxed).newValue
+        let isWithinTotal = memory?.take(bytes) ?? true
+        statistics.peakBytes.max(used, ordering: .relaxed)
         if used > byteLimit { throw .overBudget(bytes: byteLimit) }
+        if !isWithinTotal { throw .memoryExhausted(bytes: memory?.limit ?? 0) }
     }
 
     /// Gives back bytes that are no longer held.
-    package func release(bytes: Int) { usedBytes.subtract(bytes, ordering: .relaxed) }
-}
+    package func release(bytes: Int) {
+        usedBytes.subtract(bytes, ordering: .relaxed)
+        memory?.give(bytes)
+    }
 
-/// What a query read and skipped; each counter only grows.
-package final class QueryStatistics: Sendable {
-    package let partsConsidered = Atomic<Int>(0)
-    package let partsRead = Atomic<Int>(0)
-    package let blocksConsidered = Atomic<Int>(0)
-    package let blocksRead = Atomic<Int>(0)
-    package let rowsRead = Atomic<Int>(0)
-    package let rowsMatched = Atomic<Int>(0)
-    package let bytesRead = Atomic<Int>(0)
-    /// Bytes of the rows looked at as their sender would count them, for Loki's `stats`.
-    package let bytesDecoded = Atomic<Int>(0)
-
-    package init() {}
+    /// What is held now.
+    package var heldBytes: Int { usedBytes.load(ordering: .relaxed) }
 }

@@ -186,3 +186,21 @@ extension Buffer where Element == UInt32 {
         return (1..<count).reduce(0) { Swift.max($0, Int(base[$1] - base[$1 - 1])) }
     }
 }
+
+extension Column {
+    /// The memory that a decoded block's column takes, without dictionaries, which belong to their part.
+    package var heldBytes: Int {
+        switch self {
+        case .integers, .floats: count * 8
+        case .fixed(let column): column.bytes.count
+        case .strings(let column):
+            column.codes.count * 4 + (column.dictionary.isUnique ? 0 : column.dictionary.byteCount)
+        case .arrays(let column): column.offsets.count * 4 + column.elements.heldBytes
+        case .attributes(let column):
+            column.count * 8 + column.slots.count * 4
+                + column.lanes.reduce(0) { $0 + ($1.values?.heldBytes ?? 0) }
+        case .nested(let column):
+            column.offsets.count * 4 + column.fields.reduce(0) { $0 + $1.heldBytes }
+        }
+    }
+}

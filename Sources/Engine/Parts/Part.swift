@@ -14,6 +14,7 @@ package final class Part: Sendable {
     private let file: any File
     let leafOfKey: [LeafKey: Int]
     let shapesOfColumn: [UInt16: Int]
+    let leavesOfColumn: [UInt16: [Int]]
     private let dictionaries: DictionaryCache
     /// By block: the number of rows before it.
     private let firstRows: [Int]
@@ -30,6 +31,7 @@ package final class Part: Sendable {
             footer.leaves.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
         shapesOfColumn = Dictionary(
             footer.shapes.enumerated().map { ($1.column, $0) }, uniquingKeysWith: { first, _ in first })
+        leavesOfColumn = Dictionary(grouping: footer.leaves.indices) { [footer] in footer.leaves[$0].key.column }
         dictionaries = DictionaryCache(count: footer.dictionaries.count)
         var rows = 0
         firstRows = footer.blockRows.map { count in
@@ -61,26 +63,28 @@ package final class Part: Sendable {
     }
 
     /// Whether the part, or one of its row groups, may hold a value with that hash in a column: never a wrong "no".
-    package func mayContain(_ hash: UInt64, column ordinal: Int) throws(PartError) -> Bool {
+    package func mayContain(
+        _ hash: UInt64, column ordinal: Int, statistics: QueryStatistics? = nil
+    ) throws(PartError) -> Bool {
         let column = table.columns[ordinal].id.number
         guard let bloom = footer.blooms.first(where: { $0.column == column && $0.group == nil }) else {
             return true
         }
-        return try probe(bloom, hash)
+        return try probe(bloom, hash, statistics)
     }
 
     /// The blocks whose row group may hold a value with that hash.
     package func blocks(
-        mayContaining hash: UInt64, column ordinal: Int
+        mayContaining hash: UInt64, column ordinal: Int, statistics: QueryStatistics? = nil
     ) throws(PartError) -> [Int] {
-        guard try mayContain(hash, column: ordinal) else { return [] }
+        guard try mayContain(hash, column: ordinal, statistics: statistics) else { return [] }
         let column = table.columns[ordinal].id.number
         let groups = footer.blooms.filter { $0.column == column && $0.group != nil }
         guard !groups.isEmpty else { return Array(0..<blockCount) }
         var blocks: [Int] = []
         var first = 0
         for (group, count) in footer.groupBlocks.enumerated() {
-            if let bloom = groups.first(where: { $0.group == group }), try !probe(bloom, hash) {
+            if let bloom = groups.first(where: { $0.group == group }), try !probe(bloom, hash, statistics) {
                 first += count
                 continue
             }
@@ -90,8 +94,11 @@ package final class Part: Sendable {
         return blocks
     }
 
-    private func probe(_ bloom: BloomEntry, _ hash: UInt64) throws(PartError) -> Bool {
+    private func probe(
+        _ bloom: BloomEntry, _ hash: UInt64, _ statistics: QueryStatistics?
+    ) throws(PartError) -> Bool {
         let bytes = try read(bloom.page, column: bloom.column, block: 0)
+        statistics?[.bloom].bytesRead.add(bytes.count, ordering: .relaxed)
         return bytes.withUnsafeBytes { SplitBlockBloom.mayContain(hash, in: $0) }
     }
 

@@ -2,84 +2,129 @@ internal import Columns
 internal import Core
 internal import TableSchema
 
-/// Applies filters to the rows of one batch.
+/// Applies filters to decoded columns.
 enum RowFilters {
-    /// - Parameter accepted: by entry of the column's dictionary, if that is known already.
-    static func keep(
-        _ rows: inout [UInt32], _ batch: ColumnBatch, _ filter: RowFilter, accepted: [Bool]?
-    ) {
-        switch filter {
-        case .integers(let column, let range):
-            guard case .integers(let values)? = batch.columns[column] else { return mismatch() }
-            rows.removeAll { !range.contains(values.base[Int($0)]) }
-        case .strings(let column, let accepts):
-            guard case .strings(let values)? = batch.columns[column] else { return mismatch() }
-            keep(&rows, values, accepts, accepted)
-        case .ids(let column, let ids):
-            guard case .fixed(let values)? = batch.columns[column] else { return mismatch() }
-            keep(&rows, values, ids)
-        case .attribute(let column, let key, let accepts):
-            guard case .attributes(let values)? = batch.columns[column] else { return mismatch() }
-            keep(&rows, lanes: lanes(of: values, key), accepts)
-        case .nestedAttribute(let column, let field, let key, let accepts):
-            guard case .nested(let nested)? = batch.columns[column],
-                case .attributes(let values) = nested.fields[field]
-            else { return mismatch() }
-            var inner = Array(0..<UInt32(values.count))
-            keep(&inner, lanes: lanes(of: values, key), accepts)
-            let found = Set(inner)
-            rows.removeAll { row in !nested.range(Int(row)).contains { found.contains(UInt32($0)) } }
-        case .anyOf(let filters):
-            var kept: Set<UInt32> = []
-            for filter in filters {
-                var some = rows
-                keep(&some, batch, filter, accepted: nil)
-                kept.formUnion(some)
-            }
-            rows.removeAll { !kept.contains($0) }
-        }
+    /// The values of an attribute's lanes and the rows that have them.
+    typealias Lanes = [(type: AttributeType, rows: [UInt32], values: Column)]
+
+    static func keepIntegers(_ selection: inout RowSelection, _ column: Column?, _ range: ClosedRange<Int64>) {
+        guard case .integers(let values)? = column else { return mismatch() }
+        let base = values.base
+        let (low, high) = (range.lowerBound, range.upperBound)
+        selection.keep { (base[$0] >= low) && (base[$0] <= high) }
+        withExtendedLifetime(values) {}
     }
 
-    private static func mismatch() { preconditionFailure("a filter fits the type of its column") }
-
-    private static func keep(
-        _ rows: inout [UInt32], _ values: StringColumn, _ accepts: (UnsafeRawBufferPointer) -> Bool,
-        _ known: [Bool]?
-    ) {
-        if let known, known.count == values.dictionary.count {
-            rows.removeAll { !known[Int(values.codes.base[Int($0)])] }
-            return
+    /// - Parameter accepted: by entry of the dictionary that the codes refer to.
+    static func keepCodes(_ selection: inout RowSelection, _ column: Column?, _ accepted: [Bool]) {
+        guard case .strings(let values)? = column, values.dictionary.count == accepted.count else { return mismatch() }
+        let codes = values.codes.base
+        // Codes were checked against the dictionary when they were decoded.
+        accepted.withUnsafeBufferPointer { accepted in
+            selection.keep { accepted[Int(codes[$0])] }
         }
+        withExtendedLifetime(values) {}
+    }
+
+    static func keepStrings(
+        _ selection: inout RowSelection, _ column: Column?, _ accepts: (UnsafeRawBufferPointer) -> Bool
+    ) {
+        guard case .strings(let values)? = column else { return mismatch() }
         // Entries are asked about as they come up: rows may be few, and entries many.
         var answers = [UInt8](repeating: 0, count: values.dictionary.count)
-        rows.removeAll { row in
-            let code = Int(values.codes.base[Int(row)])
+        selection.keep { row in
+            let code = Int(values.codes.base[row])
             if answers[code] == 0 { answers[code] = accepts(values.dictionary.bytes(code)) ? 1 : 2 }
-            return answers[code] == 2
+            return answers[code] == 1
         }
     }
 
-    private static func keep(_ rows: inout [UInt32], _ values: FixedColumn, _ ids: Set<TraceID>) {
+    static func keepIDs(_ selection: inout RowSelection, _ column: Column?, _ ids: Set<TraceID>) {
+        guard case .fixed(let values)? = column else { return mismatch() }
         if ids.count == 1, let id = ids.first {
-            rows.removeAll { row in
-                values.word(Int(row)) != id.high || values.word(Int(row), at: 8) != id.low
+            let (high, low) = (id.high.bigEndian, id.low.bigEndian)
+            let base = UnsafeRawPointer(values.bytes.base)
+            selection.keep { row in
+                (base.loadUnaligned(fromByteOffset: row * 16, as: UInt64.self) == high)
+                    && (base.loadUnaligned(fromByteOffset: row * 16 + 8, as: UInt64.self) == low)
             }
+            withExtendedLifetime(values) {}
             return
         }
         // Rows of a trace follow each other: the last answer mostly serves again.
         var last: (id: TraceID, isIn: Bool)?
-        rows.removeAll { row in
-            let id = values.traceID(Int(row))
-            if let last, last.id == id { return !last.isIn }
+        selection.keep { row in
+            let id = values.traceID(row)
+            if let last, last.id == id { return last.isIn }
             let isIn = ids.contains(id)
             last = (id, isIn)
-            return !isIn
+            return isIn
         }
     }
 
-    private static func lanes(
-        of column: AttributesColumn, _ key: [UInt8]
-    ) -> [(type: AttributeType, rows: [UInt32], values: Column)] {
+    /// Keeps the rows that have an accepted value in one of the lanes.
+    ///
+    /// - Parameter known: what dictionaries of lanes were asked already.
+    static func keepAttributes(
+        _ selection: inout RowSelection, _ lanes: Lanes, known: [BoundFilter.LaneAnswers] = [],
+        _ accepts: (AttributeType, LaneValue) -> Bool
+    ) {
+        guard !lanes.isEmpty else { return selection.removeAll() }
+        var matching = RowBitmap(rowCount: selection.rowCount)
+        for lane in lanes {
+            switch lane.values {
+            case .integers(let values):
+                // Of equal values that follow each other only the first is asked about.
+                var last: (value: Int64, isIn: Bool)?
+                for (slot, row) in lane.rows.enumerated() {
+                    let value = values.base[slot]
+                    let isIn: Bool
+                    if let last, last.value == value {
+                        isIn = last.isIn
+                    } else {
+                        isIn = accepts(lane.type, .integer(value))
+                        last = (value, isIn)
+                    }
+                    if isIn { matching.insert(Int(row)) }
+                }
+            case .floats(let values):
+                for (slot, row) in lane.rows.enumerated()
+                where accepts(lane.type, .double(values[slot])) { matching.insert(Int(row)) }
+            case .strings(let values):
+                if let known = known.first(where: { $0.dictionary === values.dictionary })?.accepted {
+                    for (slot, row) in lane.rows.enumerated()
+                    where known[Int(values.codes[slot])] { matching.insert(Int(row)) }
+                    continue
+                }
+                var answers = [UInt8](repeating: 0, count: values.dictionary.count)
+                for (slot, row) in lane.rows.enumerated() {
+                    let code = Int(values.codes[slot])
+                    if answers[code] == 0 {
+                        answers[code] = accepts(lane.type, .bytes(values.dictionary.bytes(code))) ? 1 : 2
+                    }
+                    if answers[code] == 1 { matching.insert(Int(row)) }
+                }
+            default: continue
+            }
+        }
+        selection.keep(in: matching)
+    }
+
+    static func keepNested(
+        _ selection: inout RowSelection, _ column: Column?, field: Int, key: [UInt8],
+        _ accepts: (AttributeType, LaneValue) -> Bool
+    ) {
+        guard case .nested(let nested)? = column, case .attributes(let values) = nested.fields[field] else {
+            return mismatch()
+        }
+        var inner = RowSelection(rowCount: values.count)
+        keepAttributes(&inner, lanes(of: values, key), accepts)
+        var found = RowBitmap(rowCount: values.count)
+        inner.insert(into: &found)
+        selection.keep { row in nested.range(row).contains { found.contains($0) } }
+    }
+
+    static func lanes(of column: AttributesColumn, _ key: [UInt8]) -> Lanes {
         column.lanes.indices.compactMap { index in
             let lane = column.lanes[index]
             guard lane.key == key || lane.type == .overflow, let values = lane.values else { return nil }
@@ -89,32 +134,5 @@ enum RowFilters {
         }
     }
 
-    /// Keeps the rows that have an accepted value in one of the lanes.
-    static func keep(
-        _ rows: inout [UInt32], lanes: [(type: AttributeType, rows: [UInt32], values: Column)],
-        _ accepts: (AttributeType, LaneValue) -> Bool
-    ) {
-        var matching: Set<UInt32> = []
-        for lane in lanes {
-            switch lane.values {
-            case .integers(let values):
-                for (slot, row) in lane.rows.enumerated()
-                where accepts(lane.type, .integer(values[slot])) { matching.insert(row) }
-            case .floats(let values):
-                for (slot, row) in lane.rows.enumerated()
-                where accepts(lane.type, .double(values[slot])) { matching.insert(row) }
-            case .strings(let values):
-                var answers = [UInt8](repeating: 0, count: values.dictionary.count)
-                for (slot, row) in lane.rows.enumerated() {
-                    let code = Int(values.codes[slot])
-                    if answers[code] == 0 {
-                        answers[code] = accepts(lane.type, .bytes(values.dictionary.bytes(code))) ? 1 : 2
-                    }
-                    if answers[code] == 1 { matching.insert(row) }
-                }
-            default: continue
-            }
-        }
-        rows.removeAll { !matching.contains($0) }
-    }
+    private static func mismatch() { preconditionFailure("a filter fits the type of its column") }
 }

@@ -8,13 +8,6 @@ internal import Telemetry
 /// The rows of one block that passed so far. Columns are read when they are first wanted, since of most blocks few rows, or
 /// none, end up in an answer; they count against the query's limit while the block lives.
 final class LogBlock {
-    /// Where the columns of a part's block come from.
-    struct Origin {
-        let part: Part
-        let path: String
-        let block: Int
-    }
-
     let table: LogTable
     /// Ascending.
     var rows: [UInt32]
@@ -29,19 +22,22 @@ final class LogBlock {
     var labels: LogBlockLabels?
     private var decodedScopes: LogDecodedEntries<LogScope>?
     /// Nil if all columns are there.
-    private let origin: Origin?
+    private let origin: ScanBlock.Origin?
+    /// The memory of the columns that the scan read.
+    private let lease: MemoryLease?
     private let context: QueryContext
     private var heldBytes = 0
     private var knownBodyTypes: Buffer<Int64>??
 
     init(
         _ block: ScanBlock, table: LogTable, resources: LogDecodedEntries<LogResource>,
-        identities: LogIdentities, origin: Origin?, context: QueryContext
-    ) throws(QueryError) {
+        identities: LogIdentities, context: QueryContext
+    ) {
         self.table = table
         self.resources = resources
         self.identities = identities
-        self.origin = origin
+        origin = block.origin
+        lease = block.lease
         self.context = context
         rows = block.rows
         source = block.source
@@ -49,7 +45,6 @@ final class LogBlock {
         batch = block.batch
         times = block.batch[table.time]
         resourceCodes = block.batch[table.resource].codes
-        try hold(bytes: rows.count * 4 + (origin == nil ? 0 : batch.rowCount * 12))
     }
 
     deinit { context.release(bytes: heldBytes) }
@@ -175,23 +170,5 @@ final class LogBlock {
             }
         }
         return lengths
-    }
-}
-
-extension Column {
-    /// The memory that a decoded block's column takes, without dictionaries, which belong to their part.
-    fileprivate var heldBytes: Int {
-        switch self {
-        case .integers, .floats: count * 8
-        case .fixed(let column): column.bytes.count
-        case .strings(let column):
-            column.codes.count * 4 + (column.dictionary.isUnique ? 0 : column.dictionary.byteCount)
-        case .arrays(let column): column.offsets.count * 4 + column.elements.heldBytes
-        case .attributes(let column):
-            column.count * 8 + column.slots.count * 4
-                + column.lanes.reduce(0) { $0 + ($1.values?.heldBytes ?? 0) }
-        case .nested(let column):
-            column.offsets.count * 4 + column.fields.reduce(0) { $0 + $1.heldBytes }
-        }
     }
 }

@@ -16,7 +16,6 @@ struct LogRowScan {
     private let lines: LogLineFilter?
     private let ids: LogIDHints?
     private let labels: LogLabelHints?
-    private let handles: [UInt64: PartHandle]
 
     /// - Parameter filters: what the scan applies besides the range.
     init(
@@ -34,8 +33,6 @@ struct LogRowScan {
         request = ScanRequest(
             range: range, columns: [table.time.ordinal, table.resource.ordinal], filters: filters,
             order: order)
-        handles = Dictionary(
-            snapshot.parts.map { ($0.record.id.number, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// Hands over blocks, also such as have no rows left, since each tells how far the scan is.
@@ -57,28 +54,15 @@ struct LogRowScan {
                     resources = LogDecodedEntries(dictionary) { identities.resource($0) }
                     decoded[ObjectIdentifier(dictionary)] = resources
                 }
-                let block = try LogBlock(
+                let block = LogBlock(
                     found, table: table, resources: resources, identities: identities,
-                    origin: origin(of: found), context: context)
+                    context: context)
                 try ids?.keep(in: block)
                 try lines?.keep(in: block)
                 try labels?.keep(in: block)
                 return try body(block, found.bound)
             }
         }
-    }
-
-    /// Where the other columns of a part's block are.
-    private func origin(of block: ScanBlock) throws(QueryError) -> LogBlock.Origin? {
-        guard let handle = handles[block.source] else { return nil }
-        let part = try SourceErrors.mapping { try handle.part() }
-        var low = 0
-        var high = part.blockCount - 1
-        while low < high {
-            let middle = (low + high + 1) / 2
-            if part.firstRow(ofBlock: middle) <= block.firstRow { low = middle } else { high = middle - 1 }
-        }
-        return LogBlock.Origin(part: part, path: handle.path, block: low)
     }
 
     /// Hands over rows in the order of the request; equal times in the order of their sources and rows, or, for the newest

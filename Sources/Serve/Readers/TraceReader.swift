@@ -194,6 +194,8 @@ private struct PendingSpans {
         let row: Int
         let batch: ColumnBatch
         let batchRow: Int
+        /// The memory of the batch.
+        let lease: MemoryLease?
     }
 
     private var items: [Item] = []
@@ -204,7 +206,7 @@ private struct PendingSpans {
             items.append(
                 Item(
                     time: times[Int(row)], source: block.source, row: block.firstRow + Int(row),
-                    batch: block.batch, batchRow: Int(row)))
+                    batch: block.batch, batchRow: Int(row), lease: block.lease))
         }
     }
 

@@ -27,7 +27,7 @@ extension RequestFailure {
             json.string(message)
             json.endObject()
         }
-        return .json(json.bytes, status: status)
+        return .json(json.bytes, status: status).retrying(after: retryAfter)
     }
 
     /// As v3 says it (J-40).
@@ -42,7 +42,7 @@ extension RequestFailure {
         json.string(message)
         json.endObject()
         json.endObject()
-        return .json(json.bytes, status: status)
+        return .json(json.bytes, status: status).retrying(after: retryAfter)
     }
 }
 

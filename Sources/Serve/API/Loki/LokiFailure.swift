@@ -25,12 +25,13 @@ extension RequestFailure {
                 the query needs more than \(bytes) bytes of memory; narrow its time range, add label matchers or \
                 aggregate by fewer labels
                 """)
+        case .interrupted(.memoryExhausted): self = .memoryExhausted
         case .execution(let reason): self.init(status: 400, reason)
         case .storage(let reason): self.init(status: 500, reason)
         }
     }
 
-    var lokiResponse: HTTPResponse { .text(message, status: status) }
+    var lokiResponse: HTTPResponse { .text(message, status: status).retrying(after: retryAfter) }
 }
 
 /// Runs a query, and says its failure in Loki's words.

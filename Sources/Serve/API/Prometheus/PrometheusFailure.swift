@@ -40,6 +40,7 @@ struct PrometheusFailure: Error {
 
     let kind: Kind
     let message: String
+    private var retryAfter: Int?
 
     static func badData(_ message: String) -> PrometheusFailure { PrometheusFailure(kind: .badData, message: message) }
 
@@ -60,12 +61,19 @@ struct PrometheusFailure: Error {
             self.init(
                 kind: .execution,
                 message: "query processing would load too many samples into memory: more than \(bytes) bytes")
+        case .interrupted(.memoryExhausted):
+            self.init(kind: .unavailable, message: RequestFailure.memoryMessage)
+            retryAfter = 1
         case .execution(let reason): self.init(kind: .execution, message: reason)
         case .storage(let reason): self.init(kind: .internal, message: reason)
         }
     }
 
-    var response: HTTPResponse { Self.response(kind.rawValue, message, status: kind.status) }
+    /// What can be had later is 503, unlike what P-2 says of `unavailable`: clients try that again.
+    var response: HTTPResponse {
+        Self.response(kind.rawValue, message, status: retryAfter == nil ? kind.status : 503)
+            .retrying(after: retryAfter)
+    }
 
     static func response(_ kind: String, _ message: String, status: Int) -> HTTPResponse {
         var json = JSONWriter()

@@ -109,6 +109,6 @@ extension RequestFailure {
         json.string(message)
         json.endObject()
         json.endObject()
-        return .json(json.bytes, status: status)
+        return .json(json.bytes, status: status).retrying(after: retryAfter)
     }
 }

@@ -1,0 +1,90 @@
+internal import Columns
+internal import Core
+internal import Parts
+private import Synchronization
+
+/// Asks the indexes of a part which of its blocks may have rows for a scan, the cheapest first. Every index takes blocks out of
+/// the same set; a new kind of index is one more case here.
+struct BlockPruning {
+    let part: Part
+    let statistics: QueryStatistics
+
+    /// - Returns: nil if no block is left.
+    func blocks(_ filters: [(asked: RowFilter, bound: BoundFilter)]) throws -> BlockSet? {
+        var blocks = BlockSet.all(of: part.blockCount)
+        for filter in filters where isNever(filter.bound) {
+            skip(&blocks, by: Self.index(of: filter.asked)) { _ in false }
+            return nil
+        }
+        for filter in filters {
+            skip(&blocks, by: .zone) { !filter.bound.isRuledOut(part, block: $0) }
+            if blocks.isEmpty { return nil }
+        }
+        for filter in filters {
+            try askIndexes(filter.bound, &blocks)
+            if blocks.isEmpty { return nil }
+        }
+        return blocks
+    }
+
+    /// What had to answer for a filter that no row of the part passes.
+    private static func index(of filter: RowFilter) -> SkipIndex {
+        switch filter {
+        case .integers, .ids: .zone
+        case .strings: .dictionary
+        case .attribute, .nestedAttribute: .attributeKey
+        case .anyOf(let filters): filters.first.map(index) ?? .zone
+        }
+    }
+
+    private func isNever(_ filter: BoundFilter) -> Bool {
+        if case .never = filter { true } else { false }
+    }
+
+    /// Takes out the blocks that an index on the values of a column rules out.
+    private func askIndexes(_ filter: BoundFilter, _ blocks: inout BlockSet) throws {
+        switch filter {
+        case .ids(let column, let ids):
+            let possible = try blooms(column, ids, among: blocks)
+            skip(&blocks, by: .bloom) { possible.contains($0) }
+        case .anyOf(let filters):
+            // Each choice asks on its own; what one of them counts as skipped, another may still want.
+            var possible = BlockSet.none(of: part.blockCount)
+            let silent = BlockPruning(part: part, statistics: QueryStatistics())
+            for choice in filters where possible != blocks {
+                var some = blocks
+                try silent.askIndexes(choice, &some)
+                possible.formUnion(some)
+            }
+            skip(&blocks, by: .bloom) { possible.contains($0) }
+        default: break
+        }
+    }
+
+    private func blooms(_ column: Int, _ ids: Set<TraceID>, among blocks: BlockSet) throws -> BlockSet {
+        // "None" is not in the filters.
+        if ids.contains(where: \.isZero) { return blocks }
+        var possible = BlockSet.none(of: part.blockCount)
+        for id in ids {
+            let found = try part.blocks(
+                mayContaining: BloomKeys.hash(id), column: column, statistics: statistics)
+            for block in found { possible.insert(block) }
+        }
+        return possible
+    }
+
+    private func skip(_ blocks: inout BlockSet, by index: SkipIndex, keeping accepts: (Int) -> Bool) {
+        var (count, rows) = (0, 0)
+        blocks.keep { block in
+            if accepts(block) { return true }
+            count += 1
+            rows += part.rowCount(ofBlock: block)
+            return false
+        }
+        guard count > 0 else { return }
+        let counters = statistics[index]
+        counters.blocksSkipped.add(count, ordering: .relaxed)
+        counters.rowsSkipped.add(rows, ordering: .relaxed)
+        if blocks.isEmpty { counters.partsSkipped.add(1, ordering: .relaxed) }
+    }
+}

@@ -1,0 +1,106 @@
+internal import Columns
+internal import Core
+internal import Parts
+private import Synchronization
+internal import TableSchema
+
+/// Reads one block of a part: first what filters look at, the cheapest of them first, and the rest only if rows are left.
+struct BlockReader {
+    private let part: Part
+    private let block: Int
+    private let context: QueryContext
+    private(set) var batch: ColumnBatch
+    private(set) var selection: RowSelection
+    /// The memory of the columns that were read.
+    let lease: MemoryLease
+
+    init(_ part: Part, block: Int, context: QueryContext) {
+        self.part = part
+        self.block = block
+        self.context = context
+        let count = part.rowCount(ofBlock: block)
+        batch = ColumnBatch(rowCount: count, columns: Array(repeating: nil, count: part.table.columns.count))
+        selection = RowSelection(rowCount: count)
+        lease = MemoryLease(context)
+    }
+
+    mutating func keep(_ filters: [BoundFilter]) throws {
+        for filter in filters where !selection.isEmpty {
+            if !filter.isCertain(part, block: block) { try keep(filter) }
+        }
+    }
+
+    private mutating func keep(_ filter: BoundFilter) throws {
+        switch filter {
+        case .always: break
+        case .never: selection.removeAll()
+        case .integers(let column, let range):
+            try load(column)
+            RowFilters.keepIntegers(&selection, batch.columns[column], range)
+        case .codes(let column, let accepted, _):
+            try load(column)
+            RowFilters.keepCodes(&selection, batch.columns[column], accepted)
+        case .strings(let column, let accepts):
+            try load(column)
+            RowFilters.keepStrings(&selection, batch.columns[column], accepts)
+        case .ids(let column, let ids):
+            try load(column)
+            RowFilters.keepIDs(&selection, batch.columns[column], ids)
+        case .attribute(let column, let key, let accepts, let known):
+            let lanes = try part.readLanes(column, key: key, block: block, statistics: context.statistics)
+            RowFilters.keepAttributes(&selection, lanes, known: known, accepts)
+        case .nestedAttribute(let column, let field, let key, let accepts):
+            try load(column)
+            RowFilters.keepNested(&selection, batch.columns[column], field: field, key: key, accepts)
+        case .anyOf(let filters):
+            let before = selection
+            var kept = RowBitmap(rowCount: before.rowCount)
+            var rest = before
+            for filter in filters where !rest.isEmpty {
+                selection = rest
+                if !filter.isCertain(part, block: block) { try keep(filter) }
+                selection.insert(into: &kept)
+                rest.remove(kept)
+            }
+            selection = before
+            selection.keep(in: kept)
+        }
+    }
+
+    mutating func load(_ column: Int) throws {
+        guard batch.columns[column] == nil else { return }
+        try lease.extend(bytes: part.decodedBytes(ofColumn: column, block: block))
+        batch.columns[column] = try part.read(column, block: block, statistics: context.statistics)
+    }
+
+    /// As for a block, of rows in memory.
+    static func keep(_ selection: inout RowSelection, _ filter: BoundFilter, _ batch: ColumnBatch) {
+        switch filter {
+        case .always: break
+        case .never: selection.removeAll()
+        case .integers(let column, let range):
+            RowFilters.keepIntegers(&selection, batch.columns[column], range)
+        case .codes(let column, let accepted, _):
+            RowFilters.keepCodes(&selection, batch.columns[column], accepted)
+        case .strings(let column, let accepts):
+            RowFilters.keepStrings(&selection, batch.columns[column], accepts)
+        case .ids(let column, let ids):
+            RowFilters.keepIDs(&selection, batch.columns[column], ids)
+        case .attribute(let column, let key, let accepts, _):
+            guard case .attributes(let values)? = batch.columns[column] else {
+                preconditionFailure("a filter fits the type of its column")
+            }
+            RowFilters.keepAttributes(&selection, RowFilters.lanes(of: values, key), accepts)
+        case .nestedAttribute(let column, let field, let key, let accepts):
+            RowFilters.keepNested(&selection, batch.columns[column], field: field, key: key, accepts)
+        case .anyOf(let filters):
+            var kept = RowBitmap(rowCount: selection.rowCount)
+            for filter in filters {
+                var some = selection
+                keep(&some, filter, batch)
+                some.insert(into: &kept)
+            }
+            selection.keep(in: kept)
+        }
+    }
+}

@@ -1,0 +1,160 @@
+internal import Columns
+internal import Core
+internal import Parts
+internal import TableSchema
+
+/// A filter as it applies to one part: what the part's dictionaries can answer is answered, once for each of their entries.
+indirect enum BoundFilter: Sendable {
+    /// Every row passes.
+    case always
+    case never
+    case integers(Int, ClosedRange<Int64>)
+    /// By entry of the column's dictionary, whether it is accepted.
+    case codes(Int, [Bool], isSorted: Bool)
+    case strings(Int, @Sendable (UnsafeRawBufferPointer) -> Bool)
+    case ids(Int, Set<TraceID>)
+    case attribute(Int, key: [UInt8], @Sendable (AttributeType, LaneValue) -> Bool, [LaneAnswers])
+    case nestedAttribute(Int, field: Int, key: [UInt8], @Sendable (AttributeType, LaneValue) -> Bool)
+    case anyOf([BoundFilter])
+
+    /// What was asked about a lane's dictionary.
+    struct LaneAnswers: Sendable {
+        let dictionary: StringDictionary
+        let accepted: [Bool]
+    }
+
+    /// Lanes with more distinct values are asked about those that come up in a block.
+    private static let laneEntryLimit = 4096
+
+    /// A filter on rows in memory, whose dictionaries are asked as their entries come up.
+    init(_ filter: RowFilter) {
+        self =
+            switch filter {
+            case .integers(let column, let range): .integers(column, range)
+            case .strings(let column, let accepts): .strings(column, accepts)
+            case .ids(let column, let ids): .ids(column, ids)
+            case .attribute(let column, let key, let accepts): .attribute(column, key: key, accepts, [])
+            case .nestedAttribute(let column, let field, let key, let accepts):
+                .nestedAttribute(column, field: field, key: key, accepts)
+            case .anyOf(let filters): .anyOf(filters.map { BoundFilter($0) })
+            }
+    }
+
+    /// - Parameter pin: gets the dictionaries that the scan will refer to.
+    init(_ filter: RowFilter, _ part: Part, pin: (StringDictionary) throws -> Void) throws {
+        switch filter {
+        case .integers(let column, let range): self = .integers(column, range)
+        case .ids(let column, let ids): self = ids.isEmpty ? .never : .ids(column, ids)
+        case .strings(let column, let accepts):
+            guard let dictionary = try part.dictionary(column) else {
+                self = .strings(column, accepts)
+                return
+            }
+            try pin(dictionary)
+            let answers = Self.ask(dictionary, accepts)
+            self = Self.decided(answers) ?? .codes(column, answers, isSorted: dictionary.isSorted)
+        case .attribute(let column, let key, let accepts):
+            self = try Self.attribute(column, key, accepts, part, pin)
+        case .nestedAttribute(let column, let field, let key, let accepts):
+            let keys = part.attributeKeys(column, field: field)
+            self =
+                keys.contains(key) || keys.contains([])
+                ? .nestedAttribute(column, field: field, key: key, accepts) : .never
+        case .anyOf(let filters):
+            var choices: [BoundFilter] = []
+            for filter in filters {
+                let choice = try BoundFilter(filter, part, pin: pin)
+                if case .never = choice { continue }
+                choices.append(choice)
+            }
+            if choices.contains(where: { if case .always = $0 { true } else { false } }) {
+                self = .always
+            } else {
+                self = choices.isEmpty ? .never : choices.count == 1 ? choices[0] : .anyOf(choices)
+            }
+        }
+    }
+
+    private static func attribute(
+        _ column: Int, _ key: [UInt8], _ accepts: @escaping @Sendable (AttributeType, LaneValue) -> Bool,
+        _ part: Part, _ pin: (StringDictionary) throws -> Void
+    ) throws -> BoundFilter {
+        var known: [LaneAnswers] = []
+        var isPossible = false
+        for lane in try part.laneDictionaries(column, key: key, entryLimit: laneEntryLimit) {
+            guard let dictionary = lane.dictionary else {
+                isPossible = true
+                continue
+            }
+            try pin(dictionary)
+            let answers = ask(dictionary) { accepts(lane.type, .bytes($0)) }
+            isPossible = isPossible || answers.contains(true)
+            known.append(LaneAnswers(dictionary: dictionary, accepted: answers))
+        }
+        return isPossible ? .attribute(column, key: key, accepts, known) : .never
+    }
+
+    private static func ask(
+        _ dictionary: StringDictionary, _ accepts: (UnsafeRawBufferPointer) -> Bool
+    ) -> [Bool] {
+        (0..<dictionary.count).map { accepts(dictionary.bytes($0)) }
+    }
+
+    private static func decided(_ answers: [Bool]) -> BoundFilter? {
+        if !answers.contains(true) { return .never }
+        return answers.contains(false) ? nil : .always
+    }
+
+    // MARK: What zones say
+
+    /// Whether zones say that no row of a block can pass.
+    func isRuledOut(_ part: Part, block: Int) -> Bool {
+        switch self {
+        case .never: true
+        case .integers(let column, let range):
+            part.zone(column, block: block).map { !$0.overlaps(range) } ?? false
+        case .codes(let column, let accepted, true):
+            Self.accepted(accepted, in: part.zone(column, block: block)).map { !$0.contains(true) } ?? false
+        case .anyOf(let filters): filters.allSatisfy { $0.isRuledOut(part, block: block) }
+        default: false
+        }
+    }
+
+    /// Whether zones say that every row of a block passes: its pages need not be read for that.
+    func isCertain(_ part: Part, block: Int) -> Bool {
+        switch self {
+        case .always: true
+        case .integers(let column, let range):
+            part.zone(column, block: block).map { range.contains($0.lowerBound) && range.contains($0.upperBound) }
+                ?? false
+        case .codes(let column, let accepted, true):
+            Self.accepted(accepted, in: part.zone(column, block: block)).map { !$0.contains(false) } ?? false
+        case .anyOf(let filters): filters.contains { $0.isCertain(part, block: block) }
+        default: false
+        }
+    }
+
+    /// The answers for the codes of a zone; nil if it says nothing, or what no zone can: a footer may say anything.
+    private static func accepted(_ accepted: [Bool], in zone: ClosedRange<Int64>?) -> ArraySlice<Bool>? {
+        guard let zone, zone.lowerBound >= 0, zone.upperBound < Int64(accepted.count) else { return nil }
+        return accepted[Int(zone.lowerBound)...Int(zone.upperBound)]
+    }
+
+    // MARK: Order
+
+    /// What it costs to apply the filter to a block, in about nanoseconds: reading its columns, and asking about the rows.
+    func cost(_ part: Part, block: Int) -> Int {
+        let rows = part.rowCount(ofBlock: block)
+        switch self {
+        case .always, .never: return 0
+        case .integers(let column, _), .codes(let column, _, _):
+            return rows + part.storedBytes(ofColumn: column, block: block)
+        case .ids(let column, _): return 2 * rows + part.storedBytes(ofColumn: column, block: block)
+        case .strings(let column, _): return 30 * rows + 2 * part.storedBytes(ofColumn: column, block: block)
+        case .attribute: return 20 * rows
+        case .nestedAttribute(let column, _, _, _):
+            return 60 * rows + 2 * part.storedBytes(ofColumn: column, block: block)
+        case .anyOf(let filters): return filters.reduce(0) { $0 + $1.cost(part, block: block) }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+internal import Columns
+internal import Core
+internal import Parts
+private import Synchronization
+internal import TableSchema
+
+/// What one stretch of a scan reads: blocks of parts and rows in memory, in the order in which they are handed over.
+///
+/// It is made on the query's thread, and read by all that work for the query.
+final class ScanPlan: Sendable {
+    struct PartSource: Sendable {
+        let handle: PartHandle
+        let part: Part
+        /// The cheapest first.
+        let filters: [BoundFilter]
+    }
+
+    enum Source: Sendable {
+        case memory(Int)
+        case part(Int, block: Int)
+    }
+
+    struct Unit: Sendable {
+        var source: Source
+        var least: Int64
+        var greatest: Int64
+        /// The source's number and the first row there, for an order that is always the same.
+        var place: (source: UInt64, row: Int)
+    }
+
+    let snapshot: TableSnapshot
+    let request: ScanRequest
+    let context: QueryContext
+    let sources: [PartSource]
+    let units: [Unit]
+    private let timeColumn: Int
+    /// The memory of the dictionaries that filters refer to.
+    private let lease: MemoryLease
+    private let memoryFilters: [BoundFilter]
+
+    fileprivate init(_ planner: consuming ScanPlanner) {
+        snapshot = planner.snapshot
+        request = planner.request
+        context = planner.context
+        sources = planner.sources
+        units = planner.units
+        timeColumn = planner.timeColumn
+        lease = planner.lease
+        memoryFilters = planner.allFilters.map { BoundFilter($0) }
+    }
+
+    // MARK: Reading
+
+    /// - Returns: nil if no row passes.
+    func read(_ index: Int) throws(ScanError) -> ScanBlock? {
+        do throws(QueryInterruption) { try context.check() } catch { throw .interrupted(error) }
+        let unit = units[index]
+        switch unit.source {
+        case .memory(let number):
+            do throws(QueryInterruption) { return try readMemory(number, unit) } catch { throw .interrupted(error) }
+        case .part(let number, let block):
+            do {
+                return try read(sources[number], block, unit)
+            } catch let error as PartError {
+                return try Self.handle(error, in: sources[number].handle, block: block)
+            } catch let error as QueryInterruption {
+                throw .interrupted(error)
+            } catch {
+                preconditionFailure("reading a block fails in no other way: \(error)")
+            }
+        }
+    }
+
+    /// What becomes of a part (`block` nil) or block that cannot be read: the one place that decides it.
+    ///
+    /// - Returns: what to hand over in its stead; nil leaves it out.
+    static func handle(
+        _ error: PartError, in part: PartHandle, block: Int?
+    ) throws(ScanError) -> ScanBlock? {
+        throw .storage(.part(path: part.path, error))
+    }
+
+    private func readMemory(_ number: Int, _ unit: Unit) throws(QueryInterruption) -> ScanBlock? {
+        let batch = snapshot.memory[number]
+        var selection = RowSelection(rowCount: batch.rowCount)
+        for filter in memoryFilters where !selection.isEmpty { BlockReader.keep(&selection, filter, batch) }
+        let statistics = context.statistics
+        statistics.rowsRead.add(batch.rowCount, ordering: .relaxed)
+        statistics.memoryRowsRead.add(batch.rowCount, ordering: .relaxed)
+        guard !selection.isEmpty else { return nil }
+        let rows = selection.rows
+        let lease = MemoryLease(context)
+        try lease.extend(bytes: rows.count * 4)
+        return ScanBlock(
+            batch: batch, rows: rows, bound: nil, source: unit.place.source, firstRow: 0, origin: nil, lease: lease)
+    }
+
+    private func read(_ source: PartSource, _ block: Int, _ unit: Unit) throws -> ScanBlock? {
+        let statistics = context.statistics
+        statistics.blocksRead.add(1, ordering: .relaxed)
+        statistics.rowsRead.add(source.part.rowCount(ofBlock: block), ordering: .relaxed)
+        var reader = BlockReader(source.part, block: block, context: context)
+        try reader.keep(source.filters)
+        guard !reader.selection.isEmpty else { return nil }
+        for column in request.columns { try reader.load(column) }
+        let rows = reader.selection.rows
+        try reader.lease.extend(bytes: rows.count * 4)
+        return ScanBlock(
+            batch: reader.batch, rows: rows, bound: nil, source: unit.place.source, firstRow: unit.place.row,
+            origin: ScanBlock.Origin(part: source.part, path: source.handle.path, block: block), lease: reader.lease)
+    }
+}
+
+/// Makes plans: asks what is known of times, partitions and parts, then the indexes of each part that is left, and puts the
+/// blocks in order.
+struct ScanPlanner {
+    fileprivate let snapshot: TableSnapshot
+    fileprivate let request: ScanRequest
+    fileprivate let context: QueryContext
+    fileprivate let timeColumn: Int
+    /// Those of the request, and the range.
+    fileprivate let allFilters: [RowFilter]
+    fileprivate let lease: MemoryLease
+    fileprivate var sources: [ScanPlan.PartSource] = []
+    fileprivate var units: [ScanPlan.Unit] = []
+    private var partitions: Set<Int64> = []
+
+    init(_ snapshot: TableSnapshot, _ request: ScanRequest, _ context: QueryContext) {
+        self.snapshot = snapshot
+        self.request = request
+        self.context = context
+        guard let time = snapshot.table.ordinal(of: snapshot.table.partitionColumn) else {
+            preconditionFailure("a table has its partition column")
+        }
+        timeColumn = time
+        lease = MemoryLease(context)
+        let times = Self.times(request.range)
+        allFilters = (times.map { [.integers(time, $0)] } ?? [.anyOf([])]) + request.filters
+    }
+
+    /// The moments of a range; nil if there are none. The last representable moment is inside a range that ends with it.
+    private static func times(_ range: TimeRange) -> ClosedRange<Int64>? {
+        let end = range.end.nanoseconds
+        guard range.start.nanoseconds < end || (end == .max && range.start.nanoseconds == end) else { return nil }
+        return range.start.nanoseconds...(end == .max ? end : end - 1)
+    }
+
+    consuming func plan(_ stretch: ScanStretch) throws(ScanError) -> ScanPlan {
+        for index in stretch.memory { addMemory(index) }
+        for handle in stretch.parts {
+            do throws(QueryInterruption) { try context.check() } catch { throw .interrupted(error) }
+            do {
+                try addBlocks(of: handle)
+            } catch let error as PartError {
+                _ = try ScanPlan.handle(error, in: handle, block: nil)
+            } catch let error as StorageError {
+                guard case .part(_, let error) = error else { throw .storage(error) }
+                _ = try ScanPlan.handle(error, in: handle, block: nil)
+            } catch let error as QueryInterruption {
+                throw .interrupted(error)
+            } catch {
+                preconditionFailure("planning fails in no other way: \(error)")
+            }
+        }
+        switch request.order {
+        case .any: break
+        case .newestFirst:
+            units.sort { ($0.greatest, $0.place.source, $0.place.row) > ($1.greatest, $1.place.source, $1.place.row) }
+        case .oldestFirst:
+            units.sort { ($0.least, $0.place.source, $0.place.row) < ($1.least, $1.place.source, $1.place.row) }
+        }
+        return ScanPlan(self)
+    }
+
+    private mutating func addMemory(_ index: Int) {
+        guard let times = ScanStretch.times(of: snapshot.memory[index], column: timeColumn) else { return }
+        add(
+            ScanPlan.Unit(
+                source: .memory(index), least: times.lowerBound, greatest: times.upperBound,
+                place: (.max - UInt64(snapshot.memory.count - index), 0)))
+    }
+
+    private mutating func add(_ unit: ScanPlan.Unit) {
+        let overlaps = request.range.overlaps(
+            first: Timestamp(nanoseconds: unit.least), last: Timestamp(nanoseconds: unit.greatest))
+        if overlaps { units.append(unit) }
+    }
+
+    private mutating func addBlocks(of handle: PartHandle) throws {
+        let statistics = context.statistics
+        statistics.partsConsidered.add(1, ordering: .relaxed)
+        statistics.rowsConsidered.add(handle.record.rowCount, ordering: .relaxed)
+        let overlaps = request.range.overlaps(
+            first: Timestamp(nanoseconds: handle.record.leastTime),
+            last: Timestamp(nanoseconds: handle.record.greatestTime))
+        guard overlaps else {
+            statistics[.zone].partsSkipped.add(1, ordering: .relaxed)
+            statistics[.zone].rowsSkipped.add(handle.record.rowCount, ordering: .relaxed)
+            return
+        }
+        let part = try handle.part()
+        statistics.blocksConsidered.add(part.blockCount, ordering: .relaxed)
+        statistics.rowGroupsConsidered.add(part.blocksOfGroups.count, ordering: .relaxed)
+        var filters: [(asked: RowFilter, bound: BoundFilter)] = []
+        for filter in allFilters {
+            let bound = try BoundFilter(filter, part) { try lease.extend(bytes: $0.byteCount) }
+            filters.append((filter, bound))
+        }
+        guard let blocks = try BlockPruning(part: part, statistics: statistics).blocks(filters) else { return }
+        statistics.partsRead.add(1, ordering: .relaxed)
+        statistics.rowGroupsRead.add(part.groupCount(of: blocks), ordering: .relaxed)
+        if partitions.insert(handle.record.partition).inserted {
+            statistics.partitionsRead.add(1, ordering: .relaxed)
+        }
+        for block in blocks {
+            let zone = part.zone(timeColumn, block: block) ?? part.leastTime...part.greatestTime
+            add(
+                ScanPlan.Unit(
+                    source: .part(sources.count, block: block), least: zone.lowerBound, greatest: zone.upperBound,
+                    place: (handle.record.id.number, part.firstRow(ofBlock: block))))
+        }
+        sources.append(
+            ScanPlan.PartSource(handle: handle, part: part, filters: Self.ordered(filters.map(\.bound), part, blocks)))
+    }
+
+    /// By what they cost in one of the blocks.
+    private static func ordered(_ filters: [BoundFilter], _ part: Part, _ blocks: BlockSet) -> [BoundFilter] {
+        guard let block = blocks.first(where: { _ in true }) else { return filters }
+        let costs = filters.enumerated().map { ($0.element.cost(part, block: block), $0.offset) }
+        return costs.sorted { $0 < $1 }.map { filters[$0.1] }
+    }
+}
+
+/// Sources whose times overlap. Of an ordered scan those of one stretch come before all of the next, which is not even planned
+/// before it is needed.
+struct ScanStretch {
+    private(set) var memory: [Int] = []
+    private(set) var parts: [PartHandle] = []
+    private(set) var least = Int64.max
+    private(set) var greatest = Int64.min
+
+    /// The stretches of a snapshot in the order of a scan.
+    static func make(_ snapshot: TableSnapshot, order: BlockOrder) -> [ScanStretch] {
+        guard let column = snapshot.table.ordinal(of: snapshot.table.partitionColumn) else {
+            preconditionFailure("a table has its partition column")
+        }
+        guard order != .any else {
+            var whole = ScanStretch()
+            whole.memory = Array(snapshot.memory.indices)
+            whole.parts = snapshot.parts
+            return [whole]
+        }
+        var single: [ScanStretch] = []
+        for (index, batch) in snapshot.memory.enumerated() {
+            guard let times = times(of: batch, column: column) else { continue }
+            single.append(ScanStretch(memory: [index], least: times.lowerBound, greatest: times.upperBound))
+        }
+        for handle in snapshot.parts {
+            let record = handle.record
+            single.append(ScanStretch(parts: [handle], least: record.leastTime, greatest: record.greatestTime))
+        }
+        single.sort { $0.least < $1.least }
+        var stretches: [ScanStretch] = []
+        for one in single {
+            if let last = stretches.last, one.least <= last.greatest {
+                stretches[stretches.count - 1].merge(one)
+            } else {
+                stretches.append(one)
+            }
+        }
+        return order == .newestFirst ? stretches.reversed() : stretches
+    }
+
+    private mutating func merge(_ other: ScanStretch) {
+        memory += other.memory
+        parts += other.parts
+        least = min(least, other.least)
+        greatest = max(greatest, other.greatest)
+    }
+
+    static func times(of batch: ColumnBatch, column: Int) -> ClosedRange<Int64>? {
+        guard batch.rowCount > 0, case .integers(let times)? = batch.columns[column] else { return nil }
+        var (least, greatest) = (Int64.max, Int64.min)
+        for time in times.unsafeElements.prefix(batch.rowCount) {
+            least = min(least, time)
+            greatest = max(greatest, time)
+        }
+        return least...greatest
+    }
+}
