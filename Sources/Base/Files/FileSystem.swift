@@ -73,6 +73,8 @@ package protocol File: AnyObject, Sendable {
 
     func size() throws(FileError) -> Int64
     func truncate(to size: Int64) throws(FileError)
+    /// Makes the file `size` bytes long at least, and takes the space for that from the disk at once.
+    func allocate(_ size: Int64) throws(FileError)
     /// Makes the file's bytes and size durable.
     func sync() throws(FileError)
     /// To be called when nobody uses the file any more; a second call does nothing.
@@ -80,6 +82,16 @@ package protocol File: AnyObject, Sendable {
 }
 
 extension File {
+    package func allocate(_ size: Int64) throws(FileError) {
+        let zeros = [UInt8](repeating: 0, count: 1 << 16)
+        var length = try self.size()
+        while length < size {
+            let count = Int(min(size - length, Int64(zeros.count)))
+            try append(Array(zeros[..<count]))
+            length += Int64(count)
+        }
+    }
+
     /// Fills `buffer`.
     ///
     /// - Throws: `FileError.endOfFile` if the file ends before.

@@ -102,6 +102,12 @@ final class PosixFile: File {
         }
     }
 
+    func allocate(_ size: Int64) throws(FileError) {
+        var code = EINTR
+        while code == EINTR { code = posix_fallocate(descriptor.current, 0, off_t(size)) }
+        guard code == 0 else { throw FileError(.write, path, code: code) }
+    }
+
     func sync() throws(FileError) {
         guard retried({ Int(fdatasync(descriptor.current)) }) == 0 else { throw FileError(.sync, path, code: errno) }
     }

@@ -15,17 +15,34 @@ package final class FlushWorker: Sendable {
         var hasEnded = false
     }
 
+    /// When the log may be begun again after it failed.
+    private struct Recovery {
+        var next: ContinuousClock.Instant?
+        var pause = Duration.zero
+    }
+
+    /// The longest time between two attempts to begin the log again.
+    private static let longestPause = Duration.seconds(30)
+
     private let tables: [any Flushable]
     private let log: WriteAheadLog
     private let state = Monitor(State())
     private let report: @Sendable (StorageError) -> Void
-    private let recovery = Monitor(())
+    private let recovery = Monitor(Recovery())
+    private let space: DiskSpace?
+    private let restartPause: Duration
     /// Up to where the log was let go of, and up to where it may be next.
     private let released = Monitor((last: UInt64(0), next: UInt64(0)))
 
+    /// - Parameters:
+    ///   - space: told when a flush finds no space, and asked whether the log has to make room.
+    ///   - restartPause: how long a log that fails again soon after it was begun rests; doubled each time.
     package init(
-        tables: [any Sendable], log: WriteAheadLog, report: @escaping @Sendable (StorageError) -> Void
+        tables: [any Sendable], log: WriteAheadLog, space: DiskSpace? = nil, restartPause: Duration = .seconds(1),
+        report: @escaping @Sendable (StorageError) -> Void
     ) {
+        self.space = space
+        self.restartPause = restartPause
         self.tables = tables.map { table in
             guard let table = table as? any Flushable else { preconditionFailure("not a buffered table") }
             return table
@@ -72,11 +89,14 @@ package final class FlushWorker: Sendable {
             return (state.isClosing || state.asked > state.done, state.asked, state.isClosing)
         }
         let (all, ticket, last) = work ?? (false, 0, false)
+        space?.check()
         do throws(StorageError) {
             try flushNow(all: all)
             if all { state.notifying { $0.done = max($0.done, ticket) } }
         } catch {
             report(error)
+            // The next attempt finds the reserve.
+            if error.isOutOfSpace { space?.useReserve() }
             if all { state.notifying { $0.failure = error } }
             if !last { _ = state.wait(timeout: .seconds(1)) { $0.isClosing ? true : nil } }
         }
@@ -91,14 +111,20 @@ package final class FlushWorker: Sendable {
         for table in tables {
             do throws(StorageError) { try table.flush(all: all) } catch { failure = failure ?? error }
         }
+        if let space, space.state != .plenty { log.rotate() }
         releaseLog()
         if let failure { throw failure }
     }
 
-    /// After a failed write of the log: forgets what is not durable, and begins a new segment.
+    /// After a failed write of the log: forgets what is not durable, and begins a new segment; at once the first time, later after a
+    /// pause, so that a disk that goes on failing does not fill with segments.
     package func recoverLog() {
-        recovery.withLock { _ in
-            guard log.hasFailed else { return }
+        recovery.withLock { recovery in
+            let now = ContinuousClock.now
+            guard log.hasFailed, recovery.next.map({ now >= $0 }) ?? true else { return }
+            let isSoon = recovery.next.map { now - $0 < Self.longestPause } ?? false
+            recovery.pause = min(isSoon ? max(restartPause, recovery.pause * 2) : restartPause, Self.longestPause)
+            recovery.next = now + recovery.pause
             for table in tables { table.forgetUndurable() }
             do throws(FileError) {
                 try log.restart()
@@ -113,8 +139,12 @@ package final class FlushWorker: Sendable {
     private func releaseLog() {
         let newest = log.durablePosition
         let flushed = tables.reduce(newest) { min($0, $1.flushedThrough(at: newest)) }
-        let position = released.withLock { released in
-            guard flushed > released.next else { return nil as UInt64? }
+        let position = released.withLock { released -> UInt64? in
+            if let space, space.state != .plenty {
+                released = (flushed, flushed)
+                return flushed
+            }
+            guard flushed > released.next else { return nil }
             defer { released = (released.next, flushed) }
             return released.next
         }

@@ -40,6 +40,8 @@ package enum IngestError: Error, Sendable, Hashable {
 package final class WriteAheadLog: Sendable {
     /// A segment that has grown to this length is complete.
     package static let segmentLength: Int64 = 64 << 20
+    /// A segment that is shorter is not completed early.
+    private static let leastRotation: Int64 = 256 << 10
     /// How many damaged places of a segment are copied to quarantine at most.
     private static let quarantineLimit = 100
 
@@ -56,6 +58,8 @@ package final class WriteAheadLog: Sendable {
         /// Positions that failed for good; the last few, for those who still wait for them.
         var failed: [ClosedRange<UInt64>] = []
         var isClosed = false
+        /// The segment is to be completed although it is not long.
+        var isRotationWanted = false
         /// By segment number, for those that are complete: the last position in each.
         var closedSegments: [(number: UInt64, last: UInt64)] = []
     }
@@ -83,7 +87,8 @@ package final class WriteAheadLog: Sendable {
     ///   - quarantine: where damaged records are copied to.
     package init(
         directory: String, fileSystem: any FileSystem, durability: Durability, flushed: UInt64,
-        segmentLength: Int64 = WriteAheadLog.segmentLength, quarantine: Quarantine? = nil, times: WorkTimes = WorkTimes()
+        segmentLength: Int64 = WriteAheadLog.segmentLength, quarantine: Quarantine? = nil,
+        times: WorkTimes = WorkTimes()
     ) {
         self.times = times
         self.quarantine = quarantine
@@ -178,9 +183,15 @@ package final class WriteAheadLog: Sendable {
         let file = try fileSystem.open(path, .create)
         let salt = UInt32.random(in: 0 ... .max)
         let header = LogFormat.segmentHeader(durableBefore: durableBefore, salt: salt)
-        try file.append(header)
-        try file.sync()
-        try fileSystem.syncDirectory(directory)
+        do throws(FileError) {
+            try file.append(header)
+            try file.sync()
+            try fileSystem.syncDirectory(directory)
+        } catch {
+            // There is nothing in it, and another attempt takes another number.
+            try? fileSystem.remove(path)
+            throw error
+        }
         segment.withLock {
             $0.file = file
             $0.length = Int64(header.count)
@@ -222,26 +233,49 @@ package final class WriteAheadLog: Sendable {
     ///
     /// - Returns: false when the log is closed and nothing is left.
     private func writeNextGroup() -> Bool {
-        let group = state.wait { state -> [Pending]? in
-            if state.queue.isEmpty || state.failure != nil { return state.isClosed ? [] : nil }
-            defer { state.queue = [] }
-            return state.queue
-        }
-        guard let group, let last = group.last else { return false }
-        do throws(FileError) {
-            try times.measure(.log) { () throws(FileError) in try write(group) }
-            state.notifying { $0.durable = max($0.durable, last.position) }
-        } catch {
-            state.notifying { state in
-                state.failure = error.description
-                state.queue = []
-                if state.durable + 1 < state.nextPosition {
-                    state.failed.append((state.durable + 1)...(state.nextPosition - 1))
-                    state.failed = state.failed.suffix(16)
-                }
+        let work = state.wait { state -> (group: [Pending], rotates: Bool)? in
+            if state.queue.isEmpty || state.failure != nil {
+                if state.isClosed { return ([], false) }
+                return state.isRotationWanted && state.failure == nil ? ([], true) : nil
             }
+            defer { state.queue = [] }
+            return (state.queue, state.isRotationWanted)
+        }
+        guard let (group, rotates) = work, rotates || !group.isEmpty else { return false }
+        do throws(FileError) {
+            if let last = group.last {
+                try times.measure(.log) { () throws(FileError) in try write(group) }
+                state.notifying { $0.durable = max($0.durable, last.position) }
+            }
+            if rotates { try rotateEarly() }
+        } catch {
+            fail(error)
         }
         return true
+    }
+
+    private func fail(_ error: FileError) {
+        state.notifying { state in
+            state.failure = error.description
+            state.isRotationWanted = false
+            state.queue = []
+            if state.durable + 1 < state.nextPosition {
+                state.failed.append((state.durable + 1)...(state.nextPosition - 1))
+                state.failed = state.failed.suffix(16)
+            }
+        }
+    }
+
+    /// Asks for the present segment to be completed, so that it can go once its rows are in parts.
+    package func rotate() {
+        let isWorthIt = segment.withLock { $0.file != nil && $0.length >= Self.leastRotation }
+        if isWorthIt { state.notifying { $0.isRotationWanted = true } }
+    }
+
+    private func rotateEarly() throws(FileError) {
+        state.notifying { $0.isRotationWanted = false }
+        let (length, last) = segment.withLock { ($0.length, $0.last) }
+        if length >= Self.leastRotation { try rotate(after: last) }
     }
 
     private func write(_ group: [Pending]) throws(FileError) {

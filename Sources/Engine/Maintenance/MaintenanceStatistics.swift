@@ -1,4 +1,5 @@
 package import Core
+internal import Files
 package import Storage
 package import TableSchema
 
@@ -59,6 +60,15 @@ package enum MaintenanceError: Error, Sendable, CustomStringConvertible {
         case .merge(let partition, let error):
             "parts of table \(partition.table.number) of tenant \(partition.tenant) were not merged: \(error)"
         case .retention(let error): "old parts were not dropped: \(error)"
+        }
+    }
+
+    /// Whether a write found no space.
+    package var isOutOfSpace: Bool {
+        switch self {
+        case .merge(_, .file(let error)): error.isOutOfSpace
+        case .merge(_, .storage(let error)), .retention(let error): error.isOutOfSpace
+        case .merge: false
         }
     }
 }

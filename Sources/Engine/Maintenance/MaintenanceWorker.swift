@@ -125,6 +125,7 @@ package final class MaintenanceWorker: Sendable {
         return RetentionPlanner.plan(parts: records, tables: store.tables, now: now, policy: retention)
     }
 
+    /// Those that cannot be opened go with their partition, too.
     private var records: [PartRecord] { store.allParts.values.joined().map(\.record) }
 
     // MARK: Retention
@@ -206,7 +207,9 @@ package final class MaintenanceWorker: Sendable {
         guard let policy = policy.merge else { return nil }
         let parts = records
         note(parts, &memory, now)
-        let (unusable, merging) = (memory.unusable, memory.merging)
+        let setAside = Set(store.allParts.values.joined().lazy.filter(\.isSetAside).map(\.record.id))
+        let unusable = memory.unusable.union(setAside)
+        let merging = memory.merging
         let usable = parts.filter { !unusable.contains($0.id) && !merging.contains($0.id) }
         let busy = Set(memory.written.keys)
         let plans = store.tables.tables.flatMap { table in

@@ -12,6 +12,14 @@ package enum StorageError: Error, Hashable, Sendable, CustomStringConvertible {
     case part(path: String, PartError)
     case file(FileError)
 
+    /// Whether it may go once there is space.
+    package var isOutOfSpace: Bool {
+        switch self {
+        case .file(let error): error.isOutOfSpace
+        case .directoryInUse, .corruptCatalog, .unsupportedCatalog, .part: false
+        }
+    }
+
     package var description: String {
         switch self {
         case .directoryInUse(let path):

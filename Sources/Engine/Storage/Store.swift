@@ -40,6 +40,7 @@ package final class Store: Sendable {
         do throws(FileError) {
             try fileSystem.createDirectory(directory)
             lock = try fileSystem.lock(directory + "/LOCK")
+            DiskSpace.makeRoom(in: directory, fileSystem)
             try fileSystem.createDirectory(directory + "/parts")
         } catch {
             throw error.isLocked ? .directoryInUse(directory) : .file(error)

@@ -9,6 +9,7 @@ private import LogQL
 private import Maintenance
 internal import OTLP
 private import Readers
+private import Storage
 private import TableSchema
 private import Telemetry
 private import TraceSearch
@@ -26,6 +27,9 @@ struct Composition {
         engineConfiguration.flush.age = .nanoseconds(configuration.flushAge)
         engineConfiguration.maintenance = Self.maintenance(configuration)
         engineConfiguration.clock = Self.now
+        engineConfiguration.space = DiskSpace.Limits(
+            reserve: Int64(configuration.diskReserve), low: Int64(configuration.diskLow),
+            full: Int64(configuration.diskFull))
         Self.keepMemory()
         let engine = try Engine(engineConfiguration, fileSystem: PosixFileSystem(), report: log)
         self.engine = engine
@@ -61,6 +65,7 @@ struct Composition {
         var policy = MaintenanceWorker.Policy()
         if !configuration.merges { policy.merge = nil }
         if !configuration.drops { policy.retention = nil }
+        policy.limits.reserve = Int64(configuration.diskLow)
         return policy
     }
 
@@ -116,6 +121,23 @@ struct Composition {
             count("varve_merge_read_bytes_total", "Bytes of parts that were merged.") { merges.bytesRead.value }
             count("varve_merge_written_bytes_total", "Bytes of parts that merges wrote.") { merges.bytesWritten.value }
             count("varve_dropped_rows_total", "Rows that retention dropped.") { merges.droppedRows.value }
+        }
+        for kind in Damage.Kind.allCases {
+            metrics.computed(
+                "varve_damage_total", help: "Places in stored data that were found damaged since the start.",
+                labels: ["kind": kind.rawValue], monotonic: true
+            ) { Double(engine.damageCount(kind)) }
+        }
+        if let space = engine.space {
+            metrics.computed("varve_disk_free_bytes", help: "Free space of the disk, without the reserve.") {
+                Double(space.free)
+            }
+            metrics.computed("varve_disk_reserve_bytes", help: "Bytes of the disk that are set aside.") {
+                Double(space.reserved)
+            }
+            metrics.computed("varve_disk_state", help: "0 plenty of space, 1 merges stop, 2 ingest stops, too.") {
+                Double(space.state.rawValue)
+            }
         }
         guard let maintenance = engine.maintenanceStatistics else { return }
         func count(_ name: String, _ help: String, _ counter: Counter) {

@@ -5,7 +5,7 @@ package import Ingest
 package import Maintenance
 package import OTLP
 internal import Schema
-internal import Storage
+package import Storage
 package import TableSchema
 package import Telemetry
 
@@ -18,6 +18,8 @@ package struct EngineConfiguration: Sendable {
     package var maintenance: MaintenanceWorker.Policy?
     /// The time of day, for maintenance.
     package var clock: @Sendable () -> Timestamp = { .min }
+    /// What is done as the disk fills; nil writes on until it is full.
+    package var space: DiskSpace.Limits?
 
     package init(dataDirectory: String) { self.dataDirectory = dataDirectory }
 }
@@ -42,6 +44,8 @@ package final class Engine: Sendable {
     private let log: WriteAheadLog
     private let worker: FlushWorker
     private let flushThread: WorkerThread
+    /// Nil: not watched.
+    package let space: DiskSpace?
     private let maintenance: (worker: MaintenanceWorker, threads: [WorkerThread])?
     /// No setting lets longer requests in.
     package static let longestBody = 1 << 30
@@ -56,11 +60,22 @@ package final class Engine: Sendable {
             logTable = try LogTable(Self.table("otel_logs", tables))
             metricTable = try MetricTable(Self.table("otel_metrics", tables))
             store = try Store(
-                directory: configuration.dataDirectory, tables: tables, fileSystem: fileSystem, times: times)
+                directory: configuration.dataDirectory, tables: tables, fileSystem: fileSystem, times: times,
+                damage: DamageLog { damage in
+                    report.warning(
+                        "stored data is damaged; everything else is served",
+                        ["kind": .string(damage.kind.rawValue), "damage": .string("\(damage)")])
+                })
+            let space = configuration.space.map { limits in
+                DiskSpace(directory: configuration.dataDirectory, fileSystem: fileSystem, limits: limits) { event in
+                    Self.report(event, report)
+                }
+            }
+            self.space = space
             log = WriteAheadLog(
                 directory: configuration.dataDirectory + "/wal", fileSystem: fileSystem,
                 durability: configuration.durability, flushed: store.flushedPositions.values.max() ?? 0,
-                times: times)
+                quarantine: Quarantine(directory: configuration.dataDirectory, fileSystem: fileSystem), times: times)
             let (spanTable, logTable, metricTable) = (spanTable, logTable, metricTable)
             // A table of one tenant takes three times its flush size at most before requests wait.
             let memory = MemtableMemory(limit: max(9 * configuration.flush.bytes, 1 << 30))
@@ -73,7 +88,7 @@ package final class Engine: Sendable {
             metrics = BufferedTable(
                 metricTable.definition, store: store, log: log, limits: configuration.flush, memory: memory,
                 makeBuilder: { MetricBuilder(metricTable) })
-            worker = FlushWorker(tables: [spans, logs, metrics], log: log) { error in
+            worker = FlushWorker(tables: [spans, logs, metrics], log: log, space: space) { error in
                 report.error("a flush failed; it will be tried again", ["error": .string("\(error)")])
             }
             flushThread = worker.start()
@@ -83,12 +98,20 @@ package final class Engine: Sendable {
                     progress: { event in Self.report(event, tables, report) },
                     report: { error in
                         report.error("maintenance failed; it will be tried again", ["error": .string("\(error)")])
+                        if error.isOutOfSpace { space?.useReserve() }
                     })
                 return (worker, worker.start())
             }
             do throws(FileError) {
                 try log.start(
-                    report: { segment, scan in Self.report(segment, scan, report) },
+                    report: { segment, scan in
+                        Self.report(segment, scan, report)
+                        guard scan.skippedRecords > 0 else { return }
+                        store.damage.note(
+                            Damage(
+                                .log, segment,
+                                "\(scan.skippedRecords) places with \(scan.skippedBytes) bytes cannot be read"))
+                    },
                     replay: { record in replay(record, report) })
             } catch {
                 stopThreads()
@@ -133,19 +156,27 @@ package final class Engine: Sendable {
         }
     }
 
+    private static func report(_ event: DiskSpace.Event, _ report: Log) {
+        switch event {
+        case .state(.plenty, let free): report.info("there is space on the disk", ["free": .int(Int(free))])
+        case .state(.low, let free):
+            report.warning("the disk is nearly full: parts are not merged", ["free": .int(Int(free))])
+        case .state(.full, let free):
+            report.error("the disk is full: no data is taken until there is space", ["free": .int(Int(free))])
+        case .reserveUsed: report.error("a write found no space: the reserve is used")
+        case .reserveRestored: report.info("the reserve is set aside again")
+        case .noReserve(let error):
+            report.warning(
+                "there is no room for the reserve",
+                ["error": .string(error.map { "\($0)" } ?? "the disk is nearly full")])
+        }
+    }
+
     private static func report(_ segment: String, _ scan: SegmentScan, _ report: Log) {
         if scan.tornBytes > 0 {
             report.info(
                 "the log ends in a record that was not written whole",
                 ["segment": .string(segment), "bytes": .int(Int(scan.tornBytes))])
-        }
-        if scan.skippedRecords > 0 {
-            report.error(
-                "the log is damaged; records were skipped",
-                [
-                    "segment": .string(segment), "places": .int(scan.skippedRecords),
-                    "bytes": .int(Int(scan.skippedBytes)),
-                ])
         }
     }
 
@@ -206,6 +237,7 @@ package final class Engine: Sendable {
 
     /// Stores a request, whose protobuf bytes are given, and returns once it is durable (invariant 10).
     package func ingest(_ request: LoggedRequest, protobuf: [UInt8]) throws -> DecodeOutcome {
+        do throws(DiskSpace.Full) { try space?.admit() } catch { throw IngestError.unavailable(error.description) }
         var outcome = DecodeOutcome()
         let isDue =
             switch request.signal {
@@ -275,6 +307,9 @@ package final class Engine: Sendable {
     package func partCount(of table: TableID) -> Int {
         store.allParts.reduce(0) { $1.key.table == table ? $0 + $1.value.count : $0 }
     }
+
+    /// Places that were found damaged since the start.
+    package func damageCount(_ kind: Damage.Kind) -> Int { store.damage.count(kind) }
 
     /// What maintenance did; nil if it is off.
     package var maintenanceStatistics: MaintenanceStatistics? { maintenance?.worker.statistics }

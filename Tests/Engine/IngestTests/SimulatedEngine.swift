@@ -44,7 +44,7 @@ final class SimulatedEngine {
         spans = BufferedTable(
             tables.spans.definition, store: store, log: log, limits: FlushLimits(),
             makeBuilder: { SpanBuilder(tables.spans) })
-        worker = FlushWorker(tables: [logs, spans], log: log) { _ in }
+        worker = FlushWorker(tables: [logs, spans], log: log, restartPause: .zero) { _ in }
         var found: [SegmentScan] = []
         var failure: (any Error)?
         try log.start(

@@ -22,12 +22,14 @@ final class SimulatedFile: File {
     /// Runs `body` on the file's bytes.
     private func use<Value>(
         _ operation: FileError.Operation, counts: Bool,
+        adding count: Int = 0,
         _ body: (inout SimulatedFileSystem.Inode, inout SeededRandom, FileError?) -> Result<Value, FileError>
     ) throws(FileError) -> Value {
         let result: Result<Value, FileError> = fileSystem.state.withLock { state in
             guard isOpen.load(ordering: .relaxed) else { return .failure(FileError(operation, path, code: EBADF)) }
             guard state.life == life, !state.isDown else { return .failure(FileError(operation, path, code: EIO)) }
-            let failure = counts ? state.begin(operation, path) : nil
+            var failure = counts ? state.begin(operation, path) : nil
+            if failure == nil, count > state.room { failure = FileError(operation, path, code: ENOSPC) }
             // A file whose name is gone lives as long as it is open; only its bytes at the time of removal are kept here.
             guard var file = state.inodes[inode] else { return .failure(FileError(operation, path, code: EIO)) }
             let result = body(&file, &state.random, failure)
@@ -47,8 +49,8 @@ final class SimulatedFile: File {
     }
 
     func append(_ buffers: [UnsafeRawBufferPointer]) throws(FileError) {
-        try use(.write, counts: true) { file, random, failure -> Result<Void, FileError> in
-            let all = buffers.flatMap { Array($0) }
+        let all = buffers.flatMap { Array($0) }
+        try use(.write, counts: true, adding: all.count) { file, random, failure -> Result<Void, FileError> in
             guard let failure else {
                 file.bytes += all
                 return .success(())

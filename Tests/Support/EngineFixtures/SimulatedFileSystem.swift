@@ -49,6 +49,13 @@ package final class SimulatedFileSystem: FileSystem, Sendable {
         var plan: Plan?
         var isDown = false
         var isFull = false
+        /// Bytes of all files together; nil if there is no end to them.
+        var capacity: Int?
+
+        var room: Int {
+            guard let capacity else { return 1 << 40 }
+            return max(0, capacity - Set(names.values).reduce(0) { $0 + (inodes[$1]?.bytes.count ?? 0) })
+        }
     }
 
     let state: Mutex<State>
@@ -64,6 +71,9 @@ package final class SimulatedFileSystem: FileSystem, Sendable {
 
     /// While the disk is full nothing can be appended or created.
     package func setFull(_ isFull: Bool) { state.withLock { $0.isFull = isFull } }
+
+    /// Sets how many bytes all files may have together.
+    package func setCapacity(_ capacity: Int?) { state.withLock { $0.capacity = capacity } }
 
     package var isDown: Bool { state.withLock { $0.isDown } }
 
@@ -95,6 +105,14 @@ package final class SimulatedFileSystem: FileSystem, Sendable {
             state.life += 1
             state.isDown = false
             state.plan = nil
+        }
+    }
+
+    /// Whether a crash now would leave the file as it is.
+    package func isDurable(_ path: String) -> Bool {
+        state.withLock { state in
+            guard let inode = state.names[path], let file = state.inodes[inode] else { return false }
+            return state.durableNames[path] == inode && file.durable == file.bytes
         }
     }
 
@@ -225,7 +243,7 @@ package final class SimulatedFileSystem: FileSystem, Sendable {
         return Int64(bytes.count)
     }
 
-    package func freeSpace(at path: String) throws(FileError) -> Int64 { 1 << 40 }
+    package func freeSpace(at path: String) throws(FileError) -> Int64 { state.withLock { Int64($0.room) } }
 
     package func lock(_ path: String) throws(FileError) -> any FileLock {
         let life: Int? = state.withLock { state in

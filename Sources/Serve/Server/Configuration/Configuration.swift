@@ -16,6 +16,10 @@ package struct Configuration: Sendable {
     package var merges = true
     /// Whether rows are dropped once they have lived as long as Schema/ says.
     package var drops = false
+    /// Bytes of the disk: that are set aside, and below which merges and ingest stop.
+    package var diskReserve = 256 << 20
+    package var diskLow = 1 << 30
+    package var diskFull = 256 << 20
     /// In nanoseconds.
     package var queryTimeout: Int64 = 120_000_000_000
     package var queryMemory = 1 << 30

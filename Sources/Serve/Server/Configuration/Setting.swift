@@ -75,6 +75,24 @@ struct Setting: Sendable {
                 configuration.drops = try ValueText.oneOf([true, false], text) { $0 ? "on" : "off" }
             }),
         Setting(
+            key: "disk-reserve", value: "SIZE", help: "how much of the disk is set aside for when it is full",
+            show: { ValueText.size($0.diskReserve) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.diskReserve = try ValueText.size(text, in: 0...1 << 40)
+            }),
+        Setting(
+            key: "disk-low", value: "SIZE", help: "with less free space on the disk parts are not merged",
+            show: { ValueText.size($0.diskLow) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.diskLow = try ValueText.size(text, in: 0...1 << 50)
+            }),
+        Setting(
+            key: "disk-full", value: "SIZE", help: "with less free space on the disk no telemetry is taken",
+            show: { ValueText.size($0.diskFull) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.diskFull = try ValueText.size(text, in: 0...1 << 50)
+            }),
+        Setting(
             key: "query-timeout", value: "DURATION", help: "how long a query may run",
             show: { ValueText.duration($0.queryTimeout) },
             apply: { configuration, text throws(ValueError) in
