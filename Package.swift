@@ -222,7 +222,8 @@ let package = Package(
         tests(
             "Serve", "Server",
             imports: [
-                "Server", "API", "Columns", "Compression", "Core", "Files", "Ingest", "OTLP", "QueryModel", "Readers",
+                "Server", "API", "Columns", "Compression", "Core", "Files", "Ingest", "Maintenance", "OTLP",
+                "QueryModel", "Readers",
                 "Storage", "TableSchema", "Telemetry", "TraceFixtures",
             ]),
         .target(

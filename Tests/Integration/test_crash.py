@@ -1,7 +1,8 @@
 """Power is not asked before it goes: the server is killed while it takes in data, again and again.
 
-Senders stream uniquely numbered rows of all three signals; at a random moment the process gets SIGKILL and is started
-again. In the end every row that was acknowledged has to be found exactly once, and no other row more than once.
+Senders stream uniquely numbered rows of all three signals, parts are flushed many times a second and merged as soon as there
+are a few; at a random moment the process gets SIGKILL and is started again. In the end every row that was acknowledged has to
+be found exactly once, and no other row more than once.
 
     VARVE_CRASH_ROUNDS   rounds, default 20
     VARVE_CRASH_SEED     the seed of the moments, printed by every run
@@ -25,6 +26,8 @@ ROWS_PER_REQUEST = 20
 STEP = 1_000_000
 BASE = (time.time_ns() // 10**9 - 3_600) * 10**9
 PAGE = 4_000
+# Merges are nearly always under way.
+MERGING = ["--merge-parts", "1", "--merge-pause", "2ms"]
 
 
 def trace_id(request_number):
@@ -155,8 +158,9 @@ def test_no_acknowledged_row_is_lost_and_none_is_there_twice(rounds, capsys):
     moments = random.Random(seed)
     numbers = {signal: itertools.count(0, ROWS_PER_REQUEST) for signal in MAKERS}
     acknowledged = {signal: [] for signal in MAKERS}
-    server = Varve()
+    server = Varve(*MERGING)
     longest = 0.0
+    merges = running = 0
     try:
         server.start()
         for round_number in range(rounds):
@@ -166,17 +170,20 @@ def test_no_acknowledged_row_is_lost_and_none_is_there_twice(rounds, capsys):
             for sender in senders:
                 sender.start()
             end = time.monotonic() + moments.uniform(0.2, 2.0)
-            if moments.random() < 0.5:
-                # Let a flush be under way, or just over, when the end comes.
-                time.sleep(moments.uniform(0.1, 0.5))
-                flush = threading.Thread(target=quiet_flush, args=(server.http,), daemon=True)
-                flush.start()
+            flusher = Flusher(server.http)
+            if moments.random() < 0.8:
+                # Let a flush or a merge be under way, or just over, when the end comes.
+                time.sleep(moments.uniform(0, 0.2))
+                flusher.start()
             time.sleep(max(0, end - time.monotonic()))
+            merges += metric(server, "varve_merges_total")
+            running += metric(server, "varve_merges_running")
             if round_number == rounds - 1:
                 for sender in senders:
                     sender.stop.set()
                 for sender in senders:
                     sender.join()
+            flusher.stop.set()
             server.kill()
             for sender in senders:
                 sender.join(timeout=60)
@@ -196,16 +203,33 @@ def test_no_acknowledged_row_is_lost_and_none_is_there_twice(rounds, capsys):
             twice += len(repeated)
             problems += [f"{signal}: lost {missing[:10]}"] * bool(missing) + [f"{signal}: twice {repeated[:10]}"] * bool(repeated)
         with capsys.disabled():
-            print(f"{'rounds':>8} {'acked rows':>12} {'lost':>8} {'twice':>8} {'longest restart s':>18}")
-            print(f"{rounds:>8} {rows:>12} {lost:>8} {twice:>8} {longest:>18.2f}")
+            print(f"{'rounds':>8} {'acked rows':>12} {'merges':>8} {'under way':>10} {'lost':>8} {'twice':>8} {'longest restart s':>18}")
+            print(f"{rounds:>8} {rows:>12} {merges:>8.0f} {running:>10.0f} {lost:>8} {twice:>8} {longest:>18.2f}")
         assert rows > 0, "nothing was acknowledged"
+        assert merges > 0, "nothing was merged"
         assert not problems, f"seed {seed}: {problems}"
     finally:
         server.close()
 
 
-def quiet_flush(url):
-    try:
-        requests.post(url + "/varve/api/v1/admin/flush", timeout=60)
-    except requests.RequestException:
-        pass
+def metric(server, name):
+    """The sum of a metric over its labels."""
+    lines = server.get("/metrics").text.splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((name + " ", name + "{")))
+
+
+class Flusher(threading.Thread):
+    """Asks for one flush after the other until it is told to stop."""
+
+    def __init__(self, url):
+        super().__init__(daemon=True)
+        self.url = url
+        self.stop = threading.Event()
+
+    def run(self):
+        while not self.stop.is_set():
+            try:
+                requests.post(self.url + "/varve/api/v1/admin/flush", timeout=60)
+            except requests.RequestException:
+                return
+            time.sleep(0.02)

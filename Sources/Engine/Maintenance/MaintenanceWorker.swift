@@ -164,8 +164,7 @@ package final class MaintenanceWorker: Sendable {
         }
     }
 
-    /// Removes folders of partitions that are gone; one that a query still reads from is tried again, and else goes at the next
-    /// start.
+    /// Removes folders of partitions that are gone; one that a query still reads from is tried again.
     private func removeFolders(_ memory: inout Memory) {
         let present = Set(records.map { PartitionKey($0) })
         memory.dropped = memory.dropped.filter { key in

@@ -1,5 +1,6 @@
 internal import Columns
 package import Core
+internal import Parts
 package import Storage
 package import TableSchema
 
@@ -27,12 +28,19 @@ package struct PartitionKey: Hashable, Comparable, Sendable {
 
 /// When parts are merged, and how far.
 package struct MergePolicy: Sendable {
-    /// Parts of level 0 are merged once there are this many …
+    /// Parts of level 0 with short rows are merged once there are this many: dictionaries that each of them repeats outweigh
+    /// their rows, and queries read all of them.
     package var newParts = 8
+    /// Others are merged once they fill this many blocks, since a merge keeps a block of each input in memory, …
+    package var newBlocks = 16
+    /// … or there are this many, …
+    package var mostNewParts = 48
     /// … or once they have this many bytes.
     package var newBytes: Int64 = 256 << 20
+    /// Rows are short below this many bytes.
+    package var shortRowBytes: Int64 = 8
     /// The most inputs of a merge, and how many parts of one level above 0 wait for it.
-    package var fanIn = 16
+    package var fanIn = 18
     /// A part does not grow beyond this many bytes …
     package var targetBytes: Int64 = 4 << 30
     /// … or rows: a part's footer has an entry for every leaf and 8192 rows, and it stays in memory.
@@ -80,10 +88,13 @@ package struct MergePlan: Hashable, Sendable {
 /// Decides what to merge, from the catalog's records alone.
 ///
 /// A part's level is how often its rows have been rewritten, at most. While a partition is open, parts of one level become one
-/// of the next: 8 of level 0, 16 of level 1, and above that 16 once there are 32. A flush every 30 s makes 2880 parts a day, so
-/// 22 of level 2 are left when a day closes. Then all that is left is merged once more, 16 at a time and better compressed, to
-/// level 3: a row is rewritten three times. What comes late is merged among itself, and only while that at least doubles the
-/// size of what its rows are in, so that the work grows with the logarithm of their number.
+/// of the next: of level 0 8 with short rows, 16 to 48 of others; 18 of level 1, and above that 18 once there are 36. When it
+/// closes, all that is left is merged once more, 18 at a time and better compressed, to level 3. What comes late is merged among
+/// itself, and only while that at least doubles the size of what its rows are in, so that the work grows with the logarithm of
+/// their number.
+///
+/// A flush every 30 s makes 120 parts of an hour and 2880 of a day. With the flush, a row is so written three times in an
+/// hour's partition, and in a day's if flushes are small or large; four times between, and with short rows (decision 0017).
 ///
 /// Parts of half the target's size stay as they are: two others always fit into one.
 package enum MergePlanner {
@@ -132,23 +143,40 @@ package enum MergePlanner {
         let bytes = parts.reduce(0) { $0 + $1.byteCount }
         let rows = parts.reduce(0) { $0 + $1.rowCount }
         switch level {
-        case 0: return parts.count >= policy.newParts || bytes >= policy.newBytes
+        case 0:
+            if bytes >= policy.newBytes || parts.count >= policy.mostNewParts { return true }
+            if bytes < Int64(rows) * policy.shortRowBytes { return parts.count >= policy.newParts }
+            return parts.count >= policy.newParts && blocks(parts) >= policy.newBlocks
         case 1:
-            return parts.count >= policy.fanIn || bytes >= policy.targetBytes / 2 || rows >= policy.targetRows / 2
+            return parts.count >= waiting(bytes, rows, policy) || bytes >= policy.targetBytes / 2
+                || rows >= policy.targetRows / 2
         default:
             return parts.count >= 2 * policy.fanIn
         }
     }
 
-    /// The first of the parts, as many as one merge takes.
+    /// Of level 1: short rows are merged soon, others as late as it is bearable for queries.
+    private static func waiting(_ bytes: Int64, _ rows: Int, _ policy: MergePolicy) -> Int {
+        bytes < Int64(rows) * policy.shortRowBytes ? policy.fanIn : 4 * policy.fanIn
+    }
+
+    /// How many blocks the parts fill that a merge would have in memory at a time: one of each that has so many rows.
+    private static func blocks(_ parts: some Sequence<PartRecord>) -> Int {
+        parts.reduce(0) { $0 + min($1.rowCount, PartLayout.blockRows) } / PartLayout.blockRows
+    }
+
+    /// The first of the parts, as many as one merge takes: more than the fan-in if they are small.
     private static func fitting(_ parts: [PartRecord], _ policy: MergePolicy) -> [PartRecord] {
         var bytes: Int64 = 0
         var rows = 0
-        let taken = parts.prefix(policy.fanIn).prefix { part in
+        var held = 0
+        let taken = parts.prefix(policy.mostNewParts).enumerated().prefix { index, part in
             bytes += part.byteCount
             rows += part.rowCount
+            held += min(part.rowCount, PartLayout.blockRows)
             return bytes <= policy.targetBytes && rows <= policy.targetRows
-        }
+                && (index < policy.fanIn || held <= policy.fanIn * PartLayout.blockRows)
+        }.map(\.element)
         return Array(taken)
     }
 
@@ -158,8 +186,21 @@ package enum MergePlanner {
 
     private static func closed(_ key: PartitionKey, _ parts: [PartRecord], _ policy: MergePolicy) -> [MergePlan] {
         let finals = parts.filter { $0.level >= finalLevel }
-        if finals.isEmpty { return chunks(parts, policy).map { plan(key, $0, atLeast: finalLevel, policy) } }
         let late = parts.filter { $0.level < finalLevel }
+        // What flushes left goes the way of the others, and does not count as one more input each.
+        let new = parts.filter { $0.level == 0 }
+        if finals.isEmpty, new.count >= 2, new.count < parts.count, parts.count > policy.fanIn {
+            let inputs = fitting(new, policy)
+            if inputs.count >= 2 {
+                return [
+                    MergePlan(partition: key, inputs: inputs, level: 1, zstdLevel: policy.zstdLevel, isFinal: false)
+                ]
+            }
+        }
+        // As many do not come late before they are merged: they were there when the partition closed.
+        if finals.isEmpty || late.count > policy.fanIn / 2 {
+            return chunks(late, policy).map { plan(key, $0, atLeast: finalLevel, policy) }
+        }
         if late.count >= policy.closedParts { return [plan(key, alike(late, policy), atLeast: 0, policy)] }
         if finals.count > policy.closedParts { return [plan(key, alike(finals, policy), atLeast: 0, policy)] }
         return []

@@ -75,10 +75,7 @@ package final class Store: Sendable {
         for entry in entries {
             let path = folder + "/" + entry.name
             switch entry.kind {
-            case .directory:
-                removeGarbage(in: path, keeping: named, quarantine, fileSystem, depth: depth + 1)
-                // Only if it is empty: the folder of a partition that was dropped.
-                try? fileSystem.removeDirectory(path)
+            case .directory: removeGarbage(in: path, keeping: named, quarantine, fileSystem, depth: depth + 1)
             case .file:
                 guard entry.name.hasSuffix(".vp"), !named.contains(entry.name) else { continue }
                 if let quarantine {

@@ -26,6 +26,7 @@ struct Composition {
         engineConfiguration.flush.bytes = configuration.flushBytes
         engineConfiguration.flush.age = .nanoseconds(configuration.flushAge)
         engineConfiguration.maintenance = Self.maintenance(configuration)
+        if configuration.merges { engineConfiguration.flush.newParts = configuration.newPartLimit }
         engineConfiguration.clock = Self.now
         engineConfiguration.space = DiskSpace.Limits(
             reserve: Int64(configuration.diskReserve), low: Int64(configuration.diskLow),
@@ -33,6 +34,7 @@ struct Composition {
         Self.keepMemory()
         let engine = try Engine(engineConfiguration, fileSystem: PosixFileSystem(), report: log)
         self.engine = engine
+        Self.warn(configuration, engine, log)
 
         let metrics = MetricsRegistry()
         Self.register(engine, in: metrics)
@@ -63,10 +65,27 @@ struct Composition {
     private static func maintenance(_ configuration: Configuration) -> MaintenanceWorker.Policy? {
         guard configuration.merges || configuration.drops else { return nil }
         var policy = MaintenanceWorker.Policy()
+        policy.merge?.newParts = max(2, configuration.mergeParts)
+        policy.merge?.newBlocks = 2 * configuration.mergeParts
+        policy.merge?.mostNewParts = 6 * configuration.mergeParts
+        policy.merge?.closingDelay = configuration.mergeFinalAfter
+        policy.busyTime = min(policy.busyTime, configuration.mergeFinalAfter)
+        policy.pause = .nanoseconds(configuration.mergePause)
+        policy.threads = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)) / 2)
+        policy.retention?.rules = configuration.retentionRules
+        policy.retention?.byteLimit = configuration.retentionBytes.map { Int64($0) }
         if !configuration.merges { policy.merge = nil }
         if !configuration.drops { policy.retention = nil }
         policy.limits.reserve = Int64(configuration.diskLow)
         return policy
+    }
+
+    /// A rule for a tenant that has sent nothing may be a mistake, or ahead of its time.
+    private static func warn(_ configuration: Configuration, _ engine: Engine, _ log: Log) {
+        let known = engine.tenants
+        for tenant in Set(configuration.retentionRules.compactMap(\.tenant)).subtracting(known) {
+            log.warning("a rule of retention names a tenant that has no data", ["tenant": .string(tenant.name)])
+        }
     }
 
     /// Memtables are freed in tens of megabytes, and their successors want as many: the pages stay with the process.

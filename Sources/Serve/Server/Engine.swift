@@ -303,6 +303,9 @@ package final class Engine: Sendable {
         ]
     }
 
+    /// Those that have rows in parts.
+    package var tenants: Set<TenantID> { store.tenants }
+
     /// The number of parts of a table.
     package func partCount(of table: TableID) -> Int {
         store.allParts.reduce(0) { $1.key.table == table ? $0 + $1.value.count : $0 }

@@ -19,6 +19,7 @@ private func worker(
 ) -> MaintenanceWorker {
     var policy = MaintenanceWorker.Policy()
     policy.merge?.newParts = 3
+    policy.merge?.mostNewParts = 3
     change(&policy)
     return MaintenanceWorker(
         test.store, policy: policy, clock: { Timestamp(nanoseconds: 0) }, report: { reports.add($0) })

@@ -228,6 +228,15 @@ struct OTLPRoutesTests {
         #expect(json.header("Retry-After") == "1")
     }
 
+    @Test func `a tenant that sends too fast gets 429 with Retry-After (O-6)`() {
+        let client = OTLPClient(.failure(.throttled("too many parts are waiting to be merged")))
+        let response = client.post("/v1/logs", [1])
+        #expect(response.status == 429 && response.body == status(8, "too many parts are waiting to be merged"))
+        #expect(response.header("Retry-After") == "1" && response.header("Content-Type") == Self.protobuf)
+        let json = client.post(json: "{}")
+        #expect(json.status == 429 && json.text == #"{"code":8,"message":"too many parts are waiting to be merged"}"#)
+    }
+
     @Test func `a tenant that cannot be is 400`() {
         let response = OTLPClient().post(tenant: "../x")
         #expect(response.status == 400 && response.text.hasPrefix(#"{"code":3,"message":"invalid X-Scope-OrgID"#))

@@ -3,6 +3,7 @@ import Core
 import Files
 import Foundation
 import Ingest
+import Maintenance
 import Testing
 
 @testable import Server
@@ -73,6 +74,48 @@ struct ConfigurationTests {
         #expect(configuration.logLevel == .debug)
         #expect(configuration.corsOrigins == .only(["https://a.example.com", "https://*.b.example.com"]))
         #expect(configuration.otlpCORSOrigins == .any)
+    }
+
+    @Test func `rules of retention name tables, tenants and services, and read back as they are shown`() throws {
+        let file = """
+            retention: "on"
+            retention-rules:
+              - table=otel_logs keep=14d
+              - tenant=acme table=otel_traces keep=168h
+              - service="check out, new" keep=forever
+            retention-size: 100GiB
+            """
+        let (result, _) = try load(file: file)
+        #expect(result.problems == [])
+        let configuration = result.configuration
+        #expect(configuration.retentionBytes == 100 << 30)
+        #expect(configuration.retentionRules.count == 3)
+        #expect(configuration.retentionRules[0].timeToLive == Int64(14) * 86_400_000_000_000)
+        #expect(configuration.retentionRules[1].tenant?.name == "acme")
+        #expect(configuration.retentionRules[2].service == Array("check out, new".utf8))
+        #expect(configuration.retentionRules[2].timeToLive == nil)
+        let setting = try #require(Setting.named("retention-rules"))
+        let shown = setting.show(configuration)
+        let again = try load(flags: [("retention-rules", shown)]).result.configuration
+        #expect(again.retentionRules == configuration.retentionRules)
+    }
+
+    @Test(arguments: [
+        ("table=otel_log keep=1d", "unknown table \"otel_log\"; did you mean \"otel_logs\"?"),
+        ("tenant=a/b keep=1d", "\"a/b\" cannot be a tenant's name"),
+        ("table=otel_logs", "a rule needs keep=DURATION or keep=forever"),
+        ("table=otel_logs keep=soon", "\"soon\" is no duration; it looks like 30s, 1m30s or 500ms"),
+        ("service=a service=b keep=1d", "service stands twice in one rule"),
+        ("servise=a keep=1d", "unknown word \"servise\" in a rule; did you mean \"service\"?"),
+        ("service=\"a keep=1d", "a quote is not closed in service=\"a keep=1d"),
+        (
+            "service=a table=otel_service_dependencies_1h keep=1d",
+            "the table otel_service_dependencies_1h has no services that a rule could tell apart"
+        ),
+    ])
+    func `a rule of retention that cannot be meant is refused`(rule: String, message: String) throws {
+        let problems = try load(flags: [("retention-rules", rule)]).result.problems
+        #expect(problems.map(\.message) == [message])
     }
 
     @Test(arguments: [

@@ -26,10 +26,13 @@ final class EngineDirectory {
     /// What engines on this directory have logged.
     var logged: [Log.Entry] { entries.all }
 
-    func open(_ durability: Durability = .written) throws -> Engine {
+    func open(
+        _ durability: Durability = .written, _ change: (inout EngineConfiguration) -> Void = { _ in }
+    ) throws -> Engine {
         var configuration = EngineConfiguration(dataDirectory: path)
         configuration.durability = durability
         configuration.flush.age = .seconds(3600)
+        change(&configuration)
         let entries = entries
         return try Engine(
             configuration, fileSystem: PosixFileSystem(), report: Log(level: .info) { entries.add($0) })

@@ -1,6 +1,7 @@
 package import API
 package import Core
 package import Ingest
+package import Maintenance
 
 /// All that an operator can set. See `Setting.all` for what each is called and how it is written.
 package struct Configuration: Sendable {
@@ -14,12 +15,24 @@ package struct Configuration: Sendable {
     package var flushAge: Int64 = 30_000_000_000
     /// Whether parts are merged.
     package var merges = true
-    /// Whether rows are dropped once they have lived as long as Schema/ says.
-    package var drops = false
     /// Bytes of the disk: that are set aside, and below which merges and ingest stop.
     package var diskReserve = 256 << 20
     package var diskLow = 1 << 30
     package var diskFull = 256 << 20
+    /// How many parts of flushes in a partition are merged, at the most.
+    package var mergeParts = 8
+    /// How often there is a look for something to merge, in nanoseconds.
+    package var mergePause: Int64 = 5_000_000_000
+    /// How long after its end a partition is merged for the last time, in nanoseconds.
+    package var mergeFinalAfter: Int64 = 3_600_000_000_000
+    /// With more parts of flushes in a partition, its tenant has to wait until merges have caught up.
+    package var newPartLimit = 400
+    /// Whether rows are dropped once they have lived.
+    package var drops = true
+    /// How long some rows live, instead of what Schema/ says.
+    package var retentionRules: [RetentionRule] = []
+    /// The most bytes of all parts; beyond, the oldest partitions go.
+    package var retentionBytes: Int?
     /// In nanoseconds.
     package var queryTimeout: Int64 = 120_000_000_000
     package var queryMemory = 1 << 30

@@ -68,11 +68,51 @@ struct Setting: Sendable {
                 configuration.merges = try ValueText.oneOf([true, false], text) { $0 ? "on" : "off" }
             }),
         Setting(
-            key: "retention", value: "SWITCH",
-            help: "whether partitions older than their table's time to live are dropped",
+            key: "merge-parts", value: "N",
+            help: "how many parts of flushes in a partition are merged at least, and six times as many at most",
+            show: { "\($0.mergeParts)" },
+            apply: { configuration, text throws(ValueError) in
+                configuration.mergeParts = try ValueText.integer(text, in: 1...64)
+            }),
+        Setting(
+            key: "merge-pause", value: "DURATION", help: "how often there is a look for something to merge",
+            show: { ValueText.duration($0.mergePause) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.mergePause = try ValueText.duration(text)
+            }),
+        Setting(
+            key: "merge-final-after", value: "DURATION",
+            help: "how long after its end a partition is merged for the last time",
+            show: { ValueText.duration($0.mergeFinalAfter) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.mergeFinalAfter = try ValueText.duration(text)
+            }),
+        Setting(
+            key: "max-new-parts", value: "N",
+            help: "with more parts of flushes in a partition, its tenant is refused until merges have caught up",
+            show: { "\($0.newPartLimit)" },
+            apply: { configuration, text throws(ValueError) in
+                configuration.newPartLimit = try ValueText.integer(text, in: 16...100_000)
+            }),
+        Setting(
+            key: "retention", value: "SWITCH", help: "whether rows are dropped once they have lived: on or off",
             show: { $0.drops ? "on" : "off" },
             apply: { configuration, text throws(ValueError) in
                 configuration.drops = try ValueText.oneOf([true, false], text) { $0 ? "on" : "off" }
+            }),
+        Setting(
+            key: "retention-rules", value: "LIST",
+            help:
+                "how long some rows live: [tenant=NAME] [table=NAME] [service=NAME] keep=DURATION, with commas between",
+            show: { RetentionText.text($0.retentionRules) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.retentionRules = try RetentionText.rules(text)
+            }),
+        Setting(
+            key: "retention-size", value: "SIZE", help: "the most bytes of all parts; the oldest partitions go first",
+            show: { $0.retentionBytes.map { ValueText.size($0) } ?? "none" },
+            apply: { configuration, text throws(ValueError) in
+                configuration.retentionBytes = text == "none" ? nil : try ValueText.size(text, in: 1 << 20...1 << 60)
             }),
         Setting(
             key: "disk-reserve", value: "SIZE", help: "how much of the disk is set aside for when it is full",
