@@ -144,7 +144,10 @@ let package = Package(
         // Commands
         module("Commands", "Corpus"),
         .executableTarget(
-            name: "varve-bench", dependencies: ["Core", "Corpus"], path: "Sources/Commands/varve-bench",
+            name: "varve-bench",
+            dependencies: [
+                "Columns", "Core", "Corpus", "Files", "Indexing", "OTLP", "Parts", "Schema", "TableSchema", "Telemetry",
+            ], path: "Sources/Commands/varve-bench",
             swiftSettings: common),
         tests("Commands", "Corpus", imports: ["Corpus"]),
         .executableTarget(
@@ -198,7 +201,9 @@ let package = Package(
             path: "Tests/Support/EngineFixtures", swiftSettings: common),
         tests(
             "Engine", "Parts",
-            imports: ["Columns", "Core", "EngineFixtures", "Files", "OTLP", "Parts", "TableSchema", "Telemetry"]),
+            imports: [
+                "Columns", "Core", "EngineFixtures", "Files", "Indexing", "OTLP", "Parts", "TableSchema", "Telemetry",
+            ]),
         tests(
             "Engine", "Storage",
             imports: [
@@ -217,7 +222,7 @@ let package = Package(
         tests("Signals", "OTLP", imports: ["Columns", "Core", "EngineFixtures", "OTLP", "TableSchema", "Telemetry"]),
         tests(
             "Engine", "Maintenance",
-            imports: ["Columns", "Core", "Files", "Maintenance", "Parts", "Storage", "TableSchema"]),
+            imports: ["Columns", "Core", "Files", "Indexing", "Maintenance", "Parts", "Storage", "TableSchema"]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
         tests(
             "Serve", "Server",

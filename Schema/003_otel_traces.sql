@@ -33,7 +33,9 @@ CREATE TABLE otel_traces (
         flags                    UInt32
     ),
     dropped_links_count      UInt32,
-    INDEX by_trace_id trace_id TYPE bloom_filter(0.001)
+    INDEX by_trace_id trace_id TYPE bloom_filter(0.001),
+    INDEX by_attributes attributes TYPE token_postings,
+    INDEX by_event_attributes events.attributes TYPE token_postings
 ) PARTITION BY toStartOfHour(start_time)
   -- A trace's spans stand together: its id is stored once, and reading it touches one block.
   ORDER BY (toStartOfMinute(start_time), trace_id, start_time)

@@ -2,6 +2,7 @@ import Columns
 import Core
 import Corpus
 import Encoding
+import Indexing
 import OTLP
 import Parts
 import TableSchema
@@ -89,11 +90,30 @@ extension FuzzTarget {
         withUnsafeBytes(of: word.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
+    private static let probes: [IndexProbe] = [
+        .ids([1, 0x1234_5678_9ABC_DEF0]),
+        .attribute(AttributeProbe(key: Array("http.request.method".utf8), text: "GET")),
+        IndexProbe.containing(anyOf: [Array(" order ".utf8), Array("needleqzv7f3a91".utf8)]) ?? .ids([2]),
+    ]
+
+    private static func search(
+        _ part: Part, _ probe: IndexProbe, _ ordinal: Int, _ definition: TableDefinition
+    ) throws {
+        var sets = [try part.candidates(probe, column: ordinal)]
+        if case .nested(let fields) = definition.columns[ordinal].type {
+            for field in fields.indices { sets.append(try part.candidates(probe, column: ordinal, field: field)) }
+        }
+        for set in sets.compactMap({ $0 }) {
+            precondition(set.blockCount == part.blockCount, "blocks of another part")
+        }
+    }
+
     private static func read(_ bytes: [UInt8], _ definition: TableDefinition) {
         guard let part = try? Part(MemoryFile(bytes), table: definition) else { return }
         for ordinal in definition.columns.indices {
             _ = try? part.mayContain(0x1234_5678_9ABC_DEF0, column: ordinal)
             _ = try? part.blocks(mayContaining: 1, column: ordinal)
+            for probe in probes { try? search(part, probe, ordinal, definition) }
             _ = try? part.dictionary(ordinal)
             let keys = part.attributeKeys(ordinal)
             for block in 0..<min(part.blockCount, 64) {

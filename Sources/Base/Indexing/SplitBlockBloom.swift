@@ -59,8 +59,18 @@ package struct SplitBlockBloom: Sendable, Equatable {
     /// Asks a stored filter where it lies. Bytes that are no filter say "maybe", so that damage never hides a row.
     package static func mayContain(_ hash: UInt64, in filter: UnsafeRawBufferPointer) -> Bool {
         guard isWellFormed(filter.count) else { return true }
-        let start = block(hash, of: filter.count / blockBytes) &* blockBytes
-        let line = filter.loadUnaligned(fromByteOffset: start, as: SIMD8<UInt32>.self)
+        return lineMayContain(hash, filter, at: block(hash, of: filter.count / blockBytes) &* blockBytes)
+    }
+
+    /// Where the line of a hash begins in a filter of `count` bytes; nil if there is no such filter.
+    package static func offset(ofLine hash: UInt64, filterBytes count: Int) -> Int? {
+        isWellFormed(count) ? block(hash, of: count / blockBytes) &* blockBytes : nil
+    }
+
+    /// Asks the line of 32 bytes that begins at `start`; "maybe" if there is none.
+    package static func lineMayContain(_ hash: UInt64, _ bytes: UnsafeRawBufferPointer, at start: Int) -> Bool {
+        guard start >= 0, start <= bytes.count - blockBytes else { return true }
+        let line = bytes.loadUnaligned(fromByteOffset: start, as: SIMD8<UInt32>.self)
         let missing = mask(hash) & ~line
         return missing == .zero
     }
@@ -78,7 +88,7 @@ package struct SplitBlockBloom: Sendable, Equatable {
     }
 
     @inline(__always)
-    private static func block(_ hash: UInt64, of count: Int) -> Int {
+    static func block(_ hash: UInt64, of count: Int) -> Int {
         Int(truncatingIfNeeded: ((hash &>> 32) &* UInt64(truncatingIfNeeded: count)) &>> 32)
     }
 

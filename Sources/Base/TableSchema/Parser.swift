@@ -151,7 +151,11 @@ struct Parser {
     mutating func index() throws(SchemaError) -> ClausesSyntax.Index {
         try expect(keyword: "INDEX")
         let name = try name("the index's name")
-        let column = try self.name("the indexed column")
+        var column = try self.name("the indexed column")
+        if token.kind == .symbol(.dot) {
+            advance()
+            column.text += "." + (try self.name("the indexed field")).text
+        }
         try expect(keyword: "TYPE")
         let start = token
         let kind: SkipIndexDefinition.Kind

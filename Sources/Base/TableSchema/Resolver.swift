@@ -77,7 +77,7 @@ struct Resolver {
             guard !definitions.contains(where: { $0.name == index.name.text }) else {
                 throw file.error(at: index.name.offset, "there is an index '\(index.name.text)' already")
             }
-            let column = try table.column(index.column, in: file)
+            let column = try table.indexedColumn(index.column, in: file)
             guard index.kind.canIndex(column.type) else {
                 throw file.error(at: index.column.offset, "this kind of index takes no \(column.type.sql)")
             }
@@ -92,8 +92,11 @@ extension SkipIndexDefinition.Kind {
         switch (self, type) {
         case (.bloomFilter, .fixed), (.bloomFilter, .string), (.bloomFilter, .lowCardinality), (.bloomFilter, .integer):
             true
-        case (.tokenBloom, .string), (.tokenBloom, .lowCardinality), (.tokenBloom, .attributes): true
-        case (.tokenPostings, .string), (.tokenPostings, .lowCardinality), (.tokenPostings, .attributes): true
+        case (.tokenBloom, .string), (.tokenBloom, .lowCardinality), (.tokenBloom, .attributes), (.tokenBloom, .fixed):
+            true
+        case (.tokenPostings, .string), (.tokenPostings, .lowCardinality), (.tokenPostings, .attributes),
+            (.tokenPostings, .fixed):
+            true
         case (.minMax, .integer), (.minMax, .float): true
         default: false
         }
@@ -101,6 +104,15 @@ extension SkipIndexDefinition.Kind {
 }
 
 extension TableDefinition {
+    /// A column, or a field of a nested one, `events.attributes`, of those that indexes of tokens take.
+    fileprivate func indexedColumn(_ name: Name, in file: SourceFile) throws(SchemaError) -> ColumnDefinition {
+        let path = name.text.split(separator: ".", maxSplits: 1).map(String.init)
+        guard path.count == 2, case .nested(let fields)? = column(path[0])?.type,
+            let field = fields.first(where: { $0.name == path[1] }), field.type == .attributes
+        else { return try column(name, in: file) }
+        return field
+    }
+
     func column(_ name: Name, in file: SourceFile) throws(SchemaError) -> ColumnDefinition {
         guard let column = column(name.text) else {
             throw file.error(at: name.offset, "'\(self.name)' has no column '\(name.text)'")

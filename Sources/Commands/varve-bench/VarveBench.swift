@@ -14,6 +14,7 @@ struct VarveBench {
             case "ingest": try IngestCommand(Arguments(arguments, known: IngestCommand.options)).run()
             case "size": try SizeCommand(Arguments(arguments, known: SizeCommand.options)).run()
             case "query": try QueryCommand(Arguments(arguments, known: QueryCommand.options)).run()
+            case "index": try IndexCommand(Arguments(arguments, known: IndexCommand.options)).run()
             case "help", "--help", "-h": print(usage)
             default: throw BenchError.usage("unknown subcommand '\(command)'\n\n\(usage)")
             }
@@ -37,6 +38,8 @@ struct VarveBench {
                     starts a server of its own, loads DIR into it, waits until nothing was merged for 12 seconds, and reports
           size      --data-dir DIR [--binary .build/release/varve] [--history FILE]
                     bytes per row by column of a data directory that no server has open
+          index     --dir DIR [--signal traces|logs] [--part-rows 500000] [--limit-rows N] [--history FILE]
+                    size, cost and effect of each kind of skip index on the corpus's columns
           query     --url http://HOST:PORT --corpus DIR [--runs 20] [--pid SERVER] [--only NAME] [--history FILE]
                     latencies of typical queries over a loaded corpus
         """

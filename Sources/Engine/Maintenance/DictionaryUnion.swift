@@ -123,10 +123,10 @@ struct DictionaryUnion {
 
     /// - Returns: nil if the union is larger than `limits`.
     static func make(
-        _ streams: [EntryStream?], limits: Limits?, zstdLevel: Int32, wantsHashes: Bool
+        _ streams: [EntryStream?], limits: Limits?, zstdLevel: Int32, use: DictionaryUse
     ) throws(MergeFailure) -> DictionaryUnion? {
         var codes = streams.map { [UInt32](repeating: 0, count: $0?.codeCount ?? 0) }
-        var writer = DictionaryWriter(zstdLevel: zstdLevel, wantsHashes: wantsHashes)
+        var writer = DictionaryWriter(zstdLevel: zstdLevel, use: use)
         var bytes = 0
         while let least = least(streams), let entry = streams[least]?.entry {
             let number = writer.count

@@ -87,16 +87,13 @@ struct MergeSurvey {
     ///   - keys: by input, the leaf's name there.
     ///   - share: a dictionary pays if it has at most one entry for so many values.
     private mutating func strings(
-        _ key: LeafKey, _ keys: [LeafKey?], isOrdered: Bool, share: Int
+        _ key: LeafKey, _ keys: [LeafKey?], lane: LaneEntry? = nil, isOrdered: Bool, share: Int
     ) throws(MergeFailure) -> MergedLeaf {
         var leaf = MergedLeaf(number: 0, kind: .strings, kinds: [.codes, .strings], keys: keys)
-        let wantsHashes = table.indexes.contains { index in
-            guard case .bloomFilter = index.kind else { return false }
-            return index.column.number == key.column && key.role == .values
-        }
         if let (streams, indexes) = try streams(keys, isOrdered: isOrdered, share: share),
             let union = try DictionaryUnion.make(
-                streams, limits: isOrdered ? nil : limits(keys, share), zstdLevel: zstdLevel, wantsHashes: wantsHashes)
+                streams, limits: isOrdered ? nil : limits(keys, share), zstdLevel: zstdLevel,
+                use: DictionaryUse(key, lane, in: table))
         {
             leaf.kind = .codes
             leaf.codes = union.codes.map { Buffer($0) }
@@ -211,7 +208,7 @@ struct MergeSurvey {
                     MergedLeaf(
                         number: add(LeafPlan(key: key, kind: .strings)), kind: .strings, kinds: kinds, keys: keys))
             } else if kinds.contains(.strings) {
-                lanes.append(try strings(key, keys, isOrdered: false, share: 2))
+                lanes.append(try strings(key, keys, lane: lane, isOrdered: false, share: 2))
             } else {
                 lanes.append(
                     MergedLeaf(

@@ -52,6 +52,7 @@ struct ColumnEncoder: ~Copyable {
     private(set) var dictionaries: [DictionaryEntry] = []
     private(set) var dictionaryBytes: [UInt8] = []
     private(set) var shapes: [ShapesEntry] = []
+    var indexer: ColumnIndexer
     private var encoder: PageEncoder
     /// The columns whose codes must be ordered like their strings.
     private let orderedColumns: Set<UInt16>
@@ -63,7 +64,8 @@ struct ColumnEncoder: ~Copyable {
     /// The last leaf of ids of 8 bytes, which those of later columns may refer to.
     private var idLeaf: (leaf: Int, values: FixedColumn)?
 
-    init(zstdLevel: Int32, orderedColumns: Set<UInt16>) {
+    init(zstdLevel: Int32, orderedColumns: Set<UInt16>, indexer: ColumnIndexer) {
+        self.indexer = indexer
         encoder = PageEncoder(zstdLevel: zstdLevel)
         self.orderedColumns = orderedColumns
     }
@@ -77,11 +79,13 @@ struct ColumnEncoder: ~Copyable {
         case (.integers(let values), _): encode(integers: values, key, selection, zones: true)
         case (.floats(let values), _): encode(floats: values, key, selection)
         case (.fixed(let values), _):
+            indexer.add(column, definition.id, selection)
             encode(fixed: values, key, selection, sibling: isInner ? nil : idLeaf)
             if !isInner, values.width == 8, leaves[leaves.count - 1].kind == .fixed8 {
                 idLeaf = (leaves.count - 1, values)
             }
         case (.strings(let strings), let type):
+            indexer.add(column, definition.id, selection)
             encode(strings: strings, key, selection, isLowCardinality: type == .lowCardinality)
         case (.arrays(let arrays), _): encode(arrays: arrays, key, selection)
         case (.attributes(let attributes), _):
@@ -343,6 +347,8 @@ struct ColumnEncoder: ~Copyable {
         attributes: AttributesColumn, _ column: UInt16, _ selection: RowSelection
     ) {
         let lanes = UsedLanes(attributes, selection)
+        indexer.add(
+            attributes, column, lanes: lanes.lanes, lanes.selections, blocks: selection.blockEnds.count)
         encode(naturals: lanes.shapeCodes, LeafKey(column: column, role: .shapes), selection)
         shapes.append(lanes.entry(column, attributes))
         for (number, lane) in lanes.lanes.enumerated() {

@@ -1,5 +1,7 @@
+internal import Columns
 internal import Core
 internal import Encoding
+package import TableSchema
 
 /// A dictionary of a part that is being written.
 package struct EncodedDictionary: Sendable {
@@ -7,8 +9,37 @@ package struct EncodedDictionary: Sendable {
     var bytes: [UInt8]
     /// The XXH3-64 of each entry, if a bloom filter wants them.
     var hashes: [UInt64]
+    /// The token of each entry, if it is a dictionary of an attribute that is indexed.
+    var tokens: [UInt64] = []
+    /// The entries, if they are texts that are indexed: where each ends, and their bytes.
+    var ends: [Int] = []
+    var contents: [UInt8] = []
 
     package var count: Int { entry.count }
+}
+
+/// What skip indexes want of the entries of a dictionary.
+package struct DictionaryUse: Sendable {
+    /// Hashes for bloom filters.
+    package var hashes = false
+    /// Texts that are cut into tokens.
+    package var texts = false
+    /// The lane whose values are indexed.
+    package var lane: LaneEntry?
+
+    package init() {}
+
+    /// For the values of a leaf.
+    package init(_ key: LeafKey, _ lane: LaneEntry? = nil, in table: TableDefinition) {
+        for index in table.indexes where index.column.number == key.column {
+            switch (index.kind, key.role) {
+            case (.bloomFilter, .values): hashes = true
+            case (.tokenBloom, .values), (.tokenPostings, .values): texts = true
+            case (.tokenBloom, .lane), (.tokenPostings, .lane): self.lane = lane
+            default: break
+            }
+        }
+    }
 }
 
 /// Encodes the entries of a sorted dictionary, page by page.
@@ -20,11 +51,13 @@ package struct DictionaryWriter: ~Copyable {
         entry: DictionaryEntry(count: 0, isSorted: true, pages: []), bytes: [], hashes: [])
     private var lengths: [UInt32] = []
     private var contents: [UInt8] = []
-    private let wantsHashes: Bool
+    private let use: DictionaryUse
+    private let lane: LaneTokens?
 
-    package init(zstdLevel: Int32, wantsHashes: Bool) {
+    package init(zstdLevel: Int32, use: DictionaryUse) {
         encoder = PageEncoder(zstdLevel: zstdLevel)
-        self.wantsHashes = wantsHashes
+        self.use = use
+        lane = use.lane.flatMap { $0.type == .string ? LaneTokens($0) : nil }
     }
 
     package var count: Int { dictionary.entry.count + lengths.count }
@@ -33,7 +66,12 @@ package struct DictionaryWriter: ~Copyable {
     package mutating func append(_ entry: UnsafeRawBufferPointer) {
         lengths.append(UInt32(entry.count))
         contents.append(contentsOf: entry)
-        if wantsHashes { dictionary.hashes.append(XXH3.hash(entry)) }
+        if use.hashes { dictionary.hashes.append(XXH3.hash(entry)) }
+        if let lane { dictionary.tokens.append(lane.token(entry)) }
+        if use.texts {
+            dictionary.contents.append(contentsOf: entry)
+            dictionary.ends.append(dictionary.contents.count)
+        }
         if lengths.count == PartLayout.blockRows || contents.count >= Self.pageBytes { finishPage() }
     }
 

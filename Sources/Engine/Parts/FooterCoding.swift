@@ -1,5 +1,6 @@
 internal import Columns
 internal import Core
+internal import Indexing
 internal import TableSchema
 
 /// Writes the footer's numbers: little-endian base-128 varints, zigzag for signed ones.
@@ -147,7 +148,23 @@ extension PartFooter {
             writer.integer(bloom.page.offset)
             writer.page(bloom.page)
         }
+        writeTokenIndexes(&writer)
         return writer.bytes
+    }
+
+    /// Nothing where there are none, as in parts that were written before there were any.
+    private func writeTokenIndexes(_ writer: inout FooterWriter) {
+        guard !tokenIndexes.isEmpty else { return }
+        writer.natural(tokenIndexes.count)
+        for index in tokenIndexes {
+            writer.natural(Int(index.column))
+            writer.natural(Int(index.kind.rawValue))
+            writer.natural(index.firstBlock)
+            writer.natural(index.blockCount)
+            writer.integer(index.offset)
+            writer.integer(index.directory.offset)
+            writer.page(index.directory)
+        }
     }
 
     private func writeDictionaries(_ writer: inout FooterWriter) {
@@ -234,7 +251,31 @@ extension PartFooter {
             try page.place(&end, limit)
             blooms.append(BloomEntry(column: column, group: group == 0 ? nil : group - 1, page: page))
         }
+        if !reader.isAtEnd { try readTokenIndexes(&reader, limit) }
         guard reader.isAtEnd else { throw .corruptFooter("it goes on after its end") }
+    }
+
+    private mutating func readTokenIndexes(
+        _ reader: inout FooterReader, _ limit: Int64
+    ) throws(PartError) {
+        for _ in 0..<(try reader.count()) {
+            let column = UInt16(try reader.natural(below: 1 << 16))
+            guard let kind = TokenIndex.Kind(rawValue: UInt8(try reader.natural(below: 256))) else {
+                throw .corruptFooter("an index's kind is unknown")
+            }
+            let first = try reader.natural(below: blockRows.count)
+            let blocks = try reader.natural(below: blockRows.count - first + 1)
+            guard blocks > 0 else { throw .corruptFooter("an index has no blocks") }
+            let offset = try reader.integer()
+            guard offset >= 0, offset <= limit else { throw .corruptFooter("an index lies outside the file") }
+            var end = try reader.integer()
+            var directory = try reader.page()
+            try directory.place(&end, limit)
+            tokenIndexes.append(
+                TokenIndexEntry(
+                    column: column, kind: kind, firstBlock: first, blockCount: blocks, offset: offset,
+                    directory: directory))
+        }
     }
 
     private mutating func readDictionaries(

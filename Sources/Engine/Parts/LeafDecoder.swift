@@ -1,7 +1,6 @@
 internal import Columns
 internal import Core
 internal import Encoding
-private import Synchronization
 
 /// Decodes one page of a leaf into a column.
 struct LeafDecoder: ~Copyable {
@@ -157,17 +156,5 @@ enum Offsets {
             memory.base[i + 1] = UInt32(sum)
         }
         return Buffer(owner: memory, base: memory.base, count: lengths.count + 1)
-    }
-}
-
-/// The dictionaries of a part that have been read.
-final class DictionaryCache: Sendable {
-    private let known: Mutex<[StringDictionary?]>
-
-    init(count: Int) { known = Mutex(Array(repeating: nil, count: count)) }
-
-    subscript(number: Int) -> StringDictionary? {
-        get { known.withLock { $0[number] } }
-        set { known.withLock { $0[number] = newValue } }
     }
 }

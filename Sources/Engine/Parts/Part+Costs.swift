@@ -1,5 +1,6 @@
 package import Columns
 internal import Core
+package import Indexing
 internal import TableSchema
 
 /// What reading a column costs, told by the footer alone.

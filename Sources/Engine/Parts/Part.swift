@@ -15,7 +15,10 @@ package final class Part: Sendable {
     let leafOfKey: [LeafKey: Int]
     let shapesOfColumn: [UInt16: Int]
     let leavesOfColumn: [UInt16: [Int]]
-    private let dictionaries: DictionaryCache
+    private let dictionaries: PartCache<StringDictionary>
+    let tokenIndexes: PartCache<TokenIndex>
+    /// By bloom filter: whether its checksum was found right.
+    private let checkedBlooms: PartCache<Bool>
     /// By block: the number of rows before it.
     private let firstRows: [Int]
 
@@ -32,7 +35,9 @@ package final class Part: Sendable {
         shapesOfColumn = Dictionary(
             footer.shapes.enumerated().map { ($1.column, $0) }, uniquingKeysWith: { first, _ in first })
         leavesOfColumn = Dictionary(grouping: footer.leaves.indices) { [footer] in footer.leaves[$0].key.column }
-        dictionaries = DictionaryCache(count: footer.dictionaries.count)
+        dictionaries = PartCache(count: footer.dictionaries.count)
+        tokenIndexes = PartCache(count: footer.tokenIndexes.count)
+        checkedBlooms = PartCache(count: footer.blooms.count)
         var rows = 0
         firstRows = footer.blockRows.map { count in
             rows += count
@@ -67,7 +72,7 @@ package final class Part: Sendable {
         _ hash: UInt64, column ordinal: Int, statistics: QueryStatistics? = nil
     ) throws(PartError) -> Bool {
         let column = table.columns[ordinal].id.number
-        guard let bloom = footer.blooms.first(where: { $0.column == column && $0.group == nil }) else {
+        guard let bloom = footer.blooms.firstIndex(where: { $0.column == column && $0.group == nil }) else {
             return true
         }
         return try probe(bloom, hash, statistics)
@@ -79,12 +84,16 @@ package final class Part: Sendable {
     ) throws(PartError) -> [Int] {
         guard try mayContain(hash, column: ordinal, statistics: statistics) else { return [] }
         let column = table.columns[ordinal].id.number
-        let groups = footer.blooms.filter { $0.column == column && $0.group != nil }
+        let groups = footer.blooms.indices.filter {
+            footer.blooms[$0].column == column && footer.blooms[$0].group != nil
+        }
         guard !groups.isEmpty else { return Array(0..<blockCount) }
         var blocks: [Int] = []
         var first = 0
         for (group, count) in footer.groupBlocks.enumerated() {
-            if let bloom = groups.first(where: { $0.group == group }), try !probe(bloom, hash, statistics) {
+            if let bloom = groups.first(where: { footer.blooms[$0].group == group }),
+                try !probe(bloom, hash, statistics)
+            {
                 first += count
                 continue
             }
@@ -94,12 +103,21 @@ package final class Part: Sendable {
         return blocks
     }
 
+    /// Asks a filter. The first time it is read whole and checked; a part does not change, so one line is enough later.
     private func probe(
-        _ bloom: BloomEntry, _ hash: UInt64, _ statistics: QueryStatistics?
+        _ number: Int, _ hash: UInt64, _ statistics: QueryStatistics?
     ) throws(PartError) -> Bool {
+        let bloom = footer.blooms[number]
+        guard let line = SplitBlockBloom.offset(ofLine: hash, filterBytes: bloom.page.storedLength) else { return true }
+        if checkedBlooms[number] == true {
+            let bytes = try readBytes(at: bloom.page.offset + Int64(line), count: SplitBlockBloom.blockBytes)
+            statistics?[.bloom].bytesRead.add(bytes.count, ordering: .relaxed)
+            return bytes.withUnsafeBytes { SplitBlockBloom.lineMayContain(hash, $0, at: 0) }
+        }
         let bytes = try read(bloom.page, column: bloom.column, block: 0)
+        checkedBlooms[number] = true
         statistics?[.bloom].bytesRead.add(bytes.count, ordering: .relaxed)
-        return bytes.withUnsafeBytes { SplitBlockBloom.mayContain(hash, in: $0) }
+        return bytes.withUnsafeBytes { SplitBlockBloom.lineMayContain(hash, $0, at: line) }
     }
 
     // MARK: Columns
@@ -380,17 +398,21 @@ package final class Part: Sendable {
         _ page: PageEntry, column: UInt16, block: Int, _ statistics: QueryStatistics? = nil
     ) throws(PartError) -> [UInt8] {
         guard page.storedLength > 0 else { return [] }
-        let bytes: [UInt8]
-        do throws(FileError) {
-            bytes = try file.readExactly(at: page.offset, count: page.storedLength)
-        } catch {
-            throw error.isEndOfFile
-                ? .truncated : .file(operation: error.operation.rawValue, errno: error.code)
-        }
+        let bytes = try readBytes(at: page.offset, count: page.storedLength)
         guard UInt32(truncatingIfNeeded: XXH3.hash(bytes)) == page.checksum else {
             throw .checksumMismatch(column: column, block: block)
         }
         statistics?.bytesRead.add(page.storedLength, ordering: .relaxed)
         return bytes
+    }
+
+    /// Reads bytes that somebody else checks.
+    func readBytes(at offset: Int64, count: Int) throws(PartError) -> [UInt8] {
+        do throws(FileError) {
+            return try file.readExactly(at: offset, count: count)
+        } catch {
+            throw error.isEndOfFile
+                ? .truncated : .file(operation: error.operation.rawValue, errno: error.code)
+        }
     }
 }

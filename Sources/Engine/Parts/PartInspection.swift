@@ -1,10 +1,11 @@
 internal import Columns
+internal import Indexing
 internal import TableSchema
 
 /// How many bytes one thing takes in a part's file.
 package struct StoredSize: Sendable {
     /// `column`, `nested.field`, `attributes[key]`, with ` lengths`, ` shapes` or ` dictionary` where it is not the values;
-    /// `footer` and `bloom column` for the rest.
+    /// `footer`, `bloom column`, `tokenbf column` and `token_postings column` for the rest.
     package var path: String
     package var bytes: Int
     package var pages: Int
@@ -31,6 +32,12 @@ extension Part {
             if let number = leaf.dictionary { add(path + " dictionary", footer.dictionaries[number].pages) }
         }
         for bloom in footer.blooms { add("bloom \(name(bloom.column))", [bloom.page]) }
+        for index in footer.tokenIndexes {
+            // Its pages stand before the directory.
+            let path = "\(index.kind == .postings ? "token_postings" : "tokenbf") \(name(index.column))"
+            add(path, [index.directory])
+            sizes[path]?.bytes += Int(max(index.directory.offset - index.offset, 0))
+        }
         let rest = Int(fileLength) - sizes.values.reduce(0) { $0 + $1.bytes }
         sizes["footer"] = StoredSize(path: "footer", bytes: rest, pages: 1, encodings: [:])
         return sizes.values.sorted { ($1.bytes, $0.path) < ($0.bytes, $1.path) }

@@ -1,11 +1,12 @@
 package import Columns
 internal import Core
+internal import Indexing
 package import TableSchema
 
 /// The shape of a part's file; docs/FORMAT.md describes every byte.
 ///
 /// ```
-/// magic, version | pages of row group 0: leaf by leaf, block by block | … | dictionaries | bloom filters | footer | trailer
+/// magic, version | pages of row group 0: leaf by leaf, block by block | … | dictionaries | skip indexes | footer | trailer
 /// ```
 ///
 /// A *leaf* is one run of pages with the same meaning: the values of a column, the lengths of its lists, the shapes of its
@@ -153,6 +154,19 @@ struct BloomEntry {
     var page: PageEntry
 }
 
+/// An index of the tokens of some blocks in a row (`TokenIndex`).
+struct TokenIndexEntry {
+    var column: UInt16
+    var kind: TokenIndex.Kind
+    var firstBlock: Int
+    var blockCount: Int
+    /// Where its pages begin; the directory says how many bytes they have.
+    var offset: Int64
+    var directory: PageEntry
+
+    var blocks: Range<Int> { firstBlock..<(firstBlock + blockCount) }
+}
+
 /// Everything that a part says of itself.
 struct PartFooter {
     var table: TableID
@@ -170,6 +184,7 @@ struct PartFooter {
     var dictionaries: [DictionaryEntry] = []
     var shapes: [ShapesEntry] = []
     var blooms: [BloomEntry] = []
+    var tokenIndexes: [TokenIndexEntry] = []
 
     var rowCount: Int { blockRows.reduce(0, +) }
 }
@@ -189,12 +204,14 @@ package enum PartError: Error, Hashable, Sendable, CustomStringConvertible {
     case checksumMismatch(column: UInt16, block: Int)
     /// A page with the right checksum that cannot be decoded.
     case corruptPage(column: UInt16, block: Int)
+    /// An index of tokens that is damaged; the block is the first of those that it is about.
+    case corruptIndex(column: UInt16, block: Int)
     case file(operation: String, errno: Int32)
 
     /// Whether the file is not what was written; what the disk refuses may be there again later.
     package var isDamage: Bool {
         switch self {
-        case .notAPart, .truncated, .corruptFooter, .wrongTable, .checksumMismatch, .corruptPage: true
+        case .notAPart, .truncated, .corruptFooter, .wrongTable, .checksumMismatch, .corruptPage, .corruptIndex: true
         case .unsupportedVersion, .file: false
         }
     }
@@ -210,6 +227,7 @@ package enum PartError: Error, Hashable, Sendable, CustomStringConvertible {
             "it is of table \(found.number), not of table \(expected.number)"
         case .checksumMismatch(let column, let block): "the checksum of column \(column) in block \(block) is wrong"
         case .corruptPage(let column, let block): "column \(column) in block \(block) cannot be decoded"
+        case .corruptIndex(let column, let block): "the index of column \(column) from block \(block) on is damaged"
         case .file(let operation, let errno): "the disk refused to \(operation): error \(errno)"
         }
     }

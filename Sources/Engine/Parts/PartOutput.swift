@@ -67,6 +67,24 @@ struct PartOutput {
         bytes.append(contentsOf: filter)
     }
 
+    /// Appends an index of tokens: its pages, and the directory behind them.
+    mutating func append(
+        _ segment: TokenIndexWriter.Segment, _ column: ColumnID, _ kind: TokenIndex.Kind, _ footer: inout PartFooter
+    ) {
+        let start = Int64(offset)
+        bytes.append(contentsOf: segment.pages)
+        let directory = segment.directory
+        footer.tokenIndexes.append(
+            TokenIndexEntry(
+                column: column.number, kind: kind, firstBlock: segment.firstBlock, blockCount: segment.blockCount,
+                offset: start,
+                directory: PageEntry(
+                    encoding: EncodingID.plain.rawValue, compression: CompressionID.none.rawValue,
+                    count: 0, rawLength: directory.count, storedLength: directory.count,
+                    checksum: UInt32(truncatingIfNeeded: XXH3.hash(directory)), offset: Int64(offset))))
+        bytes.append(contentsOf: directory)
+    }
+
     /// Appends the footer and the trailer, which end the file.
     mutating func append(_ footer: PartFooter) {
         let raw = footer.encoded()

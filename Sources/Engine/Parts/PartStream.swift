@@ -35,7 +35,7 @@ package struct PartPlan: Sendable {
 ///
 /// 1. The caller gives each leaf its values of the block, in any order, and ends the block.
 /// 2. The pages of a row group gather in memory, leaf by leaf; they go to the file when the group has 64 blocks or 32 MiB.
-/// 3. `finish` writes dictionaries, bloom filters, footer and trailer, and syncs the file. Until a catalog record names it,
+/// 3. `finish` writes dictionaries, skip indexes, footer and trailer, and syncs the file. Until a catalog record names it,
 ///    it is no part of anything (invariant 2).
 package struct PartStream: ~Copyable {
     package struct Limits: Sendable {
@@ -91,6 +91,9 @@ package struct PartStream: ~Copyable {
     private var groupLength = 0
     private var groupBlocks = 0
     private var blooms: [Bloom] = []
+    private var indexes: [TokenIndexWriter]
+    /// By leaf: the indexes that its values go to, and what lane it is.
+    private var feeds: [[(index: Int, lane: LaneTokens?)]]
     private var rowCount = 0
     /// Whether a page was made that no reader would take: the part is of no use then.
     package private(set) var isUnreadable = false
@@ -117,6 +120,8 @@ package struct PartStream: ~Copyable {
         footer.leaves = plan.leaves.map {
             LeafEntry(key: $0.key, kind: $0.kind, dictionary: $0.dictionary, sibling: $0.sibling)
         }
+        indexes = TokenIndexWriter.make(table)
+        feeds = Self.feeds(indexes, plan)
         for index in table.indexes {
             let key = LeafKey(column: index.column.number, role: .values)
             guard case .bloomFilter(let falsePositives) = index.kind,
@@ -129,6 +134,7 @@ package struct PartStream: ~Copyable {
     // MARK: Values of the block
 
     package mutating func append(integers values: [Int64], to leaf: Int) {
+        values.withUnsafeBufferPointer { indexTokens(integers: $0, of: leaf) }
         let page = values.withUnsafeBufferPointer { encoder.encode(integers: $0) }
         add(page, decoded: values.count * 8, to: leaf)
         let zone = Self.zone(values)
@@ -148,6 +154,7 @@ package struct PartStream: ~Copyable {
     }
 
     package mutating func append(floats values: [Double], to leaf: Int) {
+        indexLane(leaf, count: values.count) { _, _ in }
         let page = values.withUnsafeBufferPointer { encoder.encode(floats: $0) }
         add(page, decoded: values.count * 8, to: leaf)
     }
@@ -160,6 +167,7 @@ package struct PartStream: ~Copyable {
     }
 
     private mutating func index(fixed bytes: UnsafeRawBufferPointer, width: Int, of leaf: Int) {
+        for feed in feeds[leaf] { indexes[feed.index].add(ids: bytes, width: width) }
         for bloom in blooms.indices where blooms[bloom].leaf == leaf {
             var last: UnsafeRawBufferPointer?
             for start in stride(from: 0, to: bytes.count, by: width) {
@@ -175,7 +183,7 @@ package struct PartStream: ~Copyable {
 
     /// Whether the values of a leaf have to be seen even if its page is copied.
     package func isIndexed(_ leaf: Int) -> Bool {
-        leaf == timeLeaf || isSibling(leaf) || blooms.contains { $0.leaf == leaf }
+        leaf == timeLeaf || isSibling(leaf) || !feeds[leaf].isEmpty || blooms.contains { $0.leaf == leaf }
     }
 
     /// Whether pages of another leaf refer to those of this one.
@@ -195,6 +203,7 @@ package struct PartStream: ~Copyable {
         guard isIndexed(leaf), page.count > 0 else { return }
         switch values {
         case .integers(let values)?:
+            indexTokens(integers: values.unsafeElements, of: leaf)
             guard leaf == timeLeaf else { return }
             for value in values.unsafeElements {
                 footer.leastTime = min(footer.leastTime, value)
@@ -205,10 +214,14 @@ package struct PartStream: ~Copyable {
             index(fixed: UnsafeRawBufferPointer(values.bytes.unsafeElements), width: values.width, of: leaf)
         case .naturals(let codes)?: index(codes: codes.unsafeElements, of: leaf)
         case .strings(let values)?:
+            indexTokens(of: leaf, count: values.codes.count) { body in
+                for row in 0..<values.codes.count { body(values.bytes(row)) }
+            }
             for bloom in blooms.indices where blooms[bloom].leaf == leaf {
                 for row in 0..<values.codes.count { blooms[bloom].keys.insert(XXH3.hash(values.bytes(row))) }
             }
-        case .floats?, .arrays?, nil: preconditionFailure("an indexed page was copied unseen")
+        case .floats(let values)?: indexLane(leaf, count: values.count) { _, _ in }
+        case .arrays?, nil: preconditionFailure("an indexed page was copied unseen")
         }
     }
 
@@ -233,6 +246,7 @@ package struct PartStream: ~Copyable {
             + blooms.reduce(0) { sum, bloom in
                 sum + bloom.keys.byteCount + bloom.groups.reduce(0) { $0 + $1.count * 8 }
             }
+            + indexes.reduce(0) { $0 + $1.byteCount }
     }
 
     private mutating func encode(fixed bytes: [UInt8], width: Int, _ leaf: Int) -> EncodedPage {
@@ -261,6 +275,7 @@ package struct PartStream: ~Copyable {
 
     private mutating func index(codes: UnsafeBufferPointer<UInt32>, of leaf: Int) {
         guard let dictionary = footer.leaves[leaf].dictionary else { return }
+        indexTokens(codes, of: dictionaries[dictionary], leaf)
         for bloom in blooms.indices where blooms[bloom].leaf == leaf {
             for code in codes { blooms[bloom].keys.insert(dictionaries[dictionary].hashes[Int(code)]) }
         }
@@ -271,6 +286,16 @@ package struct PartStream: ~Copyable {
             contents.withUnsafeBufferPointer { encoder.encode(strings: lengths, bytes: $0) }
         }
         add(page, decoded: contents.count + lengths.count * 4, to: leaf)
+        indexTokens(of: leaf, count: lengths.count) { body in
+            contents.withUnsafeBytes { contents in
+                var start = 0
+                for length in lengths {
+                    let end = start + Int(length)
+                    body(UnsafeRawBufferPointer(rebasing: contents[start..<end]))
+                    start = end
+                }
+            }
+        }
         for bloom in blooms.indices where blooms[bloom].leaf == leaf {
             contents.withUnsafeBytes { contents in
                 var start = 0
@@ -327,6 +352,71 @@ package struct PartStream: ~Copyable {
         footer.leaves[leaf].pages.append(entry)
     }
 
+    // MARK: Tokens
+
+    private static func feeds(
+        _ indexes: [TokenIndexWriter], _ plan: PartPlan
+    ) -> [[(index: Int, lane: LaneTokens?)]] {
+        plan.leaves.map { leaf in
+            var feeds: [(index: Int, lane: LaneTokens?)] = []
+            for (number, index) in indexes.enumerated() where index.column.number == leaf.key.column {
+                if leaf.key.role == .values { feeds.append((number, nil)) }
+                guard leaf.key.role == .lane,
+                    let shapes = plan.shapes.first(where: { $0.column == leaf.key.column })
+                else { continue }
+                feeds.append((number, LaneTokens(shapes.lanes[Int(leaf.key.lane)])))
+            }
+            return feeds
+        }
+    }
+
+    /// Adds a lane's values to the indexes of its attributes.
+    private mutating func indexLane(
+        _ leaf: Int, count: Int, _ body: (LaneTokens, inout TokenIndexWriter) -> Void
+    ) {
+        guard count > 0 else { return }
+        for feed in feeds[leaf] {
+            guard let lane = feed.lane else { continue }
+            lane.forEachToken { indexes[feed.index].add(token: $0) }
+            body(lane, &indexes[feed.index])
+        }
+    }
+
+    private mutating func indexTokens(integers values: UnsafeBufferPointer<Int64>, of leaf: Int) {
+        indexLane(leaf, count: values.count) { lane, index in
+            guard lane.type == .int || lane.type == .bool else { return }
+            for value in values { index.add(token: lane.token(value)) }
+        }
+    }
+
+    private mutating func indexTokens(
+        _ codes: UnsafeBufferPointer<UInt32>, of dictionary: EncodedDictionary, _ leaf: Int
+    ) {
+        indexLane(leaf, count: codes.count) { lane, index in
+            guard lane.type == .string else { return }
+            for code in codes { index.add(token: dictionary.tokens[Int(code)]) }
+        }
+        for feed in feeds[leaf] where feed.lane == nil {
+            dictionary.contents.withUnsafeBytes { contents in
+                indexes[feed.index].add(codes: codes, count: dictionary.count) { entry in
+                    let start = entry == 0 ? 0 : dictionary.ends[entry - 1]
+                    return UnsafeRawBufferPointer(rebasing: contents[start..<dictionary.ends[entry]])
+                }
+            }
+        }
+    }
+
+    /// - Parameter forEach: hands over the strings one by one.
+    private mutating func indexTokens(
+        of leaf: Int, count: Int, _ forEach: ((UnsafeRawBufferPointer) -> Void) -> Void
+    ) {
+        indexLane(leaf, count: count) { lane, index in
+            guard lane.type == .string else { return }
+            forEach { index.add(token: lane.token($0)) }
+        }
+        for feed in feeds[leaf] where feed.lane == nil { forEach { indexes[feed.index].add(text: $0) } }
+    }
+
     // MARK: Blocks and groups
 
     /// Ends a block, to which every leaf was given its page.
@@ -337,6 +427,7 @@ package struct PartStream: ~Copyable {
         for leaf in footer.leaves {
             precondition(leaf.pages.count == footer.blockRows.count, "every leaf has a page in every block")
         }
+        for index in indexes.indices { indexes[index].endBlock() }
         groupBlocks += 1
         if groupBlocks == PartLayout.groupBlocks || groupLength >= limits.groupBytes { try endGroup() }
     }
@@ -360,6 +451,10 @@ package struct PartStream: ~Copyable {
             blooms[bloom].keys.removeAll()
         }
         try endBlooms()
+        for index in indexes.indices where !indexes[index].segments.isEmpty {
+            indexes[index].writeSegments(&output, &footer)
+            try output.write(to: file)
+        }
     }
 
     /// Once a part has so many distinct values that there will be no filter over all of it, those of its groups can be written,
@@ -402,6 +497,10 @@ package struct PartStream: ~Copyable {
             }
             let all = bloom.groups.flatMap { $0 }
             output.append(bloom: all, bloom.falsePositives, bloom.column, group: nil, &footer)
+        }
+        for index in indexes.indices {
+            indexes[index].endSegment()
+            indexes[index].writeSegments(&output, &footer)
         }
         output.append(footer)
         try output.write(to: file)

@@ -26,7 +26,7 @@ package struct PartSummary: Hashable, Sendable {
 /// Writes rows that are in the table's order as one part.
 ///
 /// 1. Every column is encoded leaf by leaf into memory: a part from a flush is a few megabytes.
-/// 2. Row groups are written one after the other, each leaf's pages of the group together, then dictionaries, bloom filters,
+/// 2. Row groups are written one after the other, each leaf's pages of the group together, then dictionaries, skip indexes,
 ///    footer and trailer: one file, one pass.
 /// 3. The file is synced. It becomes part of the table by a catalog record, and by nothing else (invariant 2).
 package enum PartWriter {
@@ -46,7 +46,7 @@ package enum PartWriter {
         precondition(!rows.rows.isEmpty, "a part has rows")
         let selection = RowSelection(
             rows: Array(rows.rows), blockEnds: BlockCutter.ends(of: rows.rows, in: batch, table))
-        var encoder = ColumnEncoder(zstdLevel: zstdLevel, orderedColumns: orderedColumns(table))
+        var encoder = ColumnEncoder(zstdLevel: zstdLevel, orderedColumns: orderedColumns(table), indexer: ColumnIndexer(table, work))
         for (definition, column) in zip(table.columns, batch.columns) {
             guard let column else { preconditionFailure("a flushed batch has every column") }
             encoder.encode(column, definition, selection)
@@ -61,7 +61,10 @@ package enum PartWriter {
         writeLeaves(encoder, &footer, &output)
         footer.dictionaries = encoder.dictionaries
         output.append(dictionaries: encoder.dictionaryBytes, &footer)
-        work.measure(.index, within: .encode) { writeBlooms(batch, selection, table, &footer, &output) }
+        work.measure(.index, within: .encode) {
+            writeBlooms(batch, selection, table, &footer, &output)
+            encoder.indexer.finish(&output, &footer)
+        }
         footer.shapes = encoder.shapes
         output.append(footer)
         let length = output.offset
@@ -152,6 +155,11 @@ package enum BloomKeys {
     package static func hash(_ id: TraceID) -> UInt64 {
         var words = (id.high.bigEndian, id.low.bigEndian)
         return withUnsafeBytes(of: &words) { XXH3.hash($0) }
+    }
+
+    package static func hash(_ id: SpanID) -> UInt64 {
+        var word = id.word.bigEndian
+        return withUnsafeBytes(of: &word) { XXH3.hash($0) }
     }
 
     static func hashes(of column: Column, rows: ArraySlice<UInt32>) -> [UInt64] {

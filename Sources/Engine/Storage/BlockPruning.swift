@@ -1,5 +1,6 @@
 internal import Columns
 internal import Core
+internal import Indexing
 internal import Parts
 private import Synchronization
 
@@ -34,6 +35,8 @@ struct BlockPruning {
         case .strings: .dictionary
         case .attribute, .nestedAttribute: .attributeKey
         case .anyOf(let filters): filters.first.map(index) ?? .zone
+        case .allOf(let filters): filters.last.map(index) ?? .zone
+        case .indexed: .tokens
         }
     }
 
@@ -45,6 +48,9 @@ struct BlockPruning {
     private func askIndexes(_ filter: BoundFilter, _ blocks: inout BlockSet) throws {
         switch filter {
         case .ids(let column, let ids):
+            // "None" is in no index.
+            guard !ids.contains(where: \.isZero) else { return }
+            try askTokens(.ids(ids.map(BloomKeys.hash)), column, field: nil, &blocks)
             let possible = try blooms(column, ids, among: blocks)
             skip(&blocks, by: .bloom) { possible.contains($0) }
         case .anyOf(let filters):
@@ -53,17 +59,46 @@ struct BlockPruning {
             let silent = BlockPruning(part: part, statistics: QueryStatistics())
             for choice in filters where possible != blocks {
                 var some = blocks
+                some.keep { !choice.isRuledOut(part, block: $0) }
                 try silent.askIndexes(choice, &some)
                 possible.formUnion(some)
             }
-            skip(&blocks, by: .bloom) { possible.contains($0) }
+            var index = SkipIndex.bloom
+            for kind in [SkipIndex.bloom, .tokens] {
+                let bytes = silent.statistics[kind].bytesRead.load(ordering: .relaxed)
+                statistics[kind].bytesRead.add(bytes, ordering: .relaxed)
+                if bytes > 0 { index = kind }
+            }
+            skip(&blocks, by: index) { possible.contains($0) }
+        case .allOf(let filters): for filter in filters { try askIndexes(filter, &blocks) }
+        case .indexed(let column, let field, let probe): try askTokens(probe, column, field: field, &blocks)
         default: break
         }
     }
 
+    private func askTokens(
+        _ probe: IndexProbe, _ column: Int, field: Int?, _ blocks: inout BlockSet
+    ) throws(PartError) {
+        guard !blocks.isEmpty else { return }
+        let possible: BlockSet?
+        do throws(PartError) {
+            possible =
+                if let field {
+                    try part.candidates(probe, column: column, field: field, statistics: statistics)
+                } else {
+                    try part.candidates(probe, column: column, statistics: statistics)
+                }
+        } catch {
+            switch error {
+            // No row is lost with an index: what cannot be asked says "maybe".
+            case .corruptIndex, .checksumMismatch: possible = nil
+            default: throw error
+            }
+        }
+        if let possible { skip(&blocks, by: .tokens) { possible.contains($0) } }
+    }
+
     private func blooms(_ column: Int, _ ids: Set<TraceID>, among blocks: BlockSet) throws -> BlockSet {
-        // "None" is not in the filters.
-        if ids.contains(where: \.isZero) { return blocks }
         var possible = BlockSet.none(of: part.blockCount)
         for id in ids {
             let found = try part.blocks(

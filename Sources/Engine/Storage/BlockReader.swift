@@ -32,8 +32,9 @@ struct BlockReader {
 
     private mutating func keep(_ filter: BoundFilter) throws {
         switch filter {
-        case .always: break
+        case .always, .indexed: break
         case .never: selection.removeAll()
+        case .allOf(let filters): try keep(filters)
         case .integers(let column, let range):
             try load(column)
             RowFilters.keepIntegers(&selection, batch.columns[column], range)
@@ -76,8 +77,10 @@ struct BlockReader {
     /// As for a block, of rows in memory.
     static func keep(_ selection: inout RowSelection, _ filter: BoundFilter, _ batch: ColumnBatch) {
         switch filter {
-        case .always: break
+        case .always, .indexed: break
         case .never: selection.removeAll()
+        case .allOf(let filters):
+            for filter in filters where !selection.isEmpty { keep(&selection, filter, batch) }
         case .integers(let column, let range):
             RowFilters.keepIntegers(&selection, batch.columns[column], range)
         case .codes(let column, let accepted, _):

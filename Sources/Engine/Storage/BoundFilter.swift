@@ -16,6 +16,9 @@ indirect enum BoundFilter: Sendable {
     case attribute(Int, key: [UInt8], @Sendable (AttributeType, LaneValue) -> Bool, [LaneAnswers])
     case nestedAttribute(Int, field: Int, key: [UInt8], @Sendable (AttributeType, LaneValue) -> Bool)
     case anyOf([BoundFilter])
+    case allOf([BoundFilter])
+    /// Every row passes, but an index may rule out blocks.
+    case indexed(Int, field: Int?, IndexProbe)
 
     /// What was asked about a lane's dictionary.
     struct LaneAnswers: Sendable {
@@ -37,6 +40,8 @@ indirect enum BoundFilter: Sendable {
             case .nestedAttribute(let column, let field, let key, let accepts):
                 .nestedAttribute(column, field: field, key: key, accepts)
             case .anyOf(let filters): .anyOf(filters.map { BoundFilter($0) })
+            case .allOf(let filters): .allOf(filters.map { BoundFilter($0) })
+            case .indexed: .always
             }
     }
 
@@ -60,6 +65,18 @@ indirect enum BoundFilter: Sendable {
             self =
                 keys.contains(key) || keys.contains([])
                 ? .nestedAttribute(column, field: field, key: key, accepts) : .never
+        case .indexed(let column, let field, let probe): self = .indexed(column, field: field, probe)
+        case .allOf(let filters):
+            var conditions: [BoundFilter] = []
+            for filter in filters {
+                let condition = try BoundFilter(filter, part, pin: pin)
+                if case .never = condition {
+                    self = .never
+                    return
+                }
+                conditions.append(condition)
+            }
+            self = .allOf(conditions)
         case .anyOf(let filters):
             var choices: [BoundFilter] = []
             for filter in filters {
@@ -116,6 +133,7 @@ indirect enum BoundFilter: Sendable {
         case .codes(let column, let accepted, true):
             Self.accepted(accepted, in: part.zone(column, block: block)).map { !$0.contains(true) } ?? false
         case .anyOf(let filters): filters.allSatisfy { $0.isRuledOut(part, block: block) }
+        case .allOf(let filters): filters.contains { $0.isRuledOut(part, block: block) }
         default: false
         }
     }
@@ -130,6 +148,8 @@ indirect enum BoundFilter: Sendable {
         case .codes(let column, let accepted, true):
             Self.accepted(accepted, in: part.zone(column, block: block)).map { !$0.contains(false) } ?? false
         case .anyOf(let filters): filters.contains { $0.isCertain(part, block: block) }
+        case .allOf(let filters): filters.allSatisfy { $0.isCertain(part, block: block) }
+        case .indexed: true
         default: false
         }
     }
@@ -146,7 +166,7 @@ indirect enum BoundFilter: Sendable {
     func cost(_ part: Part, block: Int) -> Int {
         let rows = part.rowCount(ofBlock: block)
         switch self {
-        case .always, .never: return 0
+        case .always, .never, .indexed: return 0
         case .integers(let column, _), .codes(let column, _, _):
             return rows + part.storedBytes(ofColumn: column, block: block)
         case .ids(let column, _): return 2 * rows + part.storedBytes(ofColumn: column, block: block)
@@ -154,7 +174,7 @@ indirect enum BoundFilter: Sendable {
         case .attribute: return 20 * rows
         case .nestedAttribute(let column, _, _, _):
             return 60 * rows + 2 * part.storedBytes(ofColumn: column, block: block)
-        case .anyOf(let filters): return filters.reduce(0) { $0 + $1.cost(part, block: block) }
+        case .anyOf(let filters), .allOf(let filters): return filters.reduce(0) { $0 + $1.cost(part, block: block) }
         }
     }
 }

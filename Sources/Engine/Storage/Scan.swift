@@ -17,6 +17,10 @@ package enum RowFilter: Sendable {
     case nestedAttribute(Int, field: Int, key: [UInt8], @Sendable (AttributeType, LaneValue) -> Bool)
     /// At least one of these holds.
     indirect case anyOf([RowFilter])
+    /// All of these hold.
+    indirect case allOf([RowFilter])
+    /// Holds for every row: it only leaves out blocks, by the indexes of a column or of a field of a nested one.
+    case indexed(Int, field: Int? = nil, IndexProbe)
 }
 
 /// One value of an attribute lane.

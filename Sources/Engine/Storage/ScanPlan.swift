@@ -1,5 +1,6 @@
 internal import Columns
 internal import Core
+internal import Indexing
 internal import Parts
 private import Synchronization
 internal import TableSchema

@@ -38,8 +38,12 @@ struct LogIDHints {
 
     /// What a scan may look for by itself.
     var filters: [RowFilter] {
-        guard let traceID, unsureOfTrace.isEmpty else { return [] }
-        return [.ids(table.traceID.ordinal, [traceID])]
+        var filters: [RowFilter] = []
+        if let traceID, unsureOfTrace.isEmpty { filters.append(.ids(table.traceID.ordinal, [traceID])) }
+        if let spanID, unsureOfSpan.isEmpty {
+            filters.append(.indexed(table.spanID.ordinal, .ids([BloomKeys.hash(spanID)])))
+        }
+        return filters
     }
 
     /// The snapshot without the parts that cannot have the trace.

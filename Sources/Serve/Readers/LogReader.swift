@@ -73,7 +73,8 @@ package struct LogReader: LogSource {
         return LogRowScan(
             snapshot, table: table, identities: identities, range: request.range,
             order: request.order.ofBlocks,
-            filters: selection(request.selector, hints: request.labelHints) + ids.filters,
+            filters: selection(request.selector, hints: request.labelHints) + ids.filters
+                + LogIndexFilters.make(request.labelHints, table, rules: rules, identities),
             lines: request.lines, ids: ids, labels: LogLabelHints(request.labelHints, texts), context: context)
     }
 

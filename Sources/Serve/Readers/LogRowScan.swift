@@ -31,7 +31,8 @@ struct LogRowScan {
         self.labels = labels
         self.lines = LogLineFilter(lines, context: context)
         request = ScanRequest(
-            range: range, columns: [table.time.ordinal, table.resource.ordinal], filters: filters,
+            range: range, columns: [table.time.ordinal, table.resource.ordinal],
+            filters: filters + LogIndexFilters.make(lines, table),
             order: order)
     }
 

@@ -1,5 +1,6 @@
 internal import Columns
 internal import Core
+internal import Parts
 internal import QueryModel
 internal import Storage
 internal import Telemetry
@@ -50,12 +51,20 @@ enum SpanFilters {
         }
         let bytes = Array(key.utf8)
         return .anyOf([
-            .attribute(table.attributes.ordinal, key: bytes) { match.matches($0, $1, key: key) },
+            .allOf([
+                .indexed(table.attributes.ordinal, .attribute(AttributeProbe(key: bytes, text: value))),
+                .attribute(table.attributes.ordinal, key: bytes) { match.matches($0, $1, key: key) },
+            ]),
             resource(key, match, table),
             .strings(table.scope.ordinal) { match.isAmong(IdentityMessage(scope: $0).attributes, key) },
-            .nestedAttribute(
-                table.events.ordinal, field: SpanTable.EventField.attributes, key: bytes
-            ) { match.matches($0, $1, key: key) },
+            .allOf([
+                .indexed(
+                    table.events.ordinal, field: SpanTable.EventField.attributes,
+                    .attribute(AttributeProbe(key: bytes, text: value))),
+                .nestedAttribute(
+                    table.events.ordinal, field: SpanTable.EventField.attributes, key: bytes
+                ) { match.matches($0, $1, key: key) },
+            ]),
         ])
     }
 

@@ -1,4 +1,5 @@
 import EngineFixtures
+import Indexing
 import Parts
 import Testing
 

@@ -126,6 +126,37 @@ struct FormatDocumentTests {
             return (offset + stored, values)
         }
 
+        /// Checks a directory of two blocks, and the checksums of its pages.
+        mutating func tokenIndex(kind: Int, _ pages: [UInt8], _ directory: Bytes) {
+            var directory = directory
+            var lengths: [Int] = []
+            var checksums: [UInt64] = []
+            if kind == 1 {
+                let bytes = (directory.varint() + directory.varint()) * 32
+                lengths = stride(from: 0, to: bytes, by: 4096).map { min(4096, bytes - $0) }
+                checksums = lengths.map { _ in directory.fixed(4) }
+            } else {
+                #expect(directory.fixed(1) >= directory.fixed(1))
+                for _ in 0..<directory.varint() {
+                    _ = (directory.varint(), directory.varint())
+                    lengths.append(directory.varint())
+                    checksums.append(directory.fixed(4))
+                }
+            }
+            var at = 0
+            for (length, checksum) in zip(lengths, checksums) {
+                if XXH3.hash(Array(pages[at..<(at + length)])) & 0xFFFF_FFFF != checksum { checksumFaults += 1 }
+                at += length
+            }
+            #expect(at == pages.count)
+            let stamped = directory.varint()
+            #expect(stamped == (kind == 2 ? 2 : 0))
+            for _ in 0..<(2 * stamped) {
+                for _ in 0..<directory.varint() { _ = (directory.fixed(1), directory.varint()) }
+            }
+            #expect(directory.at == directory.all.count)
+        }
+
         mutating func pages(_ count: Int) -> Int {
             var offset = footer.zigzag()
             var values = 0
@@ -140,7 +171,11 @@ struct FormatDocumentTests {
 
     @Test func `a part is what the text says, to the last byte`() throws {
         var random = SeededRandom(seed: 3)
-        let table = EveryTypeTable.make(unit: .month)
+        var table = EveryTypeTable.make(unit: .month)
+        for (number, kind) in [(6, SkipIndexDefinition.Kind.tokenPostings), (8, .tokenBloom(falsePositives: 0.01))] {
+            table.indexes.append(
+                SkipIndexDefinition(name: "tokens_\(number)", column: ColumnID(number: UInt16(number)), kind: kind))
+        }
         var style = EveryTypeTable.Style()
         style.spread = 86_400_000_000_000
         let disk = SimulatedFileSystem(seed: 1)
@@ -193,6 +228,17 @@ struct FormatDocumentTests {
         for _ in 0..<walk.footer.varint() {
             _ = (walk.footer.varint(), walk.footer.varint())
             _ = walk.pages(1)
+        }
+        #expect(walk.footer.varint() == 2)
+        for (column, kind) in [(6, 2), (8, 1)] {
+            #expect(walk.footer.varint() == column && walk.footer.varint() == kind)
+            #expect(walk.footer.varint() == 0 && walk.footer.varint() == 2)
+            let pages = walk.footer.zigzag()
+            // The pages stand right before the directory.
+            let directory = walk.footer.zigzag()
+            walk.stretches.append(pages..<directory)
+            let end = walk.page(at: directory).end
+            walk.tokenIndex(kind: kind, Array(file[pages..<directory]), Bytes(all: Array(file[directory..<end]), at: 0))
         }
         #expect(walk.footer.at == raw.count && walk.checksumFaults == 0)
         // The pages fill the file from its header to its footer, without gaps.

@@ -1,41 +1,12 @@
-/// Gathers the distinct tokens of one block's text and makes a filter of fitting size of them.
-package struct TokenBloomBuilder: ~Copyable {
-    private var tokenizer: Tokenizer
-    private var hashes = HashSet64()
-
-    package init(tokenizer: Tokenizer = Tokenizer()) {
-        self.tokenizer = tokenizer
-    }
-
-    /// How many distinct tokens were added.
-    package var tokenCount: Int { hashes.count }
-
-    package mutating func add(_ text: UnsafeRawBufferPointer) {
-        let set = hashes
-        tokenizer.forEachToken(in: text) { set.insert($0) }
-    }
-
-    package mutating func add(hash: UInt64) { hashes.insert(hash) }
-
-    /// The filter of all tokens since the last one; nil if there were none. Starts over.
-    package mutating func build(falsePositives: Double) -> SplitBlockBloom? {
-        defer { hashes.removeAll() }
-        guard hashes.count > 0 else { return nil }
-        var filter = SplitBlockBloom(expectedKeys: hashes.count, falsePositives: falsePositives)
-        hashes.withElements { filter.insert(contentsOf: $0) }
-        return filter
-    }
-}
-
 /// Distinct 64-bit hashes: open addressing over memory that is kept from block to block.
-final class HashSet64 {
-    @exclusivity(unchecked) private(set) var count = 0
+package final class HashSet64 {
+    @exclusivity(unchecked) package private(set) var count = 0
     @exclusivity(unchecked) private var slots: UnsafeMutablePointer<UInt64>
     @exclusivity(unchecked) private var mask: Int
     /// Zero marks a free slot, so the hash zero is held here.
     @exclusivity(unchecked) private var hasZero = false
 
-    init() {
+    package init() {
         mask = (1 << 12) - 1
         slots = .allocate(capacity: mask + 1)
         slots.initialize(repeating: 0, count: mask + 1)
@@ -44,7 +15,7 @@ final class HashSet64 {
     deinit { slots.deallocate() }
 
     @inline(__always)
-    func insert(_ hash: UInt64) {
+    package func insert(_ hash: UInt64) {
         if hash == 0 {
             count &+= hasZero ? 0 : 1
             hasZero = true
@@ -76,7 +47,7 @@ final class HashSet64 {
     }
 
     /// Calls `body` with all hashes, moved together to the front of the slots; only `removeAll` may follow.
-    func withElements(_ body: (UnsafeBufferPointer<UInt64>) -> Void) {
+    package func withElements(_ body: (UnsafeBufferPointer<UInt64>) -> Void) {
         var kept = 0
         for i in 0...mask where slots[i] != 0 {
             slots[kept] = slots[i]
@@ -89,7 +60,7 @@ final class HashSet64 {
         body(UnsafeBufferPointer(start: slots, count: kept))
     }
 
-    func removeAll() {
+    package func removeAll() {
         slots.update(repeating: 0, count: mask + 1)
         count = 0
         hasZero = false

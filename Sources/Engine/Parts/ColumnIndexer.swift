@@ -1,0 +1,114 @@
+internal import Columns
+internal import Core
+internal import TableSchema
+
+/// Fills the indexes of tokens of a part that is written from memory, column by column.
+struct ColumnIndexer {
+    private(set) var writers: [TokenIndexWriter]
+    private let work: WorkTimes
+
+    /// - Parameter work: where the time that it takes is counted, as part of encoding.
+    init(_ table: TableDefinition, _ work: WorkTimes) {
+        writers = TokenIndexWriter.make(table)
+        self.work = work
+    }
+
+    /// A column of texts or ids.
+    mutating func add(_ column: Column, _ id: ColumnID, _ selection: RowSelection) {
+        guard writers.contains(where: { $0.column == id }) else { return }
+        work.measure(.index, within: .encode) { index(column, id, selection) }
+    }
+
+    private mutating func index(_ column: Column, _ id: ColumnID, _ selection: RowSelection) {
+        for number in writers.indices where writers[number].column == id {
+            for block in selection.blockEnds.indices {
+                let rows = selection.rows[selection.rows(ofBlock: block)]
+                switch column {
+                case .strings(let strings):
+                    let dictionary = strings.dictionary
+                    let codes = strings.codes.base
+                    writers[number].add(codes: rows.lazy.map { codes[Int($0)] }, count: dictionary.count) {
+                        dictionary.bytes($0)
+                    }
+                case .fixed(let values):
+                    for row in rows {
+                        let id = UnsafeRawBufferPointer(
+                            start: values.bytes.base + Int(row) * values.width, count: values.width)
+                        writers[number].add(ids: id, width: values.width)
+                    }
+                default: preconditionFailure("no index of tokens takes such a column")
+                }
+                writers[number].endBlock()
+            }
+        }
+    }
+
+    /// The lanes of a column of attributes.
+    ///
+    /// - Parameters:
+    ///   - lanes: the numbers of the lanes in the column.
+    ///   - selections: by lane, the values that go to the part.
+    mutating func add(
+        _ column: AttributesColumn, _ number: UInt16, lanes: [Int], _ selections: [RowSelection], blocks: Int
+    ) {
+        guard writers.contains(where: { $0.column.number == number }) else { return }
+        work.measure(.index, within: .encode) { index(column, number, lanes, selections, blocks) }
+    }
+
+    private mutating func index(
+        _ column: AttributesColumn, _ number: UInt16, _ lanes: [Int], _ selections: [RowSelection], _ blocks: Int
+    ) {
+        for writer in writers.indices where writers[writer].column.number == number {
+            var values = lanes.map { LaneValues(column.lanes[$0]) }
+            for block in 0..<blocks {
+                for lane in lanes.indices {
+                    let slots = selections[lane].rows[selections[lane].rows(ofBlock: block)]
+                    values[lane].add(slots, block: UInt32(block + 1), to: &writers[writer])
+                }
+                writers[writer].endBlock()
+            }
+        }
+    }
+
+    /// Finishes the indexes and writes them.
+    mutating func finish(_ output: inout PartOutput, _ footer: inout PartFooter) {
+        for number in writers.indices {
+            writers[number].endSegment()
+            writers[number].writeSegments(&output, &footer)
+        }
+    }
+
+    /// The values of a lane, and which entries of their dictionary were added for which block.
+    private struct LaneValues {
+        private let lane: LaneTokens
+        private let values: Column?
+        private var tokens: [UInt64] = []
+        private var marks: [UInt32] = []
+
+        init(_ lane: AttributeLane) {
+            self.lane = LaneTokens(LaneEntry(key: lane.key, type: lane.type))
+            values = lane.values
+            guard lane.type == .string, case .strings(let strings)? = lane.values else { return }
+            tokens = Array(repeating: 0, count: strings.dictionary.count)
+            marks = Array(repeating: 0, count: strings.dictionary.count)
+        }
+
+        mutating func add(_ slots: ArraySlice<UInt32>, block: UInt32, to writer: inout TokenIndexWriter) {
+            guard !slots.isEmpty else { return }
+            lane.forEachToken { writer.add(token: $0) }
+            switch (lane.type, values) {
+            case (.string, .strings(let strings)?):
+                for slot in slots {
+                    let code = Int(strings.codes.base[Int(slot)])
+                    if marks[code] == block { continue }
+                    if marks[code] == 0 { tokens[code] = lane.token(strings.dictionary.bytes(code)) }
+                    marks[code] = block
+                    writer.add(token: tokens[code])
+                }
+            case (.int, .integers(let integers)?), (.bool, .integers(let integers)?):
+                for slot in slots { writer.add(token: lane.token(integers.base[Int(slot)])) }
+            default: break
+            }
+        }
+    }
+}

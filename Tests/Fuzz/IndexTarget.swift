@@ -1,0 +1,64 @@
+import Core
+import Indexing
+
+/// Indexes of tokens: a byte for the kind, two for the length of the directory, the directory, and the pages. What is read of them is
+/// put under checksums that are right, which chance would never hit: so it is the decoders that are tried.
+extension FuzzTarget {
+    private static let blockCount = 40
+
+    static let index = FuzzTarget("index", seeds: { TokenIndex.Kind.allCases.map(sampleIndex) }) { bytes in
+        guard bytes.count >= 3, let kind = TokenIndex.Kind(rawValue: bytes[0]) else { return }
+        let split = min(3 + Int(bytes[1]) + Int(bytes[2]) << 8, bytes.count)
+        let directory = Array(bytes[3..<split])
+        let pages = Array(bytes[split...])
+        guard let index = try? TokenIndex(decoding: directory, kind: kind, blockCount: blockCount) else { return }
+        precondition(
+            index.encoded == directory || index.encoded.count <= directory.count, "an index grows by being read")
+        var tokenizer = Tokenizer()
+        let conditions =
+            tokenizer.conditions(containing: "needleqzv7f3a91 word7 10.0.0.1") + [TokenCondition(whole: 0)]
+            + [TokenCondition(whole: .max)]
+        for condition in conditions {
+            var blocks = BlockSet.none(of: blockCount)
+            try? index.trusting(pages).find(condition, first: 0, &blocks) { (range) throws(MissingPage) in
+                guard range.upperBound <= pages.count else { throw MissingPage() }
+                return Array(pages[range])
+            }
+        }
+    }
+
+    private struct MissingPage: Error {}
+
+    private static func sampleIndex(_ kind: TokenIndex.Kind) -> [UInt8] {
+        var tokenizer = Tokenizer()
+        let hashes = HashSet64()
+        var stampBuilder = TokenStamps.Builder()
+        var stamps: [TokenStamps] = []
+        var blooms = TokenBlooms.Builder(falsePositives: 0.01)
+        var postings = TokenPostings.Builder()
+        for block in 0..<blockCount {
+            for row in 0..<20 {
+                let text = Array("id 10.0.\(row).1 \(block * 7919 + row * 104_729) word\(row) a/b\(block % 7)".utf8)
+                text.withUnsafeBytes { tokenizer.add($0, to: hashes, &stampBuilder) }
+            }
+            hashes.withElements {
+                blooms.endBlock($0)
+                postings.endBlock($0)
+            }
+            hashes.removeAll()
+            stamps.append(stampBuilder.finish())
+        }
+        let index: TokenIndex
+        let pages: [UInt8]
+        switch kind {
+        case .blooms:
+            let made = blooms.finish()
+            (index, pages) = (TokenIndex(.blooms(made.directory), stamps: stamps), made.pages)
+        case .postings:
+            let made = postings.finish()
+            (index, pages) = (TokenIndex(.postings(made.directory), stamps: stamps), made.pages)
+        }
+        let directory = index.encoded
+        return [kind.rawValue, UInt8(directory.count & 255), UInt8(directory.count >> 8)] + directory + pages
+    }
+}
