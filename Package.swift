@@ -153,9 +153,9 @@ let package = Package(
         .executableTarget(
             name: "varve-fuzz",
             dependencies: [
-                "Columns", "Compression", "Core", "Corpus", "Encoding", "Files", "Ingest", "JSON", "LogQL", "OTLP",
-                "Parts",
-                "Pattern", "PromQL", "Schema", "TableSchema", "Telemetry",
+                "Columns", "Compression", "Core", "Corpus", "Encoding", "EngineFixtures", "Files", "Ingest", "JSON",
+                "LogQL", "Maintenance", "OTLP", "Parts", "Pattern", "PromQL", "Schema", "Storage", "TableSchema",
+                "Telemetry",
             ], path: "Tests/Fuzz", exclude: ["FailCases"],
             swiftSettings: common),
         .executableTarget(
@@ -210,10 +210,21 @@ let package = Package(
                 "Columns", "Core", "Encoding", "EngineFixtures", "Files", "OTLP", "Parts", "Schema", "Storage",
                 "TableSchema", "Telemetry",
             ]),
+        .target(
+            name: "Simulation",
+            dependencies: [
+                "Columns", "Core", "EngineFixtures", "Files", "Ingest", "Maintenance", "OTLP", "Parts", "Storage",
+                "TableSchema", "Telemetry",
+            ],
+            path: "Tests/Support/Simulation", swiftSettings: common),
+        .executableTarget(
+            name: "varve-simulate", dependencies: ["EngineFixtures", "Files", "Simulation"], path: "Tests/Simulate",
+            swiftSettings: common),
         tests(
             "Engine", "Ingest",
             imports: [
-                "Columns", "Core", "EngineFixtures", "Files", "Ingest", "OTLP", "Storage", "TableSchema", "Telemetry",
+                "Columns", "Core", "EngineFixtures", "Files", "Ingest", "OTLP", "Simulation", "Storage", "TableSchema",
+                "Telemetry",
             ]),
         tests(
             "Engine", "Columns",

@@ -101,12 +101,13 @@ enum CatalogRecovery {
         let files = PartFile.all(in: directory, fileSystem)
         let ids = Set(files.map(\.id))
         let gone = state.parts.values.filter { !ids.contains($0.id) && tables.table(id: $0.table) != nil }
+        // The record that was lost may have used their numbers.
+        for file in files { state.nextPart = max(state.nextPart, file.id.number + 1) }
         if loss.isTornOnly, gone.isEmpty { return }
         for log in loss.logs { damage.note(Damage(.catalog, log.path, log.reason)) }
         let quarantine = Quarantine(directory: directory, fileSystem: fileSystem)
         var adopted = 0
         for file in files {
-            state.nextPart = max(state.nextPart, file.id.number + 1)
             guard state.parts[file.id] == nil, !loss.removed.contains(file.id) else { continue }
             do throws(StorageError) {
                 state.parts[file.id] = try file.record(tables, fileSystem)

@@ -89,6 +89,11 @@ package final class SimulatedFileSystem: FileSystem, Sendable {
             state.changes = [:]
             state.names = state.durableNames
             state.inodes = state.inodes.filter { inode, _ in state.names.values.contains(inode) }
+            // A file whose removal was not kept has its folder, too.
+            for name in state.names.keys {
+                var folder = Self.parent(name)
+                while state.folders.insert(folder).inserted { folder = Self.parent(folder) }
+            }
             state.locks = []
             state.life += 1
             state.isDown = false
@@ -97,12 +102,13 @@ package final class SimulatedFileSystem: FileSystem, Sendable {
     }
 
     /// Ends the process: open files and locks go, and the operating system keeps the rest, synced or not.
-    package func kill() {
+    package func kill(keepingPlan: Bool = false) {
         state.withLock { state in
             // What a failed sync lost and the cache still shows, the next process cannot know of.
             for inode in state.inodes.keys { state.inodes[inode]?.lost = [] }
             state.locks = []
             state.life += 1
+            if keepingPlan { return }
             state.isDown = false
             state.plan = nil
         }
@@ -230,7 +236,15 @@ package final class SimulatedFileSystem: FileSystem, Sendable {
 
     package func removeDirectory(_ path: String) throws(FileError) {
         try operate(.remove, path) { state -> Result<Void, FileError> in
-            state.folders.remove(path) == nil ? .failure(FileError(.remove, path, code: ENOENT)) : .success(())
+            guard state.folders.contains(path) else { return .failure(FileError(.remove, path, code: ENOENT)) }
+            let isEmpty =
+                !state.names.keys.contains { Self.parent($0) == path }
+                && !state.folders.contains {
+                    $0 != "/" && Self.parent($0) == path
+                }
+            guard isEmpty else { return .failure(FileError(.remove, path, code: ENOTEMPTY)) }
+            state.folders.remove(path)
+            return .success(())
         }
     }
 

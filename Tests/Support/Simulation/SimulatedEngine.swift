@@ -1,43 +1,67 @@
 import Columns
-import Core
-import EngineFixtures
+package import Core
+package import EngineFixtures
 import Files
-import Ingest
+package import Ingest
+import Maintenance
 import OTLP
-import Storage
+package import Storage
 import TableSchema
-import Telemetry
-import Testing
+package import Telemetry
 
-/// One thing that was sent: its id is a log body or a span's name.
-struct SentRow: Hashable, CustomStringConvertible {
-    var tenant: TenantID
-    var isSpan: Bool
-    var number: Int
+/// One thing that was sent: its number is a log's body or a span's name.
+package struct SentRow: Hashable, Sendable, CustomStringConvertible {
+    package var tenant: TenantID
+    package var isSpan: Bool
+    package var number: Int
+    /// Which day it is of; partitions of logs are days.
+    package var day: Int
 
-    var description: String { "\(tenant)/\(isSpan ? "span" : "log")/\(number)" }
+    package init(tenant: TenantID, isSpan: Bool, number: Int, day: Int? = nil) {
+        self.tenant = tenant
+        self.isSpan = isSpan
+        self.number = number
+        self.day = day ?? number % 3
+    }
+
+    static let start: Int64 = 1_699_920_000_000_000_000
+    static let dayLength: Int64 = 86_400_000_000_000
+
+    /// Nanoseconds since the epoch.
+    package var time: Int64 { Self.start + Int64(day) * Self.dayLength + Int64(number) }
+
+    package var description: String { "\(tenant)/\(isSpan ? "span" : "log")/\(number)@\(day)" }
 }
 
 /// The real store, log, tables and flush over the simulated disk, driven from one thread.
-final class SimulatedEngine {
-    let store: Store
-    let log: WriteAheadLog
-    let logs: BufferedTable<LogBuilder>
-    let spans: BufferedTable<SpanBuilder>
-    let worker: FlushWorker
-    private let tables: TestTables
-    private(set) var scans: [SegmentScan] = []
+package final class SimulatedEngine {
+    package let store: Store
+    package let log: WriteAheadLog
+    package let logs: BufferedTable<LogBuilder>
+    package let spans: BufferedTable<SpanBuilder>
+    package let worker: FlushWorker
+    /// Merges whatever can be merged, at once.
+    let merges: MaintenanceWorker
+    /// Drops what is three days old.
+    let retention: MaintenanceWorker
+    /// What was found damaged.
+    package let damage = DamageLog()
+    let tables: TestTables
+    package private(set) var scans: [SegmentScan] = []
 
     /// - Parameter segmentLength: small enough for a log of several segments.
-    init(
+    package init(
         on disk: SimulatedFileSystem, _ tables: TestTables, durability: Durability = .fsync,
         segmentLength: Int64 = 600
     ) throws {
         self.tables = tables
-        store = try Store(directory: "/data", tables: tables.catalog, fileSystem: disk)
+        store = try Store(directory: "/data", tables: tables.catalog, fileSystem: disk, damage: damage)
+        merges = MaintenanceWorker(store, policy: Self.mergePolicy, clock: { .min }, report: { _ in })
+        retention = MaintenanceWorker(store, policy: Self.retentionPolicy, clock: { .min }, report: { _ in })
         log = WriteAheadLog(
             directory: "/data/wal", fileSystem: disk, durability: durability,
-            flushed: store.flushedPositions.values.max() ?? 0, segmentLength: segmentLength)
+            flushed: store.flushedPositions.values.max() ?? 0, segmentLength: segmentLength,
+            quarantine: Quarantine(directory: "/data", fileSystem: disk))
         logs = BufferedTable(
             tables.logs.definition, store: store, log: log, limits: FlushLimits(),
             makeBuilder: { LogBuilder(tables.logs) })
@@ -56,6 +80,29 @@ final class SimulatedEngine {
         if let failure { throw failure }
     }
 
+    package static let timeToLive = 3 * SentRow.dayLength
+
+    private static var mergePolicy: MaintenanceWorker.Policy {
+        var policy = MaintenanceWorker.Policy()
+        policy.merge?.newParts = 2
+        policy.merge?.fanIn = 4
+        policy.retention = nil
+        policy.limits.reserve = 0
+        policy.busyTime = 0
+        policy.firstDelay = 1
+        policy.longestDelay = 1
+        return policy
+    }
+
+    private static var retentionPolicy: MaintenanceWorker.Policy {
+        var policy = MaintenanceWorker.Policy()
+        policy.merge = nil
+        policy.retention?.rules = [RetentionRule(timeToLive: timeToLive)]
+        policy.retentionInterval = 0
+        policy.limits.reserve = 0
+        return policy
+    }
+
     private func replay(_ record: ReplayedRequest) throws {
         let body = record.request.body
         if record.request.signal == .traces {
@@ -70,7 +117,7 @@ final class SimulatedEngine {
     }
 
     /// Sends rows of one tenant and one signal; row `i` goes to partition `i % 3`.
-    func ingest(_ rows: [SentRow]) throws {
+    package func ingest(_ rows: [SentRow]) throws {
         guard let first = rows.first else { return }
         let body = first.isSpan ? Self.traces(rows) : Self.logs(rows)
         let request = LoggedRequest(
@@ -87,9 +134,7 @@ final class SimulatedEngine {
         }
     }
 
-    private static func time(_ row: SentRow) -> UInt64 {
-        1_700_000_000_000_000_000 + UInt64(row.number % 3) * 86_400_000_000_000 + UInt64(row.number)
-    }
+    private static func time(_ row: SentRow) -> UInt64 { UInt64(row.time) }
 
     private static func wrap(_ items: [[UInt8]]) -> [UInt8] {
         var scope = ProtobufWriter()
@@ -113,11 +158,14 @@ final class SimulatedEngine {
             })
     }
 
+    /// As many as there are spans, nearly.
+    static func traceID(_ number: Int) -> [UInt8] { [UInt8](repeating: 7, count: 8) + UInt64(number).littleEndianBytes }
+
     private static func traces(_ rows: [SentRow]) -> [UInt8] {
         wrap(
             rows.map { row in
                 var span = ProtobufWriter()
-                span.field(1, bytes: Array(repeating: UInt8(row.number % 250 + 1), count: 16))
+                span.field(1, bytes: traceID(row.number))
                 span.field(2, bytes: Array(repeating: 1, count: 8))
                 span.field(5, bytes: Array("\(row.number)".utf8))
                 span.field(7, fixed64: time(row))
@@ -127,7 +175,7 @@ final class SimulatedEngine {
     }
 
     /// How often each row of a tenant is there.
-    func rows(of tenant: TenantID) throws -> [SentRow: Int] {
+    package func rows(of tenant: TenantID) throws -> [SentRow: Int] {
         var counts: [SentRow: Int] = [:]
         try count(logs.snapshot(tenant, in: .everything), tables.logs.body, tenant, isSpan: false, &counts)
         try count(spans.snapshot(tenant, in: .everything), tables.spans.spanName, tenant, isSpan: true, &counts)
@@ -138,71 +186,28 @@ final class SimulatedEngine {
         _ snapshot: TableSnapshot, _ column: ColumnHandle<StringColumn>, _ tenant: TenantID, isSpan: Bool,
         _ counts: inout [SentRow: Int]
     ) throws {
+        let time = isSpan ? tables.spans.startTime : tables.logs.time
         var scan = Scan(
-            snapshot, ScanRequest(range: .everything, columns: [column.ordinal]),
+            snapshot, ScanRequest(range: .everything, columns: [column.ordinal, time.ordinal]),
             context: QueryContext(tenant: tenant))
         try scan.run { block in
-            let values = block.batch[column]
-            for row in block.rows {
-                let number = Int(values.string(Int(row))) ?? -1
-                counts[SentRow(tenant: tenant, isSpan: isSpan, number: number), default: 0] += 1
-            }
+            Self.add(block, column, time, tenant, isSpan: isSpan, to: &counts)
             return true
         }
     }
 
-    func close() { log.close() }
-}
-
-/// What must be there: acknowledged rows once, others once at most.
-struct NaiveStore {
-    static let tenants: [TenantID] = [.default, TenantID("other") ?? .default]
-
-    private(set) var acknowledged: Set<SentRow> = []
-    private(set) var attempted: Set<SentRow> = []
-    /// Refused in the engine's present life: nobody may see them.
-    private(set) var refused: Set<SentRow> = []
-    /// Refused before something else was acknowledged: nobody may ever see them, since their sender has sent them again.
-    private(set) var disowned: Set<SentRow> = []
-    private var shown: Set<SentRow> = []
-    private var next = 0
-
-    /// Rows for a new request.
-    mutating func rows(_ count: Int, _ random: inout SeededRandom) -> [SentRow] {
-        let tenant = random.pick(Self.tenants)
-        let isSpan = random.oneIn(3)
-        let rows = (0..<count).map { SentRow(tenant: tenant, isSpan: isSpan, number: next + $0) }
-        next += count
-        attempted.formUnion(rows)
-        return rows
-    }
-
-    /// Sends the rows, and notes how that went.
-    mutating func send(_ rows: [SentRow], to engine: SimulatedEngine) -> Bool {
-        do {
-            try engine.ingest(rows)
-            acknowledged.formUnion(rows)
-            disowned.formUnion(refused)
-            return true
-        } catch {
-            refused.formUnion(rows)
-            return false
+    static func add(
+        _ block: ScanBlock, _ column: ColumnHandle<StringColumn>, _ time: ColumnHandle<Int64>, _ tenant: TenantID,
+        isSpan: Bool, to counts: inout [SentRow: Int]
+    ) {
+        let values = block.batch[column]
+        let times = block.batch[time]
+        for row in block.rows {
+            let number = Int(values.string(Int(row))) ?? -1
+            let day = Int((times.base[Int(row)] - SentRow.start) / SentRow.dayLength)
+            counts[SentRow(tenant: tenant, isSpan: isSpan, number: number, day: day), default: 0] += 1
         }
     }
 
-    mutating func endLife() { refused = [] }
-
-    /// - Returns: what is wrong with what the engine shows, or nil.
-    mutating func fault(in engine: SimulatedEngine) throws -> String? {
-        var found: [SentRow: Int] = [:]
-        for tenant in Self.tenants { found.merge(try engine.rows(of: tenant)) { $0 + $1 } }
-        if let row = found.first(where: { $0.value > 1 }) { return "\(row.key) is there \(row.value) times" }
-        if let row = acknowledged.first(where: { found[$0] == nil }) { return "\(row) was acknowledged and is gone" }
-        if let row = found.keys.first(where: { !attempted.contains($0) }) { return "\(row) was never sent" }
-        if let row = refused.first(where: { found[$0] != nil }) { return "\(row) was refused and is shown" }
-        if let row = disowned.first(where: { found[$0] != nil }) { return "\(row) was disowned and is shown" }
-        if let row = shown.first(where: { found[$0] == nil }) { return "\(row) was shown and is gone" }
-        shown.formUnion(found.keys)
-        return nil
-    }
+    package func close() { log.close() }
 }
