@@ -51,6 +51,7 @@ let package = Package(
     name: "varve",
     products: [
         .executable(name: "varve", targets: ["varve"]),
+        .executable(name: "varve-compact", targets: ["varve-compact"]),
         .executable(name: "varve-bench", targets: ["varve-bench"]),
     ],
     targets: [
@@ -104,6 +105,10 @@ let package = Package(
             "Engine", "Maintenance", .kernel,
             imports: ["Core", "Columns", "Files", "Parts", "Storage", "TableSchema"]),
 
+        module(
+            "Engine", "Offline", .kernel,
+            imports: ["Core", "Columns", "Files", "Ingest", "Maintenance", "Parts", "Storage", "TableSchema"]),
+
         // Signals
         module(
             "Signals", "Telemetry", .kernel,
@@ -150,11 +155,21 @@ let package = Package(
             ], path: "Sources/Commands/varve-bench",
             swiftSettings: common),
         tests("Commands", "Corpus", imports: ["Corpus"]),
+        module(
+            "Commands", "Export", .kernel,
+            imports: ["Core", "Columns", "Files", "JSON", "Offline", "Parts", "Storage", "TableSchema", "Telemetry"]),
+        .executableTarget(
+            name: "varve-compact",
+            dependencies: [
+                "Columns", "Core", "Encoding", "Export", "Files", "Ingest", "JSON", "Maintenance", "Offline", "Parts",
+                "Schema",
+                "Storage", "TableSchema",
+            ], path: "Sources/Commands/varve-compact", swiftSettings: common),
         .executableTarget(
             name: "varve-fuzz",
             dependencies: [
                 "Columns", "Compression", "Core", "Corpus", "Encoding", "EngineFixtures", "Files", "Ingest", "JSON",
-                "LogQL", "Maintenance", "OTLP", "Parts", "Pattern", "PromQL", "Schema", "Storage", "TableSchema",
+                "LogQL", "Maintenance", "OTLP", "Offline", "Parts", "Pattern", "PromQL", "Schema", "Storage", "TableSchema",
                 "Telemetry",
             ], path: "Tests/Fuzz", exclude: ["FailCases"],
             swiftSettings: common),
@@ -234,6 +249,11 @@ let package = Package(
         tests(
             "Engine", "Maintenance",
             imports: ["Columns", "Core", "Files", "Indexing", "Maintenance", "Parts", "Storage", "TableSchema"]),
+        tests(
+            "Engine", "Offline",
+            imports: [
+                "Columns", "Core", "EngineFixtures", "Files", "Ingest", "Offline", "Parts", "Storage", "TableSchema",
+            ]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
         tests(
             "Serve", "Server",

@@ -17,6 +17,7 @@ import time
 import pytest
 import requests
 
+import compact_tool
 from otlp_messages import REQUESTS, any_value, attributes, from_json
 from varve_process import Varve
 
@@ -208,6 +209,10 @@ def test_no_acknowledged_row_is_lost_and_none_is_there_twice(rounds, capsys):
         assert rows > 0, "nothing was acknowledged"
         assert merges > 0, "nothing was merged"
         assert not problems, f"seed {seed}: {problems}"
+        # What is on the disk is whole as well, every byte of it.
+        server.kill()
+        findings = compact_tool.objects("verify", server.data)
+        assert findings[-1]["clean"], f"seed {seed}: {findings}"
     finally:
         server.close()
 

@@ -31,6 +31,8 @@ package struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
     package var alreadyExists: Bool { code == EEXIST }
     /// No space, or no quota, is left: worth trying again later.
     package var isOutOfSpace: Bool { code == ENOSPC || code == EDQUOT }
+    /// The file system cannot be written to.
+    package var isReadOnly: Bool { code == EROFS }
     /// Somebody else holds the lock.
     package var isLocked: Bool { operation == .lock && code == EWOULDBLOCK }
 

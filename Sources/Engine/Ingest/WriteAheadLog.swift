@@ -117,18 +117,21 @@ package final class WriteAheadLog: Sendable {
         writer.withLock { $0 = thread }
     }
 
-    private static func name(_ number: UInt64) -> String {
+    static func name(_ number: UInt64) -> String {
         let digits = String(number)
         return String(repeating: "0", count: max(0, 10 - digits.count)) + digits + ".wal"
+    }
+
+    static func number(ofSegment name: String) -> UInt64? {
+        guard let number = UInt64(name.dropLast(4)), number < 1 << 62, name == Self.name(number) else { return nil }
+        return number
     }
 
     /// The numbers of the segments, ascending, and for each the position above which a later segment disowns its records.
     private func findSegments() throws(FileError) -> [(number: UInt64, limit: UInt64)] {
         var numbers: [UInt64] = []
         for entry in try fileSystem.list(directory) where entry.name.hasSuffix(".wal") {
-            if let number = UInt64(entry.name.dropLast(4)), number < 1 << 62, entry.name == Self.name(number) {
-                numbers.append(number)
-            }
+            if let number = Self.number(ofSegment: entry.name) { numbers.append(number) }
         }
         var limit = UInt64.max
         var segments: [(number: UInt64, limit: UInt64)] = []

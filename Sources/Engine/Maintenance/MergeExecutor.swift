@@ -202,13 +202,13 @@ package struct MergeExecutor: Sendable {
             isEmpty = false
             var gather = Gather(block.sources)
             for column in survey.columns {
-                if block.isWhole {
+                if block.isWhole, plan.copiesBlocks {
                     try gather.copy(column, to: &stream)
                 } else {
                     try gather.move(column, block.pieces, to: &stream)
                 }
             }
-            if block.isWhole { tally.copied += block.rowCount }
+            if block.isWhole, plan.copiesBlocks { tally.copied += block.rowCount }
             if stream.isUnreadable { throw .unreadable }
             let decoded = block.sources.reduce(0) { $0 + $1.byteCount }
             tally.memory = max(tally.memory, decoded + merger.keyBytes + maps + stream.bufferedBytes)

@@ -66,6 +66,8 @@ package struct MergePlan: Hashable, Sendable {
     package var zstdLevel: Int32
     /// Whether the partition is closed.
     package var isFinal: Bool
+    /// Whether blocks none of whose rows move are taken as they are, and not compressed anew.
+    package var copiesBlocks = true
 
     package init(partition: PartitionKey, inputs: [PartRecord], level: UInt8, zstdLevel: Int32, isFinal: Bool) {
         self.partition = partition
@@ -99,7 +101,7 @@ package struct MergePlan: Hashable, Sendable {
 /// Parts of half the target's size stay as they are: two others always fit into one.
 package enum MergePlanner {
     /// The level that the final merge gives at least: how a partition that has had it is told from one that has not.
-    private static let finalLevel: UInt8 = 3
+    package static let finalLevel: UInt8 = 3
 
     /// - Parameters:
     ///   - parts: of any tenants; those of other tables are ignored.
@@ -122,7 +124,7 @@ package enum MergePlanner {
         return plans.sorted { $0.isMoreUrgent(than: $1) }
     }
 
-    private static func isFull(_ part: PartRecord, _ policy: MergePolicy) -> Bool {
+    package static func isFull(_ part: PartRecord, _ policy: MergePolicy) -> Bool {
         part.byteCount >= policy.targetBytes / 2 || part.rowCount >= policy.targetRows / 2
     }
 

@@ -11,6 +11,17 @@ package struct StoredSize: Sendable {
     package var pages: Int
     /// By number of the encoding: how many pages have it.
     package var encodings: [UInt8: Int]
+    /// By number of the compression: how many pages have it.
+    package var compressions: [UInt8: Int] = [:]
+    /// Of all pages.
+    package var values = 0
+    /// Before compression.
+    package var rawBytes = 0
+    /// The least and greatest value over all blocks, of integers whose zones are kept.
+    package var zone: ClosedRange<Int64>?
+    package var kind = Kind.column
+
+    package enum Kind: Sendable { case column, dictionary, index, footer }
 }
 
 extension Part {
@@ -23,27 +34,46 @@ extension Part {
                 size.bytes += page.storedLength
                 size.pages += 1
                 size.encodings[page.encoding, default: 0] += 1
+                size.compressions[page.compression, default: 0] += 1
+                size.values += page.count
+                size.rawBytes += page.rawLength
             }
             sizes[path] = size
         }
         for leaf in footer.leaves {
             let path = path(leaf.key)
             add(path, leaf.pages)
-            if let number = leaf.dictionary { add(path + " dictionary", footer.dictionaries[number].pages) }
+            if leaf.kind == .integers { sizes[path]?.zone = Self.union(leaf.zones) }
+            if let number = leaf.dictionary {
+                add(path + " dictionary", footer.dictionaries[number].pages)
+                sizes[path + " dictionary"]?.kind = .dictionary
+            }
         }
-        for bloom in footer.blooms { add("bloom \(name(bloom.column))", [bloom.page]) }
+        for bloom in footer.blooms {
+            add("bloom \(name(bloom.column))", [bloom.page])
+            sizes["bloom \(name(bloom.column))"]?.kind = .index
+        }
         for index in footer.tokenIndexes {
             // Its pages stand before the directory.
             let path = "\(index.kind == .postings ? "token_postings" : "tokenbf") \(name(index.column))"
             add(path, [index.directory])
+            sizes[path]?.kind = .index
             sizes[path]?.bytes += Int(max(index.directory.offset - index.offset, 0))
         }
         let rest = Int(fileLength) - sizes.values.reduce(0) { $0 + $1.bytes }
-        sizes["footer"] = StoredSize(path: "footer", bytes: rest, pages: 1, encodings: [:])
+        sizes["footer"] = StoredSize(path: "footer", bytes: rest, pages: 1, encodings: [:], kind: .footer)
         return sizes.values.sorted { ($1.bytes, $0.path) < ($0.bytes, $1.path) }
     }
 
-    private func path(_ key: LeafKey) -> String {
+    private static func union(_ zones: [Zone]) -> ClosedRange<Int64>? {
+        let filled = zones.filter { $0.least <= $0.greatest }
+        guard let least = filled.map(\.least).min(), let greatest = filled.map(\.greatest).max() else { return nil }
+        return least...greatest
+    }
+
+    package var groupCount: Int { footer.groupBlocks.count }
+
+    func path(_ key: LeafKey) -> String {
         switch key.role {
         case .values: return name(key.column)
         case .lengths: return name(key.column) + " lengths"
@@ -57,7 +87,7 @@ extension Part {
         }
     }
 
-    private func name(_ column: UInt16) -> String {
+    func name(_ column: UInt16) -> String {
         for definition in table.columns {
             if definition.id.number == column { return definition.name }
             guard case .nested(let fields) = definition.type else { continue }

@@ -44,7 +44,7 @@ package enum LeafRole: UInt8, Sendable {
 }
 
 /// How a leaf's pages are encoded.
-package enum LeafKind: UInt8, Sendable {
+package enum LeafKind: UInt8, Sendable, CaseIterable {
     case integers = 0
     case floats = 1
     case fixed8 = 2

@@ -100,7 +100,7 @@ struct Catalog: ~Copyable {
     }
 
     /// Writes a log that holds the state, and makes it the current one.
-    private static func begin(
+    static func begin(
         _ number: UInt64, _ state: CatalogState, _ directory: String, _ fileSystem: any FileSystem
     ) throws(StorageError) -> (file: any File, length: Int64) {
         do throws(FileError) {

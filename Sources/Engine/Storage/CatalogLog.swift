@@ -5,8 +5,8 @@ internal import Files
 enum CatalogLog {
     static let headerLength = 16
     static let recordHeaderLength = 16
-    private static let magic: [UInt8] = Array("VARVECAT".utf8)
-    private static let version: UInt32 = 1
+    static let magic: [UInt8] = Array("VARVECAT".utf8)
+    static let version: UInt32 = 1
     private static let recordLimit = 256 << 20
     /// How many bytes are hashed at most in search of a record behind damage: a log made by an enemy must not cost hours.
     private static let searchLimit = 1 << 30
@@ -128,7 +128,7 @@ enum CatalogLog {
     }
 
     /// The payload of the record at `offset`, or nil if there is no whole one.
-    private static func record(in file: any File, at offset: Int64, _ size: Int64) throws -> [UInt8]? {
+    static func record(in file: any File, at offset: Int64, _ size: Int64) throws(FileError) -> [UInt8]? {
         guard size - offset >= Int64(recordHeaderLength) else { return nil }
         let header = try file.readExactly(at: offset, count: recordHeaderLength)
         let length = word(header, 0)
@@ -142,9 +142,9 @@ enum CatalogLog {
     /// damaged. What a torn record leaves may be anything, its own bytes, zeros or garbage.
     ///
     /// - Returns: also whether all of the file was searched.
-    private static func nextRecord(
+    static func nextRecord(
         in file: any File, after offset: Int64, _ size: Int64
-    ) throws -> (offset: Int64?, isSearched: Bool) {
+    ) throws(FileError) -> (offset: Int64?, isSearched: Bool) {
         guard size > offset else { return (nil, true) }
         let bytes = try file.readUpTo(Int(min(size - offset, Int64(recordLimit))), at: offset)
         let isAll = Int64(bytes.count) == size - offset
@@ -167,7 +167,7 @@ enum CatalogLog {
         }
     }
 
-    private static func word(_ bytes: [UInt8], _ at: Int) -> UInt64 {
+    static func word(_ bytes: [UInt8], _ at: Int) -> UInt64 {
         bytes.withUnsafeBytes {
             UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: at, as: UInt64.self))
         }

@@ -89,7 +89,7 @@ package final class Store: Sendable {
     }
 
     /// Where a part's file is.
-    private static func path(
+    package static func path(
         _ record: PartRecord, _ table: TableDefinition, _ directory: String
     ) -> String {
         folder(record.tenant, table, record.partition, directory) + "/\(record.id.number).vp"

@@ -1,3 +1,4 @@
+private import Core
 private import Files
 private import Glibc
 private import Schema

@@ -1,3 +1,4 @@
+internal import Core
 package import Files
 
 /// Puts the configuration together: flags win over variables, these over the file, and that over what is built in.
