@@ -75,6 +75,7 @@ extension PartError {
             "it is a part of table \(found.number), not of table \(expected.number)"
         case .checksumMismatch: "the checksum is wrong"
         case .corruptPage: "the page cannot be decoded"
+        case .corruptIndex: "the index is damaged"
         case .file(let operation, let errno): "cannot \(operation): error \(errno)"
         }
     }
