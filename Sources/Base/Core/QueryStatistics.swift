@@ -61,7 +61,19 @@ package final class QueryStatistics: Sendable {
 
     private let indexes = SkipIndex.allCases.map { _ in Index() }
 
+    /// What the answer lacks; the first few of it.
+    private let told = Mutex<[String]>([])
+    private static let mostWarnings = 20
+
     package init() {}
+
+    package func warn(_ text: String) {
+        told.withLock { told in
+            if told.count < Self.mostWarnings, !told.contains(text) { told.append(text) }
+        }
+    }
+
+    package var warnings: [String] { told.withLock { $0 }.sorted() }
 
     package subscript(index: SkipIndex) -> Index { indexes[index.rawValue] }
 

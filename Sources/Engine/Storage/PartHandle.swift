@@ -10,7 +10,7 @@ package final class PartHandle: Sendable {
     package let table: TableDefinition
     package let path: String
     private let fileSystem: any FileSystem
-    private let damage: DamageLog
+    let damage: DamageLog
     private let opened = Mutex<Part?>(nil)
     /// Why the part cannot be opened, once that is known for good.
     private let failure = Mutex<PartError?>(nil)

@@ -63,7 +63,7 @@ final class ScanPlan: Sendable {
             do {
                 return try read(sources[number], block, unit)
             } catch let error as PartError {
-                return try Self.handle(error, in: sources[number].handle, block: block)
+                return try Self.handle(error, in: sources[number].handle, block: block, context.statistics)
             } catch let error as QueryInterruption {
                 throw .interrupted(error)
             } catch {
@@ -72,13 +72,18 @@ final class ScanPlan: Sendable {
         }
     }
 
-    /// What becomes of a part (`block` nil) or block that cannot be read: the one place that decides it.
+    /// What becomes of a part (`block` nil) or block that cannot be read: the one place that decides it. What is damaged is left
+    /// out with a warning.
     ///
     /// - Returns: what to hand over in its stead; nil leaves it out.
     static func handle(
-        _ error: PartError, in part: PartHandle, block: Int?
+        _ error: PartError, in part: PartHandle, block: Int?, _ statistics: QueryStatistics
     ) throws(ScanError) -> ScanBlock? {
-        throw .storage(.part(path: part.path, error))
+        guard let warning = part.leaveOut(error, block: block) else {
+            throw .storage(.part(path: part.path, error))
+        }
+        statistics.warn(warning)
+        return nil
     }
 
     private func readMemory(_ number: Int, _ unit: Unit) throws(QueryInterruption) -> ScanBlock? {
@@ -153,10 +158,10 @@ struct ScanPlanner {
             do {
                 try addBlocks(of: handle)
             } catch let error as PartError {
-                _ = try ScanPlan.handle(error, in: handle, block: nil)
+                _ = try ScanPlan.handle(error, in: handle, block: nil, context.statistics)
             } catch let error as StorageError {
                 guard case .part(_, let error) = error else { throw .storage(error) }
-                _ = try ScanPlan.handle(error, in: handle, block: nil)
+                _ = try ScanPlan.handle(error, in: handle, block: nil, context.statistics)
             } catch let error as QueryInterruption {
                 throw .interrupted(error)
             } catch {

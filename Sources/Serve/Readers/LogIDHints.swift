@@ -60,7 +60,10 @@ struct LogIDHints {
         var parts: [PartHandle] = []
         for handle in snapshot.parts {
             try context.proceed()
-            let mayHave = try SourceErrors.mapping { try note(handle, identities) }
+            // The scan says what is damaged.
+            let mayHave = try SourceErrors.mapping {
+                try context.reading(handle) { try note(handle, identities) } ?? true
+            }
             if mayHave { parts.append(handle) }
         }
         return TableSnapshot(table: snapshot.table, memory: snapshot.memory, parts: parts)

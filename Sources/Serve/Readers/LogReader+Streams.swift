@@ -31,11 +31,8 @@ extension LogReader {
         for handle in snapshot.parts {
             try context.proceed()
             try SourceErrors.mapping {
-                let part = try handle.part()
-                do throws(PartError) {
-                    try forEachResource(of: part, in: range, context, add)
-                } catch {
-                    throw StorageError.part(path: handle.path, error)
+                try context.reading(handle) {
+                    try forEachResource(of: handle.part(), in: range, context, add)
                 }
             }
         }

@@ -83,9 +83,13 @@ struct MetricReading {
             range: range, directory: directory, context: context)
     }
 
-    /// The parts, oldest first.
+    /// The parts that can be opened, oldest first; the answer has a warning for each of the others.
     var parts: [PartHandle] {
-        snapshot.parts.sorted {
+        let usable = snapshot.parts.filter { handle in
+            // What may be over soon fails where the part is read.
+            do { return try context.reading(handle) { try handle.part() } != nil } catch { return true }
+        }
+        return usable.sorted {
             ($0.record.leastTime, $0.record.id) < ($1.record.leastTime, $1.record.id)
         }
     }

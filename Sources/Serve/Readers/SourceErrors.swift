@@ -3,6 +3,25 @@ internal import Parts
 internal import QueryModel
 internal import Storage
 
+extension QueryContext {
+    /// Runs what reads a part; one that is damaged is left out with a warning.
+    ///
+    /// - Returns: nil if it is left out.
+    func reading<Result>(_ handle: PartHandle, _ body: () throws -> Result) throws -> Result? {
+        let failure: PartError
+        do {
+            return try body()
+        } catch StorageError.part(_, let error) {
+            failure = error
+        } catch let error as PartError {
+            failure = error
+        }
+        guard let warning = handle.leaveOut(failure) else { throw StorageError.part(path: handle.path, failure) }
+        statistics.warn(warning)
+        return nil
+    }
+}
+
 /// Turns what the engine throws into what query languages know.
 enum SourceErrors {
     static func mapping<Result>(_ body: () throws -> Result) throws(QueryError) -> Result {

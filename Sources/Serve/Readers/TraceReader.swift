@@ -95,7 +95,7 @@ package struct TraceReader: TraceSource {
         }
         for handle in snapshot.parts {
             try interruptible { () throws(QueryInterruption) in try context.check() }
-            try reading(handle) { part in
+            try reading(handle, context) { part in
                 if let dictionary = try part.dictionary(table.serviceName.ordinal) {
                     for entry in 0..<dictionary.count { names.insert(dictionary.string(entry)) }
                 }
@@ -132,7 +132,7 @@ package struct TraceReader: TraceSource {
         in handle: PartHandle, _ context: QueryContext
     ) throws(QueryError) -> [[UInt8]: [Operation]] {
         var collector = OperationCollector()
-        try reading(handle) { part in
+        try reading(handle, context) { part in
             for block in 0..<part.blockCount {
                 try context.check()
                 guard
@@ -167,9 +167,9 @@ package struct TraceReader: TraceSource {
     }
 
     private func reading(
-        _ handle: PartHandle, _ body: (Part) throws -> Void
+        _ handle: PartHandle, _ context: QueryContext, _ body: (Part) throws -> Void
     ) throws(QueryError) {
-        try SourceErrors.mapping { try body(handle.part()) }
+        try SourceErrors.mapping { try context.reading(handle) { try body(handle.part()) } }
     }
 
     private func materialize(

@@ -154,6 +154,12 @@ struct LokiReply {
         json.key("stats")
         LokiStatistics(statistics, time: time, entriesReturned: entriesReturned).write(to: &json)
         json.endObject()
+        if !statistics.warnings.isEmpty {
+            json.key("warnings")
+            json.beginArray()
+            for warning in statistics.warnings { json.string(warning) }
+            json.endArray()
+        }
         json.endObject()
         return .json(json.bytes)
     }

@@ -75,7 +75,7 @@ package struct PrometheusAPI: Sendable {
         }
         let grid = TimeGrid(at: moment.milliseconds)
         return PrometheusResponses.answer(
-            answer, limit: limit,
+            answer, limit: limit, warnings: request.context.statistics.warnings,
             statistics: statistics(request, answer, grid, prepared: prepared, total: clock.seconds))
     }
 
@@ -97,7 +97,7 @@ package struct PrometheusAPI: Sendable {
             try engine.range(query, over: grid, options: options, context: request.context)
         }
         return PrometheusResponses.answer(
-            answer, limit: limit,
+            answer, limit: limit, warnings: request.context.statistics.warnings,
             statistics: statistics(request, answer, grid, prepared: prepared, total: clock.seconds))
     }
 

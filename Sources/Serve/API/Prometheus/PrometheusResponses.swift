@@ -53,13 +53,15 @@ struct PrometheusResponses {
         }
     }
 
-    /// - Parameter statistics: writes the member `stats`, if it was asked for.
+    /// - Parameters:
+    ///   - warnings: of the engine.
+    ///   - statistics: writes the member `stats`, if it was asked for.
     static func answer(
-        _ answer: QueryAnswer, limit: Int?, statistics: ((inout JSONWriter) -> Void)?
+        _ answer: QueryAnswer, limit: Int?, warnings: [String], statistics: ((inout JSONWriter) -> Void)?
     ) -> HTTPResponse {
         var answer = answer
         let isCut = limit.map { answer.limit(to: $0) } ?? false
-        let warnings = answer.annotations.warnings + (isCut ? [limitWarning] : [])
+        let warnings = warnings + answer.annotations.warnings + (isCut ? [limitWarning] : [])
         return success(warnings: warnings, infos: answer.annotations.infos) { json in
             json.beginObject()
             json.key("resultType")
