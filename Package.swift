@@ -168,8 +168,9 @@ let package = Package(
         .executableTarget(
             name: "varve-fuzz",
             dependencies: [
-                "Columns", "Compression", "Core", "Corpus", "Encoding", "EngineFixtures", "Files", "Ingest", "JSON",
-                "LogQL", "Maintenance", "OTLP", "Offline", "Parts", "Pattern", "PromQL", "Schema", "Storage", "TableSchema",
+                "Columns", "Compression", "Core", "Corpus", "Encoding", "EngineFixtures", "Files", "Indexing", "Ingest",
+                "JSON", "LogQL", "Maintenance", "OTLP", "Offline", "Parts", "Pattern", "PromQL", "Schema", "Storage",
+                "TableSchema",
                 "Telemetry",
             ], path: "Tests/Fuzz", exclude: ["FailCases"],
             swiftSettings: common),

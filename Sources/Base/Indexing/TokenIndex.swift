@@ -45,7 +45,9 @@ package struct TokenIndex: Sendable, Equatable {
         read: (Range<Int>) throws(Failure) -> [UInt8]
     ) throws(TokenIndexFailure<Failure>) {
         if let piece = condition.piece {
-            guard stamps.count == blockCount else { return (first..<(first + blockCount)).forEach { blocks.insert($0) } }
+            guard stamps.count == blockCount else {
+                return (first..<(first + blockCount)).forEach { blocks.insert($0) }
+            }
             var unsure = 0
             for (block, stamp) in stamps.enumerated() where stamp.mayContain(piece) {
                 blocks.insert(first + block)

@@ -70,6 +70,7 @@ package struct PartVerifier {
         checkFile(file)
         guard !report.isLost else { return }
         readFilters()
+        readTokenIndexes()
         for number in part.footer.dictionaries.indices { readDictionary(number) }
         var block = 0
         for (group, count) in part.footer.groupBlocks.enumerated() {
@@ -100,7 +101,9 @@ package struct PartVerifier {
         {
             lose("its times are not those of a partition")
         }
-        var pages = footer.leaves.flatMap(\.pages) + footer.dictionaries.flatMap(\.pages) + footer.blooms.map(\.page)
+        var pages =
+            footer.leaves.flatMap(\.pages) + footer.dictionaries.flatMap(\.pages) + footer.blooms.map(\.page)
+            + footer.tokenIndexes.map(\.directory)
         pages.removeAll { $0.storedLength == 0 }
         pages.sort { $0.offset < $1.offset }
         var end = Int64(PartLayout.headerLength)
@@ -124,6 +127,18 @@ package struct PartVerifier {
                 addIndexDamage(number, error.reason)
             }
             progress(bloom.page.storedLength)
+        }
+    }
+
+    /// Of tokens: whether they can be read. What they say is not compared with the rows.
+    private mutating func readTokenIndexes() {
+        for (number, index) in part.footer.tokenIndexes.enumerated() {
+            do throws(PartError) {
+                progress(try part.checkTokenIndex(number))
+            } catch {
+                let place = part.footer.blooms.count + number
+                report.add(PartDamage(.index(place), "tokens \(part.name(index.column))", error.reason))
+            }
         }
     }
 

@@ -46,7 +46,8 @@ package enum PartWriter {
         precondition(!rows.rows.isEmpty, "a part has rows")
         let selection = RowSelection(
             rows: Array(rows.rows), blockEnds: BlockCutter.ends(of: rows.rows, in: batch, table))
-        var encoder = ColumnEncoder(zstdLevel: zstdLevel, orderedColumns: orderedColumns(table), indexer: ColumnIndexer(table, work))
+        var encoder = ColumnEncoder(
+            zstdLevel: zstdLevel, orderedColumns: orderedColumns(table), indexer: ColumnIndexer(table, work))
         for (definition, column) in zip(table.columns, batch.columns) {
             guard let column else { preconditionFailure("a flushed batch has every column") }
             encoder.encode(column, definition, selection)

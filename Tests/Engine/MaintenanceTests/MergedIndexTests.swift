@@ -19,16 +19,18 @@ struct MergedIndexTests {
     ]
 
     private func store(_ order: AnyTable.Order, _ kind: SkipIndexDefinition.Kind) throws -> TestStore {
-        try TestStore(order, change: { table in
-            var table = table
-            table.indexes += Self.columns.map {
-                SkipIndexDefinition(name: "tokens_\($0.number)", column: ColumnID(number: $0.number), kind: kind)
-            }
-            return table
-        })
+        try TestStore(
+            order,
+            change: { table in
+                var table = table
+                table.indexes += Self.columns.map {
+                    SkipIndexDefinition(name: "tokens_\($0.number)", column: ColumnID(number: $0.number), kind: kind)
+                }
+                return table
+            })
     }
 
-    @Test(arguments: kinds, 0..<6)
+    @Test(arguments: kinds, 0..<4)
     func `no block that has a text, id or attribute is left out, before and after merges`(
         kind: SkipIndexDefinition.Kind, seed: UInt64
     ) throws {
@@ -36,7 +38,7 @@ struct MergedIndexTests {
         let test = try store(AnyTable.Order.allCases[Int(seed % 2)], kind)
         for _ in 0..<Int.random(in: 2...4, using: &random) {
             let style = AnyTable.Style(
-                rows: Int.random(in: 1...(seed % 3 == 0 ? 9000 : 300), using: &random),
+                rows: Int.random(in: 1...(seed == 0 ? 9000 : 300), using: &random),
                 keys: Int.random(in: 1...40, using: &random),
                 texts: [2, 10, 100_000].randomElement(using: &random) ?? 2, attributes: 3)
             try test.flush(AnyTable.batch(style, &random))
@@ -44,22 +46,20 @@ struct MergedIndexTests {
         for record in test.records { try check(test.store.open(record), &random) }
         var limits = MergeExecutor.Limits()
         limits.output.groupBytes = 200_000
-        let output = try MergeExecutor(test.store, limits: limits).run(test.plan(test.records)).output
+        let output = try #require(
+            MergeExecutor(test.store, limits: limits).run(test.plan(test.records)).output)
         try check(test.store.open(output), &random)
     }
 
     private func check(_ part: Part, _ random: inout SplitMix) throws {
         for block in 0..<part.blockCount {
-            let rows = part.rowCount(ofBlock: block)
-            for _ in 0..<60 {
-                let row = Int.random(in: 0..<rows, using: &random)
-                for (_, ordinal, field) in Self.columns {
-                    let probes: [IndexProbe]
-                    if let field {
-                        guard case .nested(let nested) = try part.read(ordinal, block: block) else { continue }
+            let rows = (0..<12).map { _ in Int.random(in: 0..<part.rowCount(ofBlock: block), using: &random) }
+            for (_, ordinal, field) in Self.columns {
+                let column = try part.read(ordinal, block: block)
+                for row in rows {
+                    var probes = self.probes(column, row, &random)
+                    if let field, case .nested(let nested) = column {
                         probes = nested.range(row).flatMap { self.probes(nested.fields[field], $0, &random) }
-                    } else {
-                        probes = self.probes(try part.read(ordinal, block: block), row, &random)
                     }
                     for probe in probes {
                         let found =
@@ -117,7 +117,7 @@ struct MergedIndexTests {
             try test.flush(
                 AnyTable.batch(AnyTable.Style(rows: 12_000, keys: 3, texts: 1_000_000, attributes: 2), &random))
         }
-        let output = try MergeExecutor(test.store).run(test.plan(test.records)).output
+        let output = try #require(MergeExecutor(test.store).run(test.plan(test.records)).output)
         let part = try test.store.open(output)
         #expect(part.blockCount == 5)
         let statistics = QueryStatistics()
