@@ -34,7 +34,7 @@ package struct MergeExecutor: Sendable {
     package struct Limits: Sendable {
         /// Bytes of memory for blocks and dictionaries of inputs, about: with the encoded pages, 64 MiB. Two inputs are merged
         /// whatever they take.
-        package var memory = 44 << 20
+        package var memory = 40 << 20
         /// The pages of a part: each has an entry in its footer, which stays in memory with the part.
         package var pages = 1 << 20
         /// Bytes of disk that are left to others.

@@ -145,7 +145,8 @@ extension Part {
             case .codes, .naturals, .fixed8: bytes += page.count * 8
             // The leaf that they refer to is decoded as well.
             case .fixed16, .related8: bytes += page.count * 16
-            case .strings: bytes += page.rawLength + page.count * 8
+            // Repeated strings, ids and hexadecimal digits are longer once decoded than they are stored.
+            case .strings: bytes += page.rawLength * 2 + page.count * 12
             case .integerRows, .floatRows: bytes += page.rawLength * 4 + page.count * 4
             }
         }

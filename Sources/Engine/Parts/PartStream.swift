@@ -40,7 +40,7 @@ package struct PartPlan: Sendable {
 package struct PartStream: ~Copyable {
     package struct Limits: Sendable {
         /// The bytes of pages after which a row group ends.
-        package var groupBytes = 16 << 20
+        package var groupBytes = 12 << 20
         /// The most distinct values of the filter over the whole part; with more, there are filters of row groups alone.
         package var bloomKeys = 1 << 19
 
