@@ -92,25 +92,12 @@ package final class Engine: Sendable {
                 report.error("a flush failed; it will be tried again", ["error": .string("\(error)")])
             }
             flushThread = worker.start()
-            maintenance = configuration.maintenance.map { [store, tables] policy in
-                let worker = MaintenanceWorker(
-                    store, policy: policy, clock: configuration.clock,
-                    progress: { event in Self.report(event, tables, report) },
-                    report: { error in
-                        report.error("maintenance failed; it will be tried again", ["error": .string("\(error)")])
-                        if error.isOutOfSpace { space?.useReserve() }
-                    })
-                return (worker, worker.start())
-            }
+            maintenance = Self.maintain(store, configuration, space, report)
             do throws(FileError) {
                 try log.start(
                     report: { segment, scan in
                         Self.report(segment, scan, report)
-                        guard scan.skippedRecords > 0 else { return }
-                        store.damage.note(
-                            Damage(
-                                .log, segment,
-                                "\(scan.skippedRecords) places with \(scan.skippedBytes) bytes cannot be read"))
+                        Self.note(segment, scan, in: store)
                     },
                     replay: { record in replay(record, report) })
             } catch {
@@ -119,6 +106,27 @@ package final class Engine: Sendable {
             }
         } catch {
             throw EngineError(description: "\(error)")
+        }
+    }
+
+    private static func note(_ segment: String, _ scan: SegmentScan, in store: Store) {
+        guard scan.skippedRecords > 0 else { return }
+        store.damage.note(
+            Damage(.log, segment, "\(scan.skippedRecords) places with \(scan.skippedBytes) bytes cannot be read"))
+    }
+
+    private static func maintain(
+        _ store: Store, _ configuration: EngineConfiguration, _ space: DiskSpace?, _ report: Log
+    ) -> (worker: MaintenanceWorker, threads: [WorkerThread])? {
+        configuration.maintenance.map { policy in
+            let worker = MaintenanceWorker(
+                store, policy: policy, clock: configuration.clock,
+                progress: { event in Self.report(event, store.tables, report) },
+                report: { error in
+                    report.error("maintenance failed; it will be tried again", ["error": .string("\(error)")])
+                    if error.isOutOfSpace { space?.useReserve() }
+                })
+            return (worker, worker.start())
         }
     }
 
