@@ -10,7 +10,7 @@ package struct PartDamage: Hashable, Sendable {
         case block(Int)
         /// A page of a dictionary. Blocks that refer to it are damaged too, and are named on their own.
         case dictionary(Int, page: Int)
-        /// The index of that number: no row is lost with it.
+        /// The index of that number, those of tokens behind the bloom filters: no row is lost with it.
         case index(Int)
         /// What the catalog says of the part: no row is lost with it.
         case record

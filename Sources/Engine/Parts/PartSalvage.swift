@@ -17,7 +17,8 @@ package enum SalvageError: Error, Hashable, Sendable {
 ///    left go, and the others keep their order.
 /// 2. Of a dictionary, damaged pages are left out. No block that is kept refers to them; codes behind them move down.
 /// 3. Filters are copied if they are whole: over fewer rows they still say no only where no row is. Those that are not whole are
-///    left out, which says "maybe" of everything; the next merge makes new ones.
+///    left out, which says "maybe" of everything; the next merge makes new ones. Indexes of tokens know blocks by number: they
+///    are copied if every block is kept.
 package struct PartSalvage: ~Copyable {
     private let part: Part
     private let report: PartReport
@@ -55,6 +56,7 @@ package struct PartSalvage: ~Copyable {
         footer.groupBlocks = []
         footer.dictionaries = []
         footer.blooms = []
+        footer.tokenIndexes = []
         for leaf in footer.leaves.indices {
             footer.leaves[leaf].pages = []
             footer.leaves[leaf].zones = []
@@ -97,6 +99,12 @@ package struct PartSalvage: ~Copyable {
             guard let kept = groups[group] else { continue }
             footer.blooms.append(
                 BloomEntry(column: bloom.column, group: kept, page: try copy(bloom.page, bloom.column)))
+        }
+        if report.blocks.isEmpty {
+            for number in part.footer.tokenIndexes.indices
+            where !report.indexes.contains(part.footer.blooms.count + number) {
+                try copyTokenIndex(number, to: file)
+            }
         }
         output.append(footer)
         try flush(to: file)
@@ -188,5 +196,24 @@ package struct PartSalvage: ~Copyable {
             entry.count += page.count
         }
         footer.dictionaries.append(entry)
+    }
+
+    /// The pages of an index and the directory behind them, which were checked as a whole.
+    private mutating func copyTokenIndex(_ number: Int, to file: any File) throws(SalvageError) {
+        var entry = part.footer.tokenIndexes[number]
+        let end = entry.directory.offset + Int64(entry.directory.storedLength)
+        let shift = Int64(output.offset) - entry.offset
+        var place = entry.offset
+        while place < end {
+            let count = Int(min(1 << 20, end - place))
+            do throws(PartError) { output.append(try part.readBytes(at: place, count: count)) } catch {
+                throw .part(error)
+            }
+            place += Int64(count)
+            try flush(to: file)
+        }
+        entry.offset += shift
+        entry.directory.offset += shift
+        footer.tokenIndexes.append(entry)
     }
 }
