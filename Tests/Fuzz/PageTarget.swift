@@ -5,7 +5,7 @@ import Encoding
 ///
 /// | byte | meaning |
 /// |---|---|
-/// | 0 | kind of values, modulo 9 |
+/// | 0 | kind of values, modulo 11 |
 /// | 1, 2 | encoding and compression, as numbered in the format |
 /// | 3 | width of fixed values |
 /// | 4, 5 | number of values, little-endian |
@@ -26,7 +26,7 @@ extension FuzzTarget {
         let payload = Array(bytes[10...])
         payload.withUnsafeBytes { payload in
             var decoder = PageDecoder(byteLimit: byteLimit)
-            _ = try? decode(bytes[0] % 9, header, payload, &decoder)
+            _ = try? decode(bytes[0] % 11, header, payload, &decoder)
         }
     }
 
@@ -77,6 +77,28 @@ extension FuzzTarget {
                 page: page, encoding: encoding, compression: compression, count: count, rawLength: length,
                 lengths: lengths.base)
             check(lengths, count, total: values.count)
+        case 6:
+            let lengths = BufferMemory<UInt32>(capacity: count)
+            let values = try decoder.decodeFloatRows(
+                page: page, encoding: encoding, compression: compression, count: count, rawLength: length,
+                lengths: lengths.base)
+            check(lengths, count, total: values.count)
+        case 8...10: try decodeReferences(kind, header, page, &decoder)
+        default:
+            let bytes = try decoder.decodeRaw(
+                page: page, encoding: encoding, compression: compression, rawLength: length)
+            precondition(bytes.count == length)
+        }
+    }
+
+    /// Pages that refer to another leaf, or to a list.
+    private static func decodeReferences(
+        _ kind: UInt8, _ header: PageHeader, _ page: UnsafeRawBufferPointer, _ decoder: inout PageDecoder
+    ) throws(EncodingError) {
+        let (encoding, compression, count, length) = (
+            header.encoding, header.compression, header.count, header.rawLength
+        )
+        switch kind {
         case 8:
             let target = BufferMemory<UInt8>(capacity: count * 8)
             let siblings: [UInt8] = (0..<(count * 8)).map { UInt8(truncatingIfNeeded: $0 &* 31) }
@@ -85,16 +107,19 @@ extension FuzzTarget {
                     page: page, encoding: encoding, compression: compression, count: count, rawLength: length,
                     beside: siblings, into: target.base)
             }
-        case 6:
-            let lengths = BufferMemory<UInt32>(capacity: count)
-            let values = try decoder.decodeFloatRows(
+        case 9:
+            let target = BufferMemory<UInt32>(capacity: count)
+            try decoder.decodeEntries(
                 page: page, encoding: encoding, compression: compression, count: count, rawLength: length,
-                lengths: lengths.base)
-            check(lengths, count, total: values.count)
+                into: target.base)
         default:
-            let bytes = try decoder.decodeRaw(
-                page: page, encoding: encoding, compression: compression, rawLength: length)
-            precondition(bytes.count == length)
+            let target = BufferMemory<UInt8>(capacity: count * 16)
+            let list: [UInt8] = (0..<(40 * 16)).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+            try list.withUnsafeBufferPointer { list throws(EncodingError) in
+                try decoder.decodeIDs(
+                    page: page, encoding: encoding, compression: compression, count: count, rawLength: length,
+                    list: list, first: header.width, into: target.base)
+            }
         }
     }
 
@@ -160,13 +185,24 @@ private enum PageSeeds {
         let dense: [UInt8] = (0..<512).map { at in UInt8(truncatingIfNeeded: at * 113 + 1) }
         let zeros = [UInt8](repeating: 0, count: 256)
         let shapes: [([UInt8], Int)] = [(sparse, 16), (dense, 8), (zeros, 16)]
-        let parents = Array(dense[0..<8] + dense[0..<8] + dense[16..<504])
+        let parents = Array(dense[0..<8] + dense[0..<8] + dense[16..<512])
         let family = page(kind: 8, compression, width: 8) { encoder in
             parents.withUnsafeBufferPointer { ids in
                 dense.withUnsafeBufferPointer { encoder.encode(ids: ids, beside: $0) }
             }
         }
-        return [family]
+        let numbers = (0..<300).map { UInt32($0 / 3) }
+        let entries = page(kind: 9, compression) { encoder in
+            numbers.withUnsafeBufferPointer { encoder.encode(entries: $0) }
+        }
+        var index = IDIndex()
+        dense.withUnsafeBufferPointer { index.insert($0) }
+        let listed = page(kind: 10, compression) { encoder in
+            dense.withUnsafeBufferPointer { ids in
+                encoder.encode(ids: ids, entriesOf: index)?.page ?? encoder.encode(fixed: ids, width: 16)
+            }
+        }
+        return [family, entries, listed]
             + shapes.map { bytes, width in
                 page(kind: 3, compression, width: width) { encoder in
                     bytes.withUnsafeBufferPointer { encoder.encode(fixed: $0, width: width) }

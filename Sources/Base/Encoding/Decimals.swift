@@ -3,7 +3,7 @@
 /// products, so every decimal of up to 15 digits is exact). What is no such decimal is an exception, kept bit
 /// for bit.
 enum Decimals {
-    private static let powers: [Double] = [
+    static let powers: [Double] = [
         1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
         1e20, 1e21,
         1e22,
@@ -11,8 +11,8 @@ enum Decimals {
     private static let mostDigits = 16
     private static let samples = 32
     /// Adding and subtracting 1.5 * 2^52 rounds numbers below 2^51 to integers.
-    private static let rounder = 6_755_399_441_055_744.0
-    private static let greatest = 2_251_799_813_685_248.0
+    static let rounder = 6_755_399_441_055_744.0
+    static let greatest = 2_251_799_813_685_248.0
     /// An exception costs some ten bytes.
     private static let mostExceptionsShare = 8
 

@@ -19,12 +19,16 @@ package enum EncodingID: UInt8, Sendable, CaseIterable {
     case planes = 7
     /// Doubles that are decimals of few digits: the scaled integers, encoded in turn, and exceptions.
     case decimal = 16
+    /// Doubles near decimals of few digits: the scaled integers and how far off, each encoded in turn.
+    case nearDecimal = 17
     /// Fixed-width ids: a bitmap of those that are not zero, and these alone.
     case sparse = 24
     /// Distinct values and references to them.
     case dictionary = 25
     /// Ids of 8 bytes that stand in another leaf of the same block: how many rows away.
     case distances = 26
+    /// Values that stand in a list of the part: which entry.
+    case entries = 27
     /// Strings: lengths, encoded in turn, and the bytes of all.
     case strings = 32
     /// Strings that are all of one canonical form (`CanonicalForm`), as binary values.

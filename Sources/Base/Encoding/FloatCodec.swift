@@ -5,6 +5,7 @@
 /// constant  the value, 8 bytes
 /// runs      number of runs, varint | section of run values | section of run lengths
 /// decimal   digits u8 | exceptions, varint | [section of their positions | their values] | section of integers
+/// nearDecimal  digits u8 | section of integers | section of residues (NearDecimals)
 /// planes    mode u8 | sections of the bytes of all values: the most significant of each, then the next, to the eighth
 /// ```
 /// A decimal of `digits` digits after the point is its integer divided by 10^digits, correctly rounded. In
@@ -28,6 +29,10 @@ enum FloatCodec {
         if runs <= values.count / 4 {
             appendRuns(values, runs, with: compressor, to: &sink)
             return Payload(.runs, .never)
+        }
+        if let digits = NearDecimals.digits(of: values) {
+            NearDecimals.append(values, digits: digits, with: compressor, to: &sink)
+            return Payload(.nearDecimal, .never)
         }
         let (mode, planesCount) = FloatPlanes.trial(values, with: compressor)
         let sample = middle(values)
@@ -94,6 +99,8 @@ enum FloatCodec {
             try decodeRuns(&source, count: count, bounds, into: target)
         case .decimal:
             try Decimals.decode(&source, count: count, bounds, into: target)
+        case .nearDecimal:
+            try NearDecimals.decode(&source, count: count, bounds, into: target)
         case .planes:
             try FloatPlanes.decode(&source, count: count, into: target)
         default:

@@ -72,6 +72,28 @@ package struct PageDecoder: ~Copyable {
         try DistanceCodec.decode(payload, count: count, siblings: others, bounds, into: target)
     }
 
+    /// Decodes the numbers of entries that `count` integers are.
+    package mutating func decodeEntries(
+        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int,
+        rawLength: Int, into target: UnsafeMutablePointer<UInt32>
+    ) throws(EncodingError) {
+        guard encoding == .entries else { throw .wrongType(encoding) }
+        var source = ByteSource(try payload(bytes, compression, rawLength))
+        try Section.decode(&source, count: count, bounds, into: target)
+        try source.end()
+    }
+
+    /// Decodes `count` ids of 16 bytes that are entries of a list, of which `list` has those from the number `first` on.
+    package mutating func decodeIDs(
+        page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int,
+        rawLength: Int, list: UnsafeBufferPointer<UInt8>, first: Int, into target: UnsafeMutablePointer<UInt8>
+    ) throws(EncodingError) {
+        guard encoding == .entries else { throw .wrongType(encoding) }
+        let payload = try payload(bytes, compression, rawLength)
+        try EntryCodec.decode(
+            payload, count: count, list: UnsafeRawBufferPointer(list), first: first, bounds, into: target)
+    }
+
     /// Decodes `count` strings: the length of each into `lengths`, and returns the bytes of all.
     package mutating func decodeStrings(
         page bytes: UnsafeRawBufferPointer, encoding: EncodingID, compression: CompressionID, count: Int,

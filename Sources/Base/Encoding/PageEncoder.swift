@@ -57,6 +57,25 @@ package struct PageEncoder: ~Copyable {
         return encode(fixed: bytes, width: 8)
     }
 
+    /// Ids of 16 bytes as entries of a list, and which entries these are; nil if that cannot be, or all ids are zero.
+    package mutating func encode(
+        ids bytes: UnsafeBufferPointer<UInt8>, entriesOf index: borrowing IDIndex
+    ) -> (page: EncodedPage, entries: ClosedRange<Int>)? {
+        precondition(bytes.count % 16 == 0, "bytes that are no whole number of ids")
+        guard let ids = bytes.baseAddress else { return nil }
+        sink.removeAll()
+        let count = bytes.count / 16
+        guard let entries = EntryCodec.append(ids, count: count, index, with: compressor, to: &sink) else { return nil }
+        return (finish(Payload(.entries, .never), count: count), entries)
+    }
+
+    /// Integers as entries of a list: their numbers.
+    package mutating func encode(entries numbers: UnsafeBufferPointer<UInt32>) -> EncodedPage {
+        sink.removeAll()
+        Section.append(naturals: numbers, with: compressor, to: &sink)
+        return finish(Payload(.entries, .never), count: numbers.count)
+    }
+
     /// Strings: the length of each, and the bytes of all, one after the other.
     package mutating func encode(
         strings lengths: UnsafeBufferPointer<UInt32>, bytes: UnsafeBufferPointer<UInt8>

@@ -65,7 +65,8 @@ struct ExpiredRows {
     func rows(of source: MergeSource) throws(MergeFailure) -> [Bool] {
         if let times = part.zone(timeOrdinal, block: source.block), times.lowerBound >= latest { return [] }
         let count = source.rowCount
-        guard case .integers(let times)? = try source.lastingValues(of: timeKey, kinds: [.integers], count: count)
+        let kinds: [LeafKind] = [.integers, .listedIntegers]
+        guard case .integers(let times)? = try source.lastingValues(of: timeKey, kinds: kinds, count: count)
         else {
             return []
         }

@@ -57,13 +57,13 @@ struct Gather {
         }
         let total = pieces.reduce(0) { $0 + $1.count }
         switch leaf.kind {
-        case .integers:
+        case .integers, .listedIntegers:
             stream.append(
                 integers: Self.concatenated(pieces, total, zero: 0, values.map(\.?.integers)), to: leaf.number)
         case .floats:
             stream.append(floats: Self.concatenated(pieces, total, zero: 0, values.map(\.?.floats)), to: leaf.number)
-        case .fixed8, .fixed16, .related8:
-            let width = leaf.kind == .fixed16 ? 16 : 8
+        case .fixed8, .fixed16, .related8, .listed16:
+            let width = leaf.kind == .fixed16 || leaf.kind == .listed16 ? 16 : 8
             let bytes = Self.concatenated(pieces, total, width: width, zero: 0, values.map { $0?.fixed?.bytes })
             stream.append(fixed: bytes, width: width, to: leaf.number)
         case .codes:

@@ -67,13 +67,50 @@ struct MergeSurvey {
         default:
             let kinds = LeafKind.holding(column.type)
             let key = LeafKey(column: number, role: .values)
-            // As in `ColumnEncoder`: ids of 8 bytes may refer to those of the column before.
-            let sibling = kinds[0] == .fixed8 && !isInner ? idLeaf : nil
-            let kind = sibling == nil ? kinds[0] : .related8
-            let leaf = add(LeafPlan(key: key, kind: kind, sibling: sibling))
-            if kind == .fixed8, !isInner { idLeaf = leaf }
-            return .leaf(MergedLeaf(number: leaf, kind: kind, kinds: kinds, keys: inputs.map { _ in key }))
+            var plan = LeafPlan(key: key, kind: kinds[0])
+            if !isInner { try refer(&plan) }
+            let leaf = add(plan)
+            if plan.kind == .fixed8, !isInner { idLeaf = leaf }
+            return .leaf(MergedLeaf(number: leaf, kind: plan.kind, kinds: kinds, keys: inputs.map { _ in key }))
         }
+    }
+
+    /// As in `ColumnEncoder`: ids of 8 bytes may refer to those of the column before, and what most rows of the inputs have in
+    /// lists gets a list.
+    private func refer(_ leaf: inout LeafPlan) throws(MergeFailure) {
+        switch leaf.kind {
+        case .fixed8:
+            guard let idLeaf else { return }
+            leaf.kind = .related8
+            leaf.sibling = idLeaf
+        case .fixed16:
+            guard isListed(leaf.key, .listed16), let list = try unitedList(leaf.key) else { return }
+            leaf.kind = .listed16
+            leaf.list = list
+        case .integers:
+            if isListed(leaf.key, .listedIntegers) { leaf.kind = .listedIntegers }
+        default: break
+        }
+    }
+
+    private func isListed(_ key: LeafKey, _ kind: LeafKind) -> Bool {
+        let rows = inputs.reduce(0) { $0 + $1.rowCount }
+        let listed = inputs.reduce(0) { $0 + ($1.kind(of: key) == kind ? $1.rowCount : 0) }
+        return listed * 2 >= rows
+    }
+
+    /// The ids of all inputs' lists, older inputs' first; nil if they are too many.
+    private func unitedList(_ key: LeafKey) throws(MergeFailure) -> IDList? {
+        var united = IDList()
+        for (input, part) in inputs.enumerated() {
+            do throws(PartError) {
+                if let list = try part.idList(of: key) { united.insert(list) }
+            } catch {
+                throw .input(input, error)
+            }
+            if united.count > IDList.limit { return nil }
+        }
+        return united
     }
 
     private mutating func add(_ leaf: LeafPlan) -> Int {

@@ -86,9 +86,9 @@ extension LeafKind {
     /// The kinds of leaf that hold values of a type.
     static func holding(_ type: ColumnType) -> [LeafKind] {
         switch type {
-        case .integer: [.integers]
+        case .integer: [.integers, .listedIntegers]
         case .float: [.floats]
-        case .fixed(let width): width == 8 ? [.fixed8, .related8] : [.fixed16]
+        case .fixed(let width): width == 8 ? [.fixed8, .related8] : [.fixed16, .listed16]
         case .array(.float): [.floatRows]
         case .array: [.integerRows]
         case .string, .lowCardinality, .aggregateState: [.codes, .strings]

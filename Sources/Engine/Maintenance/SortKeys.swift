@@ -45,7 +45,8 @@ struct SortKeys {
 
     private func integers(_ id: ColumnID, _ source: MergeSource) throws(MergeFailure) -> Buffer<Int64>? {
         let key = LeafKey(column: id.number, role: .values)
-        guard case .integers(let values)? = try source.values(of: key, kinds: [.integers], count: source.rowCount)
+        let kinds: [LeafKind] = [.integers, .listedIntegers]
+        guard case .integers(let values)? = try source.values(of: key, kinds: kinds, count: source.rowCount)
         else { return nil }
         return values
     }
@@ -69,7 +70,7 @@ struct SortKeys {
             fill(source, place) { UInt64(union[Int(index?.code(strings.bytes($0)) ?? 0)]) }
         case nil:
             switch leaf.kind {
-            case .integers: fill(source, place) { _ in Self.word(0) }
+            case .integers, .listedIntegers: fill(source, place) { _ in Self.word(0) }
             case .codes:
                 let code = UInt64(leaf.codes[source.input][0])
                 fill(source, place) { _ in code }

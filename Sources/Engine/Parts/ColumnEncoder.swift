@@ -53,21 +53,26 @@ struct ColumnEncoder: ~Copyable {
     private(set) var dictionaryBytes: [UInt8] = []
     private(set) var shapes: [ShapesEntry] = []
     var indexer: ColumnIndexer
-    private var encoder: PageEncoder
+    var encoder: PageEncoder
     /// The columns whose codes must be ordered like their strings.
     private let orderedColumns: Set<UInt16>
+    /// The column whose values many rows share, if any does.
+    private let timeColumn: UInt16
     private var integerScratch: [Int64] = []
     private var floatScratch: [Double] = []
     private var codeScratch: [UInt32] = []
-    private var byteScratch: [UInt8] = []
+    var byteScratch: [UInt8] = []
     private var siblingScratch: [UInt8] = []
     /// The last leaf of ids of 8 bytes, which those of later columns may refer to.
     private var idLeaf: (leaf: Int, values: FixedColumn)?
 
-    init(zstdLevel: Int32, orderedColumns: Set<UInt16>, indexer: ColumnIndexer) {
+    init(
+        zstdLevel: Int32, orderedColumns: Set<UInt16>, timeColumn: UInt16, indexer: ColumnIndexer
+    ) {
         self.indexer = indexer
         encoder = PageEncoder(zstdLevel: zstdLevel)
         self.orderedColumns = orderedColumns
+        self.timeColumn = timeColumn
     }
 
     /// - Parameter isInner: whether the column is a field of a nested one.
@@ -76,10 +81,14 @@ struct ColumnEncoder: ~Copyable {
     ) {
         let key = LeafKey(column: definition.id.number, role: .values)
         switch (column, definition.type) {
-        case (.integers(let values), _): encode(integers: values, key, selection, zones: true)
+        case (.integers(let values), _):
+            if key.column == timeColumn, encode(listed: values, key, selection) { return }
+            encode(integers: values, key, selection, zones: true)
         case (.floats(let values), _): encode(floats: values, key, selection)
         case (.fixed(let values), _):
             indexer.add(column, definition.id, selection)
+            // Where the table is ordered by the ids, equal ones are neighbours already.
+            if !isInner, !orderedColumns.contains(key.column), encode(listed: values, key, selection) { return }
             encode(fixed: values, key, selection, sibling: isInner ? nil : idLeaf)
             if !isInner, values.width == 8, leaves[leaves.count - 1].kind == .fixed8 {
                 idLeaf = (leaves.count - 1, values)
@@ -101,7 +110,7 @@ struct ColumnEncoder: ~Copyable {
     // MARK: Leaves
 
     /// Adds a leaf whose pages `encodePage` makes, one per block.
-    private mutating func addLeaf(
+    mutating func addLeaf(
         _ key: LeafKey, _ kind: LeafKind, dictionary: Int? = nil, zones: [Zone] = [],
         _ selection: RowSelection,
         _ encodePage: (inout ColumnEncoder, _ block: Int, _ rows: Range<Int>) -> EncodedPage
@@ -115,6 +124,16 @@ struct ColumnEncoder: ~Copyable {
         leaves.append(leaf)
         leafBytes.append(bytes)
     }
+
+    /// Adds a dictionary or list, and returns its number.
+    mutating func add(_ dictionary: EncodedDictionary) -> Int {
+        dictionaries.append(dictionary.entry)
+        dictionaryBytes.append(contentsOf: dictionary.bytes)
+        return dictionaries.count - 1
+    }
+
+    /// Sets the zones of the last leaf.
+    mutating func setZones(_ zones: [Zone]) { leaves[leaves.count - 1].zones = zones }
 
     private mutating func encode(
         integers values: Buffer<Int64>, _ key: LeafKey, _ selection: RowSelection, zones: Bool
@@ -179,7 +198,7 @@ struct ColumnEncoder: ~Copyable {
         leaves[leaves.count - 1].sibling = sibling.leaf
     }
 
-    private static func gather(_ values: FixedColumn, _ rows: ArraySlice<UInt32>, into scratch: inout [UInt8]) {
+    static func gather(_ values: FixedColumn, _ rows: ArraySlice<UInt32>, into scratch: inout [UInt8]) {
         let width = values.width
         scratch.removeAll(keepingCapacity: true)
         for row in rows {

@@ -335,9 +335,9 @@ extension PartFooter {
     /// Reads what a leaf refers to: the dictionary of its codes, or an earlier leaf of ids.
     private func readReference(of leaf: inout LeafEntry, _ reader: inout FooterReader) throws(PartError) {
         switch leaf.kind {
-        case .codes:
+        case .codes, .listedIntegers, .listed16:
             let number = try reader.natural(below: dictionaries.count + 1)
-            guard number > 0 else { throw .corruptFooter("codes without a dictionary") }
+            guard number > 0 else { throw .corruptFooter("codes without a dictionary, or entries without a list") }
             leaf.dictionary = number - 1
         case .related8:
             let number = try reader.natural(below: leaves.count + 1)

@@ -80,6 +80,36 @@ struct LeafDecoder: ~Copyable {
             bytes: Buffer(owner: memory, base: memory.base, count: page.count * width))
     }
 
+    /// Integers that are entries of a list.
+    mutating func integers(_ bytes: [UInt8], entriesOf list: Buffer<Int64>) throws(PartError) -> Buffer<Int64> {
+        let numbers = BufferMemory<UInt32>(capacity: page.count)
+        let memory = BufferMemory<Int64>(capacity: page.count)
+        let page = page
+        try decode(bytes) { (decoder, bytes, encoding, compression) throws(EncodingError) in
+            try decoder.decodeEntries(
+                page: bytes, encoding: encoding, compression: compression, count: page.count,
+                rawLength: page.rawLength, into: numbers.base)
+            for row in 0..<page.count {
+                let number = Int(numbers.base[row])
+                guard number < list.count else { throw .corrupt }
+                memory.base[row] = list.base[number]
+            }
+        }
+        return Buffer(owner: memory, base: memory.base, count: page.count)
+    }
+
+    /// Ids of 16 bytes that are entries of a list, of which `list` has those from the number `first` on.
+    mutating func ids(_ bytes: [UInt8], list: Buffer<UInt8>, first: Int) throws(PartError) -> FixedColumn {
+        let memory = BufferMemory<UInt8>(capacity: page.count * 16)
+        let page = page
+        try decode(bytes) { (decoder, bytes, encoding, compression) throws(EncodingError) in
+            try decoder.decodeIDs(
+                page: bytes, encoding: encoding, compression: compression, count: page.count,
+                rawLength: page.rawLength, list: list.unsafeElements, first: first, into: memory.base)
+        }
+        return FixedColumn(width: 16, bytes: Buffer(owner: memory, base: memory.base, count: page.count * 16))
+    }
+
     /// Ids of 8 bytes that may refer to those of `siblings`.
     mutating func ids(_ bytes: [UInt8], beside siblings: FixedColumn) throws(PartError) -> FixedColumn {
         let memory = BufferMemory<UInt8>(capacity: page.count * 8)

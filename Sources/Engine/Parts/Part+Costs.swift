@@ -11,8 +11,8 @@ extension Part {
         forEachLeaf(ofColumn: ordinal) { leaf in
             let page = leaf.pages[block]
             switch leaf.kind {
-            case .integers, .floats, .fixed8: bytes += page.count * 8
-            case .fixed16, .related8: bytes += page.count * 16
+            case .integers, .listedIntegers, .floats, .fixed8: bytes += page.count * 8
+            case .fixed16, .listed16, .related8: bytes += page.count * 16
             // Shapes come with the places of values, one for each attribute.
             case .naturals, .codes: bytes += page.count * 8
             case .strings: bytes += page.rawLength + page.count * 8

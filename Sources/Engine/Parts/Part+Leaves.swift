@@ -1,6 +1,5 @@
 package import Columns
 package import Core
-internal import Encoding
 package import TableSchema
 
 /// The values of a leaf in one block.
@@ -72,7 +71,9 @@ extension Part {
         case .integers: return .integers(try decoder.integers(bytes))
         case .floats: return .floats(try decoder.floats(bytes))
         case .fixed8: return .fixed(try decoder.fixed(bytes, width: 8))
-        case .related8: return .fixed(try ids(leaf, bytes, block))
+        case .related8: return .fixed(try related(leaf, bytes, block))
+        case .listed16: return .fixed(try listed(ids: leaf, bytes, block))
+        case .listedIntegers: return .integers(try listed(integers: leaf, bytes, block))
         case .fixed16: return .fixed(try decoder.fixed(bytes, width: 16))
         case .strings: return .strings(try decoder.strings(bytes))
         case .integerRows: return .arrays(try decoder.integerRows(bytes))
@@ -85,20 +86,6 @@ extension Part {
             return .naturals(
                 try decoder.naturals(bytes, below: key.role == .shapes ? limit : PartLayout.pageValueLimit))
         }
-    }
-
-    /// Decodes ids that may refer to those of another leaf, which is read as well if they do.
-    func ids(
-        _ leaf: LeafEntry, _ bytes: [UInt8], _ block: Int, _ statistics: QueryStatistics? = nil
-    ) throws(PartError) -> FixedColumn {
-        let page = leaf.pages[block]
-        var decoder = LeafDecoder(page: page, column: leaf.key.column, block: block)
-        guard page.encoding == EncodingID.distances.rawValue else { return try decoder.fixed(bytes, width: 8) }
-        guard let number = leaf.sibling else { throw .corruptPage(column: leaf.key.column, block: block) }
-        let sibling = footer.leaves[number]
-        let stored = try read(sibling.pages[block], column: sibling.key.column, block: block, statistics)
-        var siblings = LeafDecoder(page: sibling.pages[block], column: sibling.key.column, block: block)
-        return try decoder.ids(bytes, beside: try siblings.fixed(stored, width: 8))
     }
 
     /// Where the lists of a nested column begin in a block, and where the last ends.
@@ -141,10 +128,10 @@ extension Part {
             let page = leaf.pages[block]
             switch leaf.kind {
             // Where its value is costs a row that has a lane four bytes more.
-            case .integers, .floats: bytes += page.count * 12
+            case .integers, .listedIntegers, .floats: bytes += page.count * 12
             case .codes, .naturals, .fixed8: bytes += page.count * 8
             // The leaf that they refer to is decoded as well.
-            case .fixed16, .related8: bytes += page.count * 16
+            case .fixed16, .listed16, .related8: bytes += page.count * 16
             // Repeated strings, ids and hexadecimal digits are longer once decoded than they are stored.
             case .strings: bytes += page.rawLength * 2 + page.count * 12
             case .integerRows, .floatRows: bytes += page.rawLength * 4 + page.count * 4

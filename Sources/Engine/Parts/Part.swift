@@ -19,6 +19,8 @@ package final class Part: Sendable {
     let tokenIndexes: PartCache<TokenIndex>
     /// By bloom filter: whether its checksum was found right.
     private let checkedBlooms: PartCache<Bool>
+    let integerLists = ListCache<Int64>()
+    let idLists = ListCache<UInt8>()
     /// By block: the number of rows before it.
     private let firstRows: [Int]
 
@@ -61,7 +63,7 @@ package final class Part: Sendable {
     /// The least and greatest value of an integer column in a block, or of its codes in a sorted dictionary; nil if unknown.
     package func zone(_ ordinal: Int, block: Int) -> ClosedRange<Int64>? {
         guard let leaf = leafOfKey[LeafKey(column: table.columns[ordinal].id.number, role: .values)],
-            !footer.leaves[leaf].zones.isEmpty
+            !footer.leaves[leaf].zones.isEmpty, footer.leaves[leaf].kind != .listed16
         else { return nil }
         let zone = footer.leaves[leaf].zones[block]
         return zone.least <= zone.greatest ? zone.least...zone.greatest : nil
@@ -190,7 +192,9 @@ package final class Part: Sendable {
         case .integers: return .integers(try decoder.integers(bytes))
         case .floats: return .floats(try decoder.floats(bytes))
         case .fixed8: return .fixed(try decoder.fixed(bytes, width: 8))
-        case .related8: return .fixed(try ids(leaf, bytes, block, statistics))
+        case .related8: return .fixed(try related(leaf, bytes, block, statistics))
+        case .listed16: return .fixed(try listed(ids: leaf, bytes, block, statistics))
+        case .listedIntegers: return .integers(try listed(integers: leaf, bytes, block))
         case .fixed16: return .fixed(try decoder.fixed(bytes, width: 16))
         case .strings: return .strings(try decoder.strings(bytes))
         case .integerRows: return .arrays(try decoder.integerRows(bytes))
@@ -210,11 +214,11 @@ package final class Part: Sendable {
 
     static func fits(_ kind: LeafKind, _ type: ColumnType) -> Bool {
         switch (kind, type) {
-        case (.integers, .integer), (.floats, .float), (.integerRows, .array(.integer)),
+        case (.integers, .integer), (.listedIntegers, .integer), (.floats, .float), (.integerRows, .array(.integer)),
             (.floatRows, .array(.float)):
             true
         case (.fixed8, .fixed(let width)), (.related8, .fixed(let width)): width == 8
-        case (.fixed16, .fixed(let width)): width == 16
+        case (.fixed16, .fixed(let width)), (.listed16, .fixed(let width)): width == 16
         case (.codes, .string), (.codes, .lowCardinality), (.codes, .aggregateState),
             (.strings, .string), (.strings, .lowCardinality), (.strings, .aggregateState):
             true

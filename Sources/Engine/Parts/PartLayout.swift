@@ -58,6 +58,12 @@ package enum LeafKind: UInt8, Sendable, CaseIterable {
     case naturals = 8
     /// Ids of 8 bytes that may refer to those of another leaf, by rows.
     case related8 = 9
+    /// Integers that may be entries of a list of the part.
+    case listedIntegers = 10
+    /// Ids of 16 bytes that may be entries of a list of the part.
+    case listed16 = 11
+
+    var isListed: Bool { self == .listedIntegers || self == .listed16 }
 }
 
 /// A leaf's name inside its part.
@@ -87,7 +93,8 @@ struct PageEntry {
     var offset: Int64 = 0
 }
 
-/// The least and greatest value of one block of a leaf: of integers, or of the codes of a sorted dictionary.
+/// The least and greatest value of one block of a leaf: of integers, or of the codes of a sorted dictionary; of ids in a list
+/// the least and greatest entry.
 struct Zone: Equatable {
     var least: Int64
     var greatest: Int64
@@ -96,7 +103,7 @@ struct Zone: Equatable {
 struct LeafEntry {
     var key: LeafKey
     var kind: LeafKind
-    /// The number of the part's dictionary that the codes refer to.
+    /// The number of the part's dictionary that the codes refer to, or of the list.
     var dictionary: Int?
     /// The number of the leaf of ids that these refer to.
     var sibling: Int?

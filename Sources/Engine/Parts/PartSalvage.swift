@@ -137,7 +137,7 @@ package struct PartSalvage: ~Copyable {
         let isTime = leaf.key == LeafKey(column: part.table.partitionColumn.number, role: .values)
         for block in blocks {
             if let dictionary = leaf.dictionary, let lost = lostCodes[dictionary] {
-                try remap(number, block, lost)
+                if leaf.kind.isListed { try unlist(number, block) } else { try remap(number, block, lost) }
             } else {
                 footer.leaves[number].pages.append(try copy(leaf.pages[block], leaf.key.column))
                 if !leaf.zones.isEmpty { footer.leaves[number].zones.append(leaf.zones[block]) }
@@ -150,13 +150,39 @@ package struct PartSalvage: ~Copyable {
     private mutating func note(_ key: LeafKey, _ block: Int) throws(SalvageError) {
         do throws(PartError) {
             let rows = part.rowCount(ofBlock: block)
-            guard case .integers(let times)? = try part.values(of: key, kinds: [.integers], count: rows, block: block)
+            guard
+                case .integers(let times)? = try part.values(
+                    of: key, kinds: [.integers, .listedIntegers], count: rows, block: block)
             else { throw .corruptPage(column: key.column, block: block) }
             footer.leastTime = min(footer.leastTime, times.array.min() ?? .max)
             footer.greatestTime = max(footer.greatestTime, times.array.max() ?? .min)
         } catch {
             throw .part(error)
         }
+    }
+
+    /// Writes a page that refers to a list anew, without one: the list has fewer entries now.
+    private mutating func unlist(_ number: Int, _ block: Int) throws(SalvageError) {
+        let leaf = part.footer.leaves[number]
+        let page: EncodedPage
+        do throws(PartError) {
+            switch try part.values(of: leaf.key, kinds: [leaf.kind], count: leaf.pages[block].count, block: block) {
+            case .integers(let values)?:
+                page = withExtendedLifetime(values) { encoder.encode(integers: values.unsafeElements) }
+            case .fixed(let ids)?:
+                page = withExtendedLifetime(ids) { encoder.encode(fixed: ids.bytes.unsafeElements, width: 16) }
+            default: throw .corruptPage(column: leaf.key.column, block: block)
+            }
+        } catch {
+            throw .part(error)
+        }
+        var bytes: [UInt8] = []
+        var entry = encoder.store(page, into: &bytes)
+        entry.offset = Int64(output.offset)
+        output.append(bytes)
+        footer.leaves[number].pages.append(entry)
+        guard !leaf.zones.isEmpty else { return }
+        footer.leaves[number].zones.append(leaf.kind == .listed16 ? Zone(least: 0, greatest: 0) : leaf.zones[block])
     }
 
     /// Writes a page of codes anew, for a dictionary that has fewer entries now.

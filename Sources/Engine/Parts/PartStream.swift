@@ -13,12 +13,17 @@ package struct LeafPlan: Sendable {
     package var dictionary: Int?
     /// The number of the leaf that its ids may refer to: a leaf before it, of ids, whose values of a block come first.
     package var sibling: Int?
+    /// The list that its ids may be entries of.
+    package var list: IDList?
 
-    package init(key: LeafKey, kind: LeafKind, dictionary: Int? = nil, sibling: Int? = nil) {
+    package init(
+        key: LeafKey, kind: LeafKind, dictionary: Int? = nil, sibling: Int? = nil, list: IDList? = nil
+    ) {
         self.key = key
         self.kind = kind
         self.dictionary = dictionary
         self.sibling = sibling
+        self.list = list
     }
 }
 
@@ -76,7 +81,11 @@ package struct PartStream: ~Copyable {
     }
 
     private let file: any File
-    private let dictionaries: [EncodedDictionary]
+    private var dictionaries: [EncodedDictionary]
+    /// By leaf: the list that its ids may be entries of.
+    private var idLists: [Int: IDList] = [:]
+    /// By leaf: the list of its integers, to which those of each block are added.
+    private var integerLists: [Int: IntegerList] = [:]
     private let timeLeaf: Int?
     private let limits: Limits
     private var output = PartOutput()
@@ -116,12 +125,20 @@ package struct PartStream: ~Copyable {
             table: table.id, fingerprint: table.fingerprint, partition: partition, leastTime: .max,
             greatestTime: .min, blockRows: [], groupBlocks: [])
         footer.shapes = plan.shapes
-        footer.dictionaries = plan.dictionaries.map(\.entry)
+        for (number, leaf) in plan.leaves.enumerated() {
+            if leaf.kind == .listedIntegers { integerLists[number] = IntegerList() }
+            if let list = leaf.list { idLists[number] = list }
+        }
         footer.leaves = plan.leaves.map {
             LeafEntry(key: $0.key, kind: $0.kind, dictionary: $0.dictionary, sibling: $0.sibling)
         }
         indexes = TokenIndexWriter.make(table)
         feeds = Self.feeds(indexes, plan)
+        for leaf in footer.leaves.indices where footer.leaves[leaf].kind.isListed {
+            footer.leaves[leaf].dictionary = dictionaries.count
+            dictionaries.append((idLists[leaf] ?? IDList()).encoded(&encoder))
+        }
+        footer.dictionaries = dictionaries.map(\.entry)
         for index in table.indexes {
             let key = LeafKey(column: index.column.number, role: .values)
             guard case .bloomFilter(let falsePositives) = index.kind,
@@ -135,7 +152,12 @@ package struct PartStream: ~Copyable {
 
     package mutating func append(integers values: [Int64], to leaf: Int) {
         values.withUnsafeBufferPointer { indexTokens(integers: $0, of: leaf) }
-        let page = values.withUnsafeBufferPointer { encoder.encode(integers: $0) }
+        let page: EncodedPage
+        if let entries = integerLists[leaf]?.entries(of: values) {
+            page = entries.withUnsafeBufferPointer { encoder.encode(entries: $0) }
+        } else {
+            page = values.withUnsafeBufferPointer { encoder.encode(integers: $0) }
+        }
         add(page, decoded: values.count * 8, to: leaf)
         let zone = Self.zone(values)
         if footer.leaves[leaf].key.role == .values { footer.leaves[leaf].zones.append(zone) }
@@ -228,13 +250,15 @@ package struct PartStream: ~Copyable {
     /// Whether a page can be appended as it is stored.
     package func takes(_ page: StoredPage, for leaf: Int) -> Bool {
         page.kind == footer.leaves[leaf].kind && (page.zone != nil || !wantsZones(leaf))
+            // Their numbers are those of another part's list.
+            && page.entry.encoding != EncodingID.entries.rawValue
     }
 
     private func wantsZones(_ leaf: Int) -> Bool {
         let entry = footer.leaves[leaf]
         guard entry.key.role == .values else { return false }
         switch entry.kind {
-        case .integers: return true
+        case .integers, .listedIntegers, .listed16: return true
         case .codes: return entry.dictionary.map { footer.dictionaries[$0].isSorted } ?? false
         default: return false
         }
@@ -250,6 +274,11 @@ package struct PartStream: ~Copyable {
     }
 
     private mutating func encode(fixed bytes: [UInt8], width: Int, _ leaf: Int) -> EncodedPage {
+        if let list = idLists[leaf] {
+            let (page, zone) = bytes.withUnsafeBufferPointer { encoder.encode(ids: $0, in: list) }
+            footer.leaves[leaf].zones.append(zone)
+            return page
+        }
         guard let sibling = footer.leaves[leaf].sibling else {
             return bytes.withUnsafeBufferPointer { encoder.encode(fixed: $0, width: width) }
         }
@@ -480,6 +509,11 @@ package struct PartStream: ~Copyable {
         // Zones of a leaf without any value say nothing.
         for leaf in footer.leaves.indices where footer.leaves[leaf].zones.allSatisfy({ $0.least > $0.greatest }) {
             footer.leaves[leaf].zones = []
+        }
+        for (leaf, list) in integerLists {
+            guard let number = footer.leaves[leaf].dictionary else { continue }
+            dictionaries[number] = list.encoded(&encoder)
+            footer.dictionaries[number] = dictionaries[number].entry
         }
         for dictionary in footer.dictionaries.indices {
             var place = Int64(output.offset)

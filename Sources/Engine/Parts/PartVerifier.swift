@@ -186,6 +186,7 @@ package struct PartVerifier {
         guard let leaf = part.footer.leaves.first(where: { $0.dictionary == number }) else {
             return lose("a dictionary belongs to nothing")
         }
+        if leaf.kind.isListed { return readList(number, leaf) }
         let wantsHashes = leaf.key.role == .values && filters.contains { $0.column == leaf.key.column }
         let path = part.path(leaf.key) + " dictionary"
         var hashes: [UInt64] = []
@@ -218,6 +219,28 @@ package struct PartVerifier {
             progress(page.storedLength)
         }
         if wantsHashes { entryHashes[number] = hashes }
+    }
+
+    /// Reads a list of integers or of ids; blocks that refer to a page that cannot be read are found when they are read.
+    private mutating func readList(_ number: Int, _ leaf: LeafEntry) {
+        var entry = 0
+        for (pageNumber, page) in part.footer.dictionaries[number].pages.enumerated() {
+            do throws(PartError) {
+                let bytes = try part.read(page, column: leaf.key.column, block: 0)
+                var decoder = LeafDecoder(page: page, column: leaf.key.column, block: 0)
+                if leaf.kind == .listed16 {
+                    _ = try decoder.fixed(bytes, width: 16)
+                } else {
+                    _ = try decoder.integers(bytes)
+                }
+            } catch {
+                let path = part.path(leaf.key) + " dictionary"
+                report.add(PartDamage(.dictionary(number, page: pageNumber), path, error.reason))
+                lostCodes[number, default: []].append(entry..<(entry + page.count))
+            }
+            entry += page.count
+            progress(page.storedLength)
+        }
     }
 
     /// Which of the entries is wrong cannot be told: all are.

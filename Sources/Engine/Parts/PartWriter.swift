@@ -47,7 +47,8 @@ package enum PartWriter {
         let selection = RowSelection(
             rows: Array(rows.rows), blockEnds: BlockCutter.ends(of: rows.rows, in: batch, table))
         var encoder = ColumnEncoder(
-            zstdLevel: zstdLevel, orderedColumns: orderedColumns(table), indexer: ColumnIndexer(table, work))
+            zstdLevel: zstdLevel, orderedColumns: orderedColumns(table), timeColumn: table.partitionColumn.number,
+            indexer: ColumnIndexer(table, work))
         for (definition, column) in zip(table.columns, batch.columns) {
             guard let column else { preconditionFailure("a flushed batch has every column") }
             encoder.encode(column, definition, selection)

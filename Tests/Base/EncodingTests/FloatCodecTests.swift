@@ -5,6 +5,7 @@ import Testing
 /// Columns of doubles of the shapes that metrics hold, and of those that break codecs.
 enum FloatShape: CaseIterable {
     case zeros, integers, decimals, decimalsWithExceptions, stale, full, walk, anyBits, specials, runs, fewDistinct,
+        sums,
         huge, tiny
 
     private static let oddities: [UInt64] = [
@@ -34,6 +35,11 @@ enum FloatShape: CaseIterable {
                 if random.next() % 30 == 0 { last = Double(bitPattern: random.next()) }
                 return last
             case .fewDistinct: return 1 / Double(3 + random.next() % 20)
+            case .sums:
+                // A counter of hundredths, as a double that was added up; now and then it starts again or is stale.
+                if random.next() % 400 == 0 { last = 0 }
+                last += Double(random.next() % 300) / 100
+                return random.next() % 700 == 0 ? Double(bitPattern: 0x7FF0_0000_0000_0002) : last
             case .huge: return Double(random.next() % 900 + 1) * 1e300
             case .tiny: return Double(random.next() % 900 + 1) * 1e-12
             }

@@ -28,6 +28,16 @@ import Testing
             let page = Page(fixed: shape.bytes(400, width: 16, &random), width: 16)
             cases.append(Case(page: page) { _ = try $0.fixed(width: 16) })
         }
+        for shape in ListedShape.allCases {
+            let (rows, list) = shape.ids(400, &random)
+            var index = IDIndex()
+            list.withUnsafeBufferPointer { index.insert($0) }
+            let page = Page { encoder in
+                let made = rows.withUnsafeBufferPointer { encoder.encode(ids: $0, entriesOf: index) }
+                return made?.page ?? rows.withUnsafeBufferPointer { encoder.encode(fixed: $0, width: 16) }
+            }
+            cases.append(Case(page: page) { _ = try $0.ids(list: list, first: 0) })
+        }
         for shape in FamilyShape.allCases {
             let family = shape.family(400, &random)
             cases.append(

@@ -123,6 +123,28 @@ struct Page {
         }
     }
 
+    func ids(list: [UInt8], first: Int) throws -> [UInt8] {
+        var decoder = PageDecoder()
+        var copy = self
+        copy.header.count *= 16
+        return try copy.decoded(UInt8.self) { bytes, target in
+            try list.withUnsafeBufferPointer { list in
+                try decoder.decodeIDs(
+                    page: bytes, encoding: header.encoding, compression: header.compression, count: header.count,
+                    rawLength: header.rawLength, list: list, first: first, into: target)
+            }
+        }
+    }
+
+    func entries() throws -> [UInt32] {
+        var decoder = PageDecoder()
+        return try decoded(UInt32.self) { bytes, target in
+            try decoder.decodeEntries(
+                page: bytes, encoding: header.encoding, compression: header.compression, count: header.count,
+                rawLength: header.rawLength, into: target)
+        }
+    }
+
     func strings() throws -> [[UInt8]] {
         var decoder = PageDecoder()
         var joined = Buffer<UInt8>.empty

@@ -59,7 +59,7 @@ struct FormatDocumentTests {
         let kinds: [(String, LeafKind)] = [
             ("integers", .integers), ("floats", .floats), ("fixed8", .fixed8), ("fixed16", .fixed16), ("codes", .codes),
             ("strings", .strings), ("integer rows", .integerRows), ("float rows", .floatRows), ("naturals", .naturals),
-            ("related8", .related8),
+            ("related8", .related8), ("listed integers", .listedIntegers), ("listed16", .listed16),
         ]
         for (name, kind) in kinds { #expect(try match("\(name) \\((\\d+)\\)") == ["\(kind.rawValue)"]) }
         let roles: [(String, LeafRole)] = [
