@@ -22,12 +22,14 @@ package final class QueryContext: Sendable {
     private let cancelled = Atomic<Bool>(false)
     private let usedBytes = Atomic<Int>(0)
 
-    package let statistics = QueryStatistics()
+    package let statistics: QueryStatistics
 
     /// - Parameter memory: what this query shares with all others.
     package init(
-        tenant: TenantID, byteLimit: Int = 1 << 30, timeout: Duration? = nil, memory: QueryMemory? = nil
+        tenant: TenantID, byteLimit: Int = 1 << 30, timeout: Duration? = nil, memory: QueryMemory? = nil,
+        statistics: QueryStatistics = QueryStatistics()
     ) {
+        self.statistics = statistics
         self.tenant = tenant
         self.byteLimit = byteLimit
         self.memory = memory

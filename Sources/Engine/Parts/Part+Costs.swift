@@ -22,6 +22,20 @@ extension Part {
         return bytes
     }
 
+    /// Bytes of memory that the open part takes, about, without its dictionaries.
+    package var footerBytes: Int {
+        var bytes = 1024 + blockCount * 16
+        for leaf in footer.leaves {
+            bytes += 256 + leaf.pages.count * MemoryLayout<PageEntry>.stride + leaf.zones.count * 16
+        }
+        for entry in footer.dictionaries { bytes += 64 + entry.pages.count * MemoryLayout<PageEntry>.stride }
+        for entry in footer.shapes {
+            bytes += entry.lanes.reduce(0) { $0 + 64 + $1.key.count }
+            bytes += entry.shapes.reduce(0) { $0 + 48 + 4 * $1.count }
+        }
+        return bytes + footer.blooms.count * MemoryLayout<BloomEntry>.stride
+    }
+
     /// Bytes of a column's pages in a block, as stored.
     package func storedBytes(ofColumn ordinal: Int, block: Int) -> Int {
         var bytes = 0

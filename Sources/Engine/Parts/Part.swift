@@ -15,7 +15,9 @@ package final class Part: Sendable {
     let leafOfKey: [LeafKey: Int]
     let shapesOfColumn: [UInt16: Int]
     let leavesOfColumn: [UInt16: [Int]]
-    private let dictionaries: PartCache<StringDictionary>
+    private let dictionaries: DictionaryPool
+    /// By which the pool knows the part.
+    private let number: UInt64
     let tokenIndexes: PartCache<TokenIndex>
     /// By bloom filter: whether its checksum was found right.
     private let checkedBlooms: PartCache<Bool>
@@ -25,8 +27,14 @@ package final class Part: Sendable {
     private let firstRows: [Int]
 
     /// Opens a part and checks its footer.
-    package init(_ file: any File, table: TableDefinition) throws(PartError) {
+    ///
+    /// - Parameter dictionaries: where those that were read are kept; nil keeps them as long as the part.
+    package init(
+        _ file: any File, table: TableDefinition, dictionaries: DictionaryPool? = nil
+    ) throws(PartError) {
         self.file = file
+        self.dictionaries = dictionaries ?? DictionaryPool(byteLimit: .max)
+        number = self.dictionaries.makePartNumber()
         self.table = table
         footer = try FooterFile.read(file)
         guard footer.table == table.id else {
@@ -37,7 +45,6 @@ package final class Part: Sendable {
         shapesOfColumn = Dictionary(
             footer.shapes.enumerated().map { ($1.column, $0) }, uniquingKeysWith: { first, _ in first })
         leavesOfColumn = Dictionary(grouping: footer.leaves.indices) { [footer] in footer.leaves[$0].key.column }
-        dictionaries = PartCache(count: footer.dictionaries.count)
         tokenIndexes = PartCache(count: footer.tokenIndexes.count)
         checkedBlooms = PartCache(count: footer.blooms.count)
         var rows = 0
@@ -47,6 +54,8 @@ package final class Part: Sendable {
         }
         try checkShapes()
     }
+
+    deinit { dictionaries.forget(part: number) }
 
     package var blockCount: Int { footer.blockRows.count }
     package var rowCount: Int { footer.rowCount }
@@ -371,7 +380,7 @@ package final class Part: Sendable {
     // MARK: Pages
 
     func dictionary(_ number: Int, column: UInt16) throws(PartError) -> StringDictionary {
-        if let known = dictionaries[number] { return known }
+        if let known = dictionaries.find(number, ofPart: self.number) { return known }
         let entry = footer.dictionaries[number]
         var offsets = BufferBuilder<UInt32>.offsets()
         var contents = BufferBuilder<UInt8>()
@@ -393,8 +402,7 @@ package final class Part: Sendable {
         let dictionary = StringDictionary(
             offsets: offsets.snapshot(), contents: contents.snapshot(), isUnique: true,
             isSorted: entry.isSorted)
-        dictionaries[number] = dictionary
-        return dictionary
+        return dictionaries.insert(dictionary, number, ofPart: self.number)
     }
 
     /// Reads the stored bytes of a page and checks them.

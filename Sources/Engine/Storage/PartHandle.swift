@@ -4,31 +4,38 @@ package import Parts
 private import Synchronization
 package import TableSchema
 
-/// A part that a snapshot holds: its file lives at least as long (invariant 6). It is opened when it is first read.
+/// A part that a snapshot holds: its file lives at least as long (invariant 6). It is opened when it is first read, and closed
+/// again when the cache has no room for it and nobody reads it.
 package final class PartHandle: Sendable {
     package let record: PartRecord
     package let table: TableDefinition
     package let path: String
     private let fileSystem: any FileSystem
     let damage: DamageLog
+    private let cache: OpenParts?
     private let opened = Mutex<Part?>(nil)
+    /// Since the cache last looked.
+    private let wasUsed = Atomic<Bool>(false)
     /// Why the part cannot be opened, once that is known for good.
     private let failure = Mutex<PartError?>(nil)
     private let isRemoved = Atomic<Bool>(false)
 
+    /// - Parameter cache: nil keeps the part open as long as the handle lives.
     init(
         _ record: PartRecord, table: TableDefinition, path: String, fileSystem: any FileSystem,
-        damage: DamageLog = DamageLog()
+        damage: DamageLog = DamageLog(), cache: OpenParts? = nil
     ) {
         self.damage = damage
         self.record = record
         self.table = table
         self.path = path
         self.fileSystem = fileSystem
+        self.cache = cache
     }
 
     deinit {
         if isRemoved.load(ordering: .relaxed) { try? fileSystem.remove(path) }
+        if let part = opened.withLock({ $0 }) { cache?.forget(part) }
     }
 
     /// To be called once no new snapshot can get the handle.
@@ -55,18 +62,32 @@ package final class PartHandle: Sendable {
 
     package func part() throws(StorageError) -> Part {
         if let error = failure.withLock({ $0 }) { throw .part(path: path, error) }
-        let result: Result<Part, StorageError> = opened.withLock { opened in
-            if let opened { return .success(opened) }
+        wasUsed.store(true, ordering: .relaxed)
+        let result: Result<(part: Part, isNew: Bool), StorageError> = opened.withLock { opened in
+            if let opened { return .success((opened, false)) }
             do throws(PartError) {
                 let part = try open()
                 opened = part
-                return .success(part)
+                return .success((part, true))
             } catch {
                 if error.isDamage { setAside(error) }
                 return .failure(.part(path: path, error))
             }
         }
-        return try result.get()
+        let (part, isNew) = try result.get()
+        if isNew { cache?.insert(self, part) }
+        return part
+    }
+
+    /// Lets go of the part unless it was asked for since the last call.
+    ///
+    /// - Returns: the part, if there was one to let go of.
+    func closeIfIdle() -> Part? {
+        if wasUsed.exchange(false, ordering: .relaxed) { return nil }
+        return opened.withLock { opened in
+            defer { opened = nil }
+            return opened
+        }
     }
 
     private func open() throws(PartError) -> Part {
@@ -76,7 +97,7 @@ package final class PartHandle: Sendable {
         } catch {
             throw .file(operation: error.operation.rawValue, errno: error.code)
         }
-        let part = try Part(file, table: table)
+        let part = try Part(file, table: table, dictionaries: cache?.dictionaries)
         // A footer does not name its tenant: what the catalog knows of the part stands for that.
         guard part.rowCount == record.rowCount, part.partition == record.partition,
             part.leastTime == record.leastTime, part.greatestTime == record.greatestTime

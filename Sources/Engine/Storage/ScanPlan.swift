@@ -10,8 +10,8 @@ internal import TableSchema
 /// It is made on the query's thread, and read by all that work for the query.
 final class ScanPlan: Sendable {
     struct PartSource: Sendable {
+        /// Not the part itself: of a scan over very many parts few are open at a time.
         let handle: PartHandle
-        let part: Part
         /// The cheapest first.
         let filters: [BoundFilter]
     }
@@ -64,6 +64,8 @@ final class ScanPlan: Sendable {
                 return try read(sources[number], block, unit)
             } catch let error as PartError {
                 return try Self.handle(error, in: sources[number].handle, block: block, context.statistics)
+            } catch StorageError.part(_, let error) {
+                return try Self.handle(error, in: sources[number].handle, block: block, context.statistics)
             } catch let error as QueryInterruption {
                 throw .interrupted(error)
             } catch {
@@ -104,8 +106,9 @@ final class ScanPlan: Sendable {
     private func read(_ source: PartSource, _ block: Int, _ unit: Unit) throws -> ScanBlock? {
         let statistics = context.statistics
         statistics.blocksRead.add(1, ordering: .relaxed)
-        statistics.rowsRead.add(source.part.rowCount(ofBlock: block), ordering: .relaxed)
-        var reader = BlockReader(source.part, block: block, context: context)
+        let part = try source.handle.part()
+        var reader = BlockReader(part, block: block, context: context)
+        statistics.rowsRead.add(part.rowCount(ofBlock: block), ordering: .relaxed)
         try reader.keep(source.filters)
         guard !reader.selection.isEmpty else { return nil }
         for column in request.columns { try reader.load(column) }
@@ -113,7 +116,7 @@ final class ScanPlan: Sendable {
         try reader.lease.extend(bytes: rows.count * 4)
         return ScanBlock(
             batch: reader.batch, rows: rows, bound: nil, source: unit.place.source, firstRow: unit.place.row,
-            origin: ScanBlock.Origin(part: source.part, path: source.handle.path, block: block), lease: reader.lease)
+            origin: ScanBlock.Origin(part: part, path: source.handle.path, block: block), lease: reader.lease)
     }
 }
 
@@ -226,7 +229,7 @@ struct ScanPlanner {
                     place: (handle.record.id.number, part.firstRow(ofBlock: block))))
         }
         sources.append(
-            ScanPlan.PartSource(handle: handle, part: part, filters: Self.ordered(filters.map(\.bound), part, blocks)))
+            ScanPlan.PartSource(handle: handle, filters: Self.ordered(filters.map(\.bound), part, blocks)))
     }
 
     /// By what they cost in one of the blocks.

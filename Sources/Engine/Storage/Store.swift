@@ -16,6 +16,8 @@ package final class Store: Sendable {
     package let fileSystem: any FileSystem
     /// What flushes and merges take.
     package let times: WorkTimes
+    /// The parts that are open for queries.
+    package let cache: OpenParts
     private let lock: any FileLock
     private let contents: Mutex<Contents>
     /// The parts by tenant and table, swapped as a whole, so that a reader never waits for a write to the disk.
@@ -30,13 +32,14 @@ package final class Store: Sendable {
     /// Opens or creates the store, and removes files that no record names. Damage does not keep it from being opened.
     package init(
         directory: String, tables: TableCatalog, fileSystem: any FileSystem, times: WorkTimes = WorkTimes(),
-        damage: DamageLog = DamageLog()
+        damage: DamageLog = DamageLog(), cache: OpenParts = OpenParts()
     ) throws(StorageError) {
         self.times = times
         self.damage = damage
         self.directory = directory
         self.tables = tables
         self.fileSystem = fileSystem
+        self.cache = cache
         do throws(FileError) {
             try fileSystem.createDirectory(directory)
             lock = try fileSystem.lock(directory + "/LOCK")
@@ -53,7 +56,8 @@ package final class Store: Sendable {
         for record in catalog.state.parts.values.sorted(by: { $0.id < $1.id }) {
             guard let table = tables.table(id: record.table) else { continue }
             let path = Self.path(record, table, directory)
-            let handle = PartHandle(record, table: table, path: path, fileSystem: fileSystem, damage: damage)
+            let handle = PartHandle(
+                record, table: table, path: path, fileSystem: fileSystem, damage: damage, cache: cache)
             handle.checkFile()
             visible[TenantTable(tenant: record.tenant, table: record.table), default: []].append(handle)
         }
@@ -233,7 +237,8 @@ package final class Store: Sendable {
         let handles = edit.added.compactMap { record in
             tables.table(id: record.table).map {
                 PartHandle(
-                    record, table: $0, path: Self.path(record, $0, directory), fileSystem: fileSystem, damage: damage)
+                    record, table: $0, path: Self.path(record, $0, directory), fileSystem: fileSystem, damage: damage,
+                    cache: cache)
             }
         }
         let removed = Set(edit.removed)

@@ -15,7 +15,8 @@ final class LogBlock {
     let source: UInt64
     let firstRow: Int
     let resourceCodes: Buffer<UInt32>
-    let resources: LogDecodedEntries<LogResource>
+    /// Given on the query's own thread, which alone uses it.
+    var resources: LogDecodedEntries<LogResource>?
     private let identities: LogIdentities
     private var batch: ColumnBatch
     /// The metadata of the rows, once an entry was made of one.
@@ -30,11 +31,9 @@ final class LogBlock {
     private var knownBodyTypes: Buffer<Int64>??
 
     init(
-        _ block: ScanBlock, table: LogTable, resources: LogDecodedEntries<LogResource>,
-        identities: LogIdentities, context: QueryContext
+        _ block: ScanBlock, table: LogTable, identities: LogIdentities, context: QueryContext
     ) {
         self.table = table
-        self.resources = resources
         self.identities = identities
         origin = block.origin
         lease = block.lease
@@ -54,7 +53,12 @@ final class LogBlock {
         try context.charge(bytes: bytes)
     }
 
-    func resource(_ row: Int) -> LogResource { resources[Int(resourceCodes[row])] }
+    var resourceDictionary: StringDictionary { batch[table.resource].dictionary }
+
+    func resource(_ row: Int) -> LogResource {
+        guard let resources else { preconditionFailure("resources are known on the query's own thread") }
+        return resources[Int(resourceCodes[row])]
+    }
 
     func scope(_ row: Int) throws(QueryError) -> LogScope {
         let column = try self[table.scope]
@@ -110,16 +114,23 @@ final class LogBlock {
     }
 
     /// The times of the rows from a place in `rows` on that have the same resource; moves the place behind them.
-    func takeTimes(from place: inout Int) -> [Timestamp] {
+    private func takeTimes(from place: inout Int) -> [Timestamp] {
         let (times, codes, rows) = (times, resourceCodes, rows)
         let code = codes[Int(rows[place])]
-        var taken: [Timestamp] = []
-        taken.reserveCapacity(rows.count - place)
-        while place < rows.count, codes.base[Int(rows[place])] == code {
-            taken.append(Timestamp(nanoseconds: times.base[Int(rows[place])]))
-            place += 1
+        let first = place
+        while place < rows.count, codes.base[Int(rows[place])] == code { place += 1 }
+        return rows[first..<place].map { Timestamp(nanoseconds: times.base[Int($0)]) }
+    }
+
+    /// The times of runs of rows that have the same resource, and a row of each.
+    func timesByResource() -> [(row: Int, times: [Timestamp])] {
+        var runs: [(row: Int, times: [Timestamp])] = []
+        var place = 0
+        while place < rows.count {
+            let row = Int(rows[place])
+            runs.append((row, takeTimes(from: &place)))
         }
-        return taken
+        return runs
     }
 
     /// The keys of all attributes that rows of the block may have; an empty one for those beyond the limits.

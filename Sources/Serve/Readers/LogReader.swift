@@ -54,11 +54,9 @@ package struct LogReader: LogSource {
         var unordered = request
         unordered.order = .any
         let rows = try rowScan(unordered, LogTexts(), context)
-        try rows.forEachBlock { (block, _) throws(QueryError) -> Bool in
-            var place = 0
-            while place < block.rows.count {
-                let stream = block.resource(Int(block.rows[place])).stream
-                guard try visit(stream, block.takeTimes(from: &place)) else { return false }
+        try rows.forEachBlock(with: { $0.timesByResource() }) { (block, runs, _) throws(QueryError) -> Bool in
+            for run in runs {
+                guard try visit(block.resource(run.row).stream, run.times) else { return false }
             }
             return true
         }

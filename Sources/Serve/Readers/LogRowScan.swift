@@ -13,7 +13,7 @@ struct LogRowScan {
     private let context: QueryContext
     private let snapshot: TableSnapshot
     private let request: ScanRequest
-    private let lines: LogLineFilter?
+    private let lines: [LinePredicate]
     private let ids: LogIDHints?
     private let labels: LogLabelHints?
 
@@ -29,7 +29,7 @@ struct LogRowScan {
         self.context = context
         self.ids = ids
         self.labels = labels
-        self.lines = LogLineFilter(lines, context: context)
+        self.lines = lines
         request = ScanRequest(
             range: range, columns: [table.time.ordinal, table.resource.ordinal],
             filters: filters + LogIndexFilters.make(lines, table),
@@ -42,26 +42,37 @@ struct LogRowScan {
     func forEachBlock(
         _ body: (LogBlock, Int64?) throws(QueryError) -> Bool
     ) throws(QueryError) {
+        try forEachBlock(with: { _ in }) { (block, _, bound) throws(QueryError) in try body(block, bound) }
+    }
+
+    /// As that, with what is made of each block where it was read: by any thread, so that resources are not known yet.
+    func forEachBlock<Made>(
+        with make: @escaping @Sendable (LogBlock) -> Made, _ body: (LogBlock, Made, Int64?) throws(QueryError) -> Bool
+    ) throws(QueryError) where Made: SendableMetatype {
         var scan = Scan(snapshot, request, context: context)
         var decoded: [ObjectIdentifier: LogDecodedEntries<LogResource>] = [:]
+        let (table, identities, context, ids, lines) = (table, identities, context, ids, lines)
+        // What is asked after the worker is done with the block keeps it from making anything early.
+        let isLate = labels != nil
         try SourceErrors.mapping {
-            try scan.run { (found: ScanBlock) throws(QueryError) -> Bool in
-                let dictionary = found.batch[table.resource].dictionary
+            try scan.map(state: { LogLineFilter(lines, context: context) }) { filter, found in
+                let block = LogBlock(found, table: table, identities: identities, context: context)
+                try ids?.keep(in: block)
+                try filter?.keep(in: block)
+                return ReadBlock(block: block, made: isLate ? nil : make(block), bound: nil)
+            } _: { (read: ReadBlock<Made>) throws(QueryError) -> Bool in
+                let block = read.block
+                let dictionary = block.resourceDictionary
                 let resources: LogDecodedEntries<LogResource>
                 if let known = decoded[ObjectIdentifier(dictionary)] {
                     resources = known
                 } else {
-                    let identities = identities
                     resources = LogDecodedEntries(dictionary) { identities.resource($0) }
                     decoded[ObjectIdentifier(dictionary)] = resources
                 }
-                let block = LogBlock(
-                    found, table: table, resources: resources, identities: identities,
-                    context: context)
-                try ids?.keep(in: block)
-                try lines?.keep(in: block)
+                block.resources = resources
                 try labels?.keep(in: block)
-                return try body(block, found.bound)
+                return try body(block, read.made ?? make(block), read.bound)
             }
         }
     }
@@ -94,4 +105,11 @@ struct LogRowScan {
         }
         try drain(before: nil)
     }
+}
+
+/// A block on its way from the thread that read it.
+private struct ReadBlock<Made>: BoundedResult {
+    let block: LogBlock
+    let made: Made?
+    var bound: Int64?
 }

@@ -78,12 +78,14 @@ struct TextMatch: Sendable {
     private let text: String
     private let bytes: [UInt8]
     private let number: Double?
+    private let integer: Int64?
 
     init(_ text: String) {
         self.text = text
         bytes = Array(text.utf8)
         let isDecimal = bytes.allSatisfy { "0123456789+-.eE".utf8.contains($0) }
         number = isDecimal ? Double(text) : nil
+        integer = Int64(text).flatMap { String($0) == text ? $0 : nil }
     }
 
     func matches(_ value: AttributeValue) -> Bool {
@@ -103,7 +105,7 @@ struct TextMatch: Sendable {
         case (.string, .bytes(let raw)):
             // Text that is not UTF-8 is repaired before it is compared.
             raw.elementsEqual(bytes) || String(decoding: raw, as: UTF8.self) == text
-        case (.int, .integer(let integer)): String(integer) == text
+        case (.int, .integer(let value)): value == integer
         case (.bool, .integer(let integer)): (integer != 0 ? "true" : "false") == text
         case (.double, .double(let double)): matches(.double(double))
         case (.bytes, .bytes(let raw)): matches(.bytes(Array(raw)))

@@ -9,8 +9,8 @@ package import Telemetry
 
 /// Traces, read from `otel_traces`.
 package struct TraceReader: TraceSource {
-    private let table: SpanTable
-    private let spans: BufferedTable<SpanBuilder>
+    let table: SpanTable
+    let spans: BufferedTable<SpanBuilder>
     private let operationIndex = OperationIndex()
 
     package init(table: SpanTable, spans: BufferedTable<SpanBuilder>) {

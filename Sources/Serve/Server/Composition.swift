@@ -18,6 +18,8 @@ private import TraceSearch
 struct Composition {
     let otlpRoutes: [Routes]
     let queryRoutes: [Routes]
+    /// What all queries share.
+    let admission: QueryAdmission
     private let engine: Engine
 
     init(_ configuration: Configuration, log: Log) throws(EngineError) {
@@ -31,13 +33,20 @@ struct Composition {
         engineConfiguration.space = DiskSpace.Limits(
             reserve: Int64(configuration.diskReserve), low: Int64(configuration.diskLow),
             full: Int64(configuration.diskFull))
+        engineConfiguration.parts.files = configuration.openParts
+        engineConfiguration.parts.bytes = configuration.partCache
         Self.keepMemory()
         let engine = try Engine(engineConfiguration, fileSystem: PosixFileSystem(), report: log)
         self.engine = engine
         Self.warn(configuration, engine, log)
 
+        admission = QueryAdmission(
+            QueryAdmission.Limits(
+                running: configuration.queryConcurrency, wait: .nanoseconds(configuration.queryQueueWait)),
+            memory: QueryMemory(limit: configuration.queryTotalMemory))
         let metrics = MetricsRegistry()
         Self.register(engine, in: metrics)
+        Self.register(admission, engine, in: metrics)
         let status = StatusRoutes.make(metrics: metrics, version: Version.current, notReady: { nil })
         let otlp = OTLPRoutes(
             receiver: EngineReceiver(engine, metrics), bodyLimit: configuration.maxBodySize,
@@ -46,7 +55,8 @@ struct Composition {
         let prometheus = PrometheusAPI(source: series, facts: Self.facts(configuration), now: Self.now)
         let lines = LogReader(table: engine.logTable, logs: engine.logs)
         let loki = LokiAPI(engine: LogQLEngine(source: lines), now: Self.now)
-        let search = TraceSearch(source: TraceReader(table: engine.spanTable, spans: engine.spans))
+        let traces = TraceReader(table: engine.spanTable, spans: engine.spans)
+        let search = TraceSearch(source: traces)
         otlpRoutes = [otlp.routes, status]
         queryRoutes = [
             JaegerAPI(search: search, dependencies: nil, now: Self.now).routes,
@@ -54,6 +64,7 @@ struct Composition {
             prometheus.routes,
             loki.routes,
             RecordAPI(search: search, records: RecordReader(logs: lines, metrics: series)).routes,
+            SpanCountAPI(source: traces, now: Self.now).routes,
             AdministrationRoutes.make(flush: { try engine.flush() }),
             status,
         ]
@@ -108,6 +119,28 @@ struct Composition {
             configuration: settings.map { "\($0): \"\($1)\"\n" }.joined(),
             flags: Dictionary(settings, uniquingKeysWith: { first, _ in first }), retention: "30d",
             processorCount: sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    }
+
+    private static func register(
+        _ admission: QueryAdmission, _ engine: Engine, in metrics: MetricsRegistry
+    ) {
+        metrics.computed("varve_queries_running", help: "Queries that run.") { Double(admission.running) }
+        metrics.computed("varve_queries_waiting", help: "Queries that wait for their turn.") {
+            Double(admission.waiting)
+        }
+        metrics.computed(
+            "varve_queries_refused_total", help: "Queries that were refused because too many others ran.",
+            monotonic: true
+        ) { Double(admission.refused.value) }
+        metrics.computed("varve_query_memory_bytes", help: "Memory that queries hold.") {
+            Double(admission.memory.usedBytes)
+        }
+        metrics.computed("varve_open_parts", help: "Parts that are open for queries.") {
+            Double(engine.partCache.openParts)
+        }
+        metrics.computed("varve_part_cache_bytes", help: "Memory of open parts and of their dictionaries.") {
+            Double(engine.partCache.usedBytes)
+        }
     }
 
     private static func register(_ engine: Engine, in metrics: MetricsRegistry) {

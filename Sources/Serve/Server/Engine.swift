@@ -16,6 +16,7 @@ package struct EngineConfiguration: Sendable {
     package var flush = FlushLimits()
     /// What merges parts and drops old ones; nil leaves them as they are.
     package var maintenance: MaintenanceWorker.Policy?
+    package var parts = OpenParts.Limits()
     /// The time of day, for maintenance.
     package var clock: @Sendable () -> Timestamp = { .min }
     /// What is done as the disk fills; nil writes on until it is full.
@@ -65,7 +66,7 @@ package final class Engine: Sendable {
                     report.warning(
                         "stored data is damaged; everything else is served",
                         ["kind": .string(damage.kind.rawValue), "damage": .string("\(damage)")])
-                })
+                }, cache: OpenParts(configuration.parts))
             let space = configuration.space.map { limits in
                 DiskSpace(directory: configuration.dataDirectory, fileSystem: fileSystem, limits: limits) { event in
                     Self.report(event, report)
@@ -286,6 +287,9 @@ package final class Engine: Sendable {
     package var partBytes: Int64 {
         store.allParts.values.joined().reduce(0) { $0 + $1.record.byteCount }
     }
+
+    /// The parts that are open for queries.
+    package var partCache: OpenParts { store.cache }
 
     /// Flushes every memtable to parts.
     package func flush() throws { try worker.flushAll() }

@@ -31,8 +31,9 @@ package enum Server {
             handler: Router(
                 composition.queryRoutes,
                 limits: QueryLimits(
-                    timeout: .nanoseconds(configuration.queryTimeout), memory: configuration.queryMemory),
-                origins: configuration.corsOrigins),
+                    timeout: .nanoseconds(configuration.queryTimeout), memory: configuration.queryMemory,
+                    admission: composition.admission),
+                origins: configuration.corsOrigins, log: log),
             log: log)
         do throws(HTTPServerError) {
             try otlp.start()

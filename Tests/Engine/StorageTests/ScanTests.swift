@@ -20,7 +20,8 @@ struct ScanTests {
 
     /// A snapshot whose rows are partly in memory, partly in parts of several partitions.
     private func snapshot(
-        _ rows: [[Cell]], _ random: inout SeededRandom, on disk: SimulatedFileSystem = SimulatedFileSystem(seed: 1)
+        _ rows: [[Cell]], _ random: inout SeededRandom, on disk: SimulatedFileSystem = SimulatedFileSystem(seed: 1),
+        cache: OpenParts? = nil
     ) throws -> TableSnapshot {
         var memory: [ColumnBatch] = []
         var parts: [PartHandle] = []
@@ -34,14 +35,15 @@ struct ScanTests {
                 memory.append(batch)
                 continue
             }
-            parts += try write(batch, table, first: number, to: disk)
+            parts += try write(batch, table, first: number, to: disk, cache: cache)
             number = UInt64(parts.count + 1)
         }
         return TableSnapshot(table: table, memory: memory, parts: parts)
     }
 
     private func write(
-        _ batch: ColumnBatch, _ table: TableDefinition, first: UInt64, to disk: SimulatedFileSystem
+        _ batch: ColumnBatch, _ table: TableDefinition, first: UInt64, to disk: SimulatedFileSystem,
+        cache: OpenParts? = nil
     ) throws -> [PartHandle] {
         try RowOrder.partitions(of: batch, table: table).enumerated().map { index, partition in
             let number = first + UInt64(index)
@@ -52,7 +54,7 @@ struct ScanTests {
                 id: PartID(number: number), tenant: .default, table: table.id, partition: partition.partition,
                 level: 0, rowCount: summary.rowCount, byteCount: summary.byteCount, leastTime: summary.leastTime,
                 greatestTime: summary.greatestTime)
-            return PartHandle(record, table: table, path: path, fileSystem: disk)
+            return PartHandle(record, table: table, path: path, fileSystem: disk, cache: cache)
         }
     }
 
@@ -369,5 +371,67 @@ struct ScanTests {
         record.rowCount -= 1
         record.partition += 1
         #expect(throws: StorageError.self) { try open(record, handle.path) }
+    }
+
+    // MARK: Open parts
+
+    @Test(arguments: [1, 2, 5] as [Int])
+    func `a scan of many parts holds few of them open, and finds all rows`(files: Int) throws {
+        var random = SeededRandom(seed: 11)
+        let rows = EveryTypeTable.rows(600, &random)
+        let cache = OpenParts(OpenParts.Limits(files: files, bytes: 1 << 20))
+        var parts: [PartHandle] = []
+        let disk = SimulatedFileSystem(seed: 1)
+        for start in stride(from: 0, to: rows.count, by: 10) {
+            let batch = BatchOfCells.make(Array(rows[start..<(start + 10)]), table)
+            parts += try write(batch, table, first: UInt64(parts.count + 1), to: disk, cache: cache)
+        }
+        try #require(parts.count > 60)
+        let snapshot = TableSnapshot(table: table, memory: [], parts: parts)
+        for order in [BlockOrder.newestFirst, .any] {
+            let request = ScanRequest(range: .everything, columns: Array(table.columns.indices), order: order)
+            try check(request, snapshot, rows, "\(files) files")
+            // Those that were asked for since the cache last looked stay until it looks again.
+            #expect(cache.openParts <= 2 * files + 2, "\(cache.openParts) are open")
+        }
+        #expect(cache.usedBytes <= 1 << 20)
+    }
+
+    @Test func `parts whose handles are gone are forgotten`() throws {
+        var random = SeededRandom(seed: 12)
+        let cache = OpenParts()
+        do {
+            let snapshot = try snapshot(EveryTypeTable.rows(300, &random), &random, cache: cache)
+            for handle in snapshot.parts { _ = try handle.part() }
+            #expect(cache.openParts == snapshot.parts.count && cache.usedBytes > 0)
+        }
+        #expect(cache.openParts == 0 && cache.usedBytes == 0)
+    }
+
+    @Test func `many threads use few open parts at the same time`() throws {
+        var random = SeededRandom(seed: 13)
+        let cache = OpenParts(OpenParts.Limits(files: 3, bytes: 1 << 16))
+        let rows = EveryTypeTable.rows(300, &random)
+        let snapshot = try snapshot(rows, &random, cache: cache)
+        let expected = rows.count
+        let wrong = Atomic<Int>(0)
+        let pool = QueryPool(threadCount: 4)
+        let threads = (0..<6).map { _ in
+            WorkerThread {
+                for _ in 0..<10 {
+                    var scan = Scan(
+                        snapshot, ScanRequest(range: .everything, columns: [EveryTypeTable.text]),
+                        context: QueryContext(tenant: .default), pool: pool)
+                    let count = try? scan.fold({ 0 }) {
+                        $0 += $1.rows.count
+                    } merge: {
+                        $0 += $1
+                    }
+                    if count != expected { wrong.add(1, ordering: .relaxed) }
+                }
+            }
+        }
+        for thread in threads { thread.join() }
+        #expect(wrong.load(ordering: .relaxed) == 0)
     }
 }

@@ -6,7 +6,7 @@ package enum AdministrationRoutes {
     /// `POST /api/v1/admin/flush`: answers once every row that was acknowledged before is in a part.
     package static func make(flush: @escaping @Sendable () throws -> Void) -> Routes {
         var routes = Routes(.plain)
-        routes.add([.post], "/api/v1/admin/flush", cancellation: .never) { _ in
+        routes.add([.post], "/api/v1/admin/flush", cancellation: .never, isQuery: false) { _ in
             do {
                 try flush()
                 return .json(Array("{\"status\":\"success\"}".utf8))

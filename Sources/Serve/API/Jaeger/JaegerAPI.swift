@@ -113,7 +113,7 @@ package struct JaegerAPI: Sendable {
         if !ids.isEmpty { return try traces(ids, request) }
         let query = try JaegerParameters(http: request.http).searchQuery(now: now())
         let found = try asking { () throws(QueryError) in try search.search(query, context: request.context) }
-        return Self.response(found)
+        return Self.response(found, request)
     }
 
     /// The traces of a list; those that are not stored are errors beside the data (J-12).
@@ -126,32 +126,33 @@ package struct JaegerAPI: Sendable {
         let found = try asking { () throws(QueryError) in try search.traces(ids, context: request.context) }
         var missing = Set(ids).subtracting(found.map(\.id))
         let inOrder = ids.filter { missing.remove($0) != nil }
-        return Self.response(found, missing: inOrder)
+        return Self.response(found, request, missing: inOrder)
     }
 
     private func trace(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let id = try JaegerParameters.traceID(request.pathParameters["id"] ?? "", parameter: "traceID")
         let found = try asking { () throws(QueryError) in try search.trace(id, context: request.context) }
         guard let found else { throw RequestFailure(status: 404, "trace not found") }
-        return Self.response([found])
+        return Self.response([found], request)
     }
 
     /// An uploaded file of OTLP/JSON as Jaeger shows it (J-51).
     private func transform(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         do {
-            return Self.response(try OTLPTraceReader.traces(in: request.http.body))
+            return Self.response(try OTLPTraceReader.traces(in: request.http.body), request)
         } catch {
             throw .badRequest("cannot unmarshal OTLP: \(error)")
         }
     }
 
-    private static func response(_ traces: [Trace], missing: [TraceID] = []) -> HTTPResponse {
+    private static func response(_ traces: [Trace], _ request: APIRequest, missing: [TraceID] = []) -> HTTPResponse {
         var writer = JaegerTraceWriter()
         writer.json.beginObject()
         writer.json.key("data")
         writer.json.beginArray()
         for trace in traces { writer.trace(trace) }
         writer.json.endArray()
+        Explanation.write(request, to: &writer.json)
         let errors: ((inout JSONWriter) -> Void)? =
             missing.isEmpty
             ? nil

@@ -17,7 +17,9 @@ package struct LokiAPI: Sendable {
         self.now = now
     }
 
-    static let dialect = Dialect("loki") { status, message in RequestFailure(status: status, message).lokiResponse }
+    static let dialect = Dialect("loki", busyStatus: 429) { status, message in
+        RequestFailure(status: status, message).lokiResponse
+    }
 
     package var routes: Routes {
         var routes = Routes(Self.dialect, roots: ["/loki/api"])

@@ -11,8 +11,14 @@ struct LokiStatistics {
     private let partsRead: Int
     private let entriesReturned: Int
     private let seconds: Double
+    private let queueSeconds: Double
+    private let usedBloomFilters: Bool
+    private let statistics: QueryStatistics
 
     init(_ statistics: QueryStatistics, time: Duration, entriesReturned: Int) {
+        self.statistics = statistics
+        queueSeconds = Double(statistics.queueTime.load(ordering: .relaxed)) / 1e9
+        usedBloomFilters = statistics[.bloom].bytesRead.load(ordering: .relaxed) > 0
         lines = statistics.rowsRead.load(ordering: .relaxed)
         bytes = statistics.bytesDecoded.load(ordering: .relaxed)
         matchedLines = statistics.rowsMatched.load(ordering: .relaxed)
@@ -54,10 +60,13 @@ struct LokiStatistics {
         json.key("shardsDuration")
         json.int(0)
         json.key("usedBloomFilters")
-        json.bool(false)
+        json.bool(usedBloomFilters)
         json.key("totalStreams")
         json.int(0)
         json.endObject()
+        // Loki has no such member; its clients pass over what they do not know.
+        json.key("storage")
+        Explanation.write(statistics, to: &json)
         json.endObject()
     }
 
@@ -77,7 +86,7 @@ struct LokiStatistics {
         json.key("execTime")
         json.double(seconds)
         json.key("queueTime")
-        json.int(0)
+        json.double(queueSeconds)
         json.key("subqueries")
         json.int(0)
         json.key("totalEntriesReturned")

@@ -42,7 +42,7 @@ package struct OTLPRoutes: Sendable {
             ("/v1/traces", .traces), ("/v1/logs", .logs), ("/v1/metrics", .metrics),
         ]
         for (path, signal) in signals {
-            routes.add([.post], path, bodyLimit: bodyLimit, cancellation: .never) { request in
+            routes.add([.post], path, bodyLimit: bodyLimit, cancellation: .never, isQuery: false) { request in
                 respond(to: request, signal)
             }
         }

@@ -3,6 +3,7 @@ import HTTP
 import JSON
 package import PromQL
 package import QueryModel
+import Synchronization
 
 /// Prometheus's HTTP API, `/api/v1/…` (rules P-1 to P-34): queries, labels, metadata, exemplars.
 package struct PrometheusAPI: Sendable {
@@ -118,7 +119,8 @@ package struct PrometheusAPI: Sendable {
             json.beginObject()
             for (name, seconds) in [
                 ("evalTotalTime", total), ("resultSortTime", 0), ("queryPreparationTime", prepared),
-                ("innerEvalTime", total - prepared), ("execQueueTime", 0), ("execTotalTime", total),
+                ("innerEvalTime", total - prepared), ("execQueueTime", Self.queueTime(request)),
+                ("execTotalTime", total),
             ] {
                 json.key(name)
                 json.double(seconds)
@@ -144,8 +146,16 @@ package struct PrometheusAPI: Sendable {
             json.key("peakSamples")
             json.int(statistics.peakSamples)
             json.endObject()
+            if wanted == "all" {
+                json.key("storage")
+                Explanation.write(request.context.statistics, to: &json)
+            }
             json.endObject()
         }
+    }
+
+    private static func queueTime(_ request: APIRequest) -> Double {
+        Double(request.context.statistics.queueTime.load(ordering: .relaxed)) / 1e9
     }
 
     private func formatQuery(_ request: APIRequest) throws(PrometheusFailure) -> HTTPResponse {

@@ -45,7 +45,7 @@ package struct RecordAPI: Sendable {
     private func traces(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let query = try RecordParameters(http: request.http).traceQuery()
         let found = try asking { () throws(QueryError) in try search.search(query, context: request.context) }
-        return Self.response("resourceSpans") { $0.resourceSpans(found.flatMap(\.spans)) }
+        return Self.response(request, "resourceSpans") { $0.resourceSpans(found.flatMap(\.spans)) }
     }
 
     private func trace(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
@@ -55,7 +55,7 @@ package struct RecordAPI: Sendable {
         }
         let found = try asking { () throws(QueryError) in try search.trace(id, context: request.context) }
         guard let found else { throw RequestFailure(status: 404, "trace \(id.hex) not found") }
-        return Self.response("resourceSpans") { $0.resourceSpans(found.spans) }
+        return Self.response(request, "resourceSpans") { $0.resourceSpans(found.spans) }
     }
 
     private func logs(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
@@ -69,7 +69,7 @@ package struct RecordAPI: Sendable {
                 service: parameters.text("service"), traceID: traceID, minimumSeverity: severity,
                 contains: parameters.text("contains"), in: range, limit: limit, context: request.context)
         }
-        return Self.response("resourceLogs") { $0.resourceLogs(found) }
+        return Self.response(request, "resourceLogs") { $0.resourceLogs(found) }
     }
 
     private func metrics(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
@@ -81,16 +81,17 @@ package struct RecordAPI: Sendable {
                 name: parameters.text("name"), service: parameters.text("service"), in: range, limit: limit,
                 context: request.context)
         }
-        return Self.response("resourceMetrics") { $0.resourceMetrics(found) }
+        return Self.response(request, "resourceMetrics") { $0.resourceMetrics(found) }
     }
 
     private static func response(
-        _ key: StaticString, _ write: (inout OTLPJSONWriter) -> Void
+        _ request: APIRequest, _ key: StaticString, _ write: (inout OTLPJSONWriter) -> Void
     ) -> HTTPResponse {
         var writer = OTLPJSONWriter()
         writer.json.beginObject()
         writer.json.key(key)
         write(&writer)
+        Explanation.write(request, to: &writer.json)
         writer.json.endObject()
         return .json(writer.json.bytes)
     }

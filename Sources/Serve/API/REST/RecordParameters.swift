@@ -58,6 +58,15 @@ struct RecordParameters {
         throw .badRequest("\(name): \"\(text)\" is neither a time of RFC 3339 nor a number since 1970")
     }
 
+    /// Nanoseconds; nil if it was not given.
+    func step() throws(RequestFailure) -> Int64? {
+        guard let text = text("step") else { return nil }
+        guard let step = DurationText.go(text), step > 0 else {
+            throw .badRequest("step: \"\(text)\" is not a duration such as 1h or 30s")
+        }
+        return step
+    }
+
     func limit() throws(RequestFailure) -> Int {
         guard let text = text("limit") else { return Self.defaultLimit }
         guard let limit = DecimalText.clampedInteger(text), limit > 0 else {

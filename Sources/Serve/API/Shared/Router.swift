@@ -1,4 +1,4 @@
-private import Core
+package import Core
 package import HTTP
 
 /// Finds a request's handler, and answers for what has none.
@@ -22,6 +22,7 @@ package struct Router: HTTPHandler {
     private let patterns: [Match]
     private let limits: QueryLimits
     private let origins: Origins
+    private let log: Log
 
     private struct Match: Sendable {
         var route: Routes.Route
@@ -35,10 +36,14 @@ package struct Router: HTTPHandler {
         case unknown(Dialect)
     }
 
-    package init(_ groups: [Routes], limits: QueryLimits = QueryLimits(), origins: Origins = .none) {
+    package init(
+        _ groups: [Routes], limits: QueryLimits = QueryLimits(), origins: Origins = .none,
+        log: Log = .silent
+    ) {
         self.groups = groups
         self.limits = limits
         self.origins = origins
+        self.log = log
         let all = groups.flatMap { group in group.routes.map { Match(route: $0, dialect: group.dialect) } }
         literal = Dictionary(grouping: all.filter(\.route.pattern.isLiteral)) { match in
             match.route.pattern.segments.compactMap { if case .literal(let text) = $0 { text } else { nil } }
@@ -82,7 +87,33 @@ package struct Router: HTTPHandler {
                 let context = request.context
                 connection.onClose { context.cancel() }
             }
-            return route.handler(request)
+            return answer(request, route, dialect)
+        }
+    }
+
+    private func answer(_ request: APIRequest, _ route: Routes.Route, _ dialect: Dialect) -> HTTPResponse {
+        guard route.isQuery else { return route.handler(request) }
+        let start = ContinuousClock.now
+        let response: HTTPResponse
+        if let admission = limits.admission {
+            do throws(QueryAdmission.Refusal) {
+                response = try admission.run(request.context) { route.handler(request) }
+            } catch {
+                response = Self.refusal(error, dialect)
+            }
+        } else {
+            response = route.handler(request)
+        }
+        QueryReport.write(request, dialect, status: response.status, time: ContinuousClock.now - start, to: log)
+        return response
+    }
+
+    private static func refusal(_ refusal: QueryAdmission.Refusal, _ dialect: Dialect) -> HTTPResponse {
+        switch refusal {
+        case .interrupted(.timedOut): dialect.failure(504, "the query timed out while it waited for its turn")
+        case .interrupted: dialect.failure(499, "the query was cancelled")
+        case .queueFull, .waitedTooLong:
+            dialect.failure(dialect.busyStatus, "too many queries are running; try again later").retrying(after: 1)
         }
     }
 

@@ -21,14 +21,17 @@ package struct APIRequest: Sendable {
         self.pathParameters = pathParameters
         self.limits = limits
         self.connection = connection
-        context = QueryContext(tenant: tenant, byteLimit: limits.memory, timeout: limits.timeout)
+        context = QueryContext(
+            tenant: tenant, byteLimit: limits.memory, timeout: limits.timeout, memory: limits.admission?.memory)
     }
 
     /// The same request with less time than the server would give it; more is not to be had.
     package func limited(to timeout: Duration) -> APIRequest {
         guard timeout < limits.timeout else { return self }
         var request = self
-        let context = QueryContext(tenant: tenant, byteLimit: limits.memory, timeout: timeout)
+        let context = QueryContext(
+            tenant: tenant, byteLimit: limits.memory, timeout: timeout, memory: limits.admission?.memory,
+            statistics: self.context.statistics)
         request.context = context
         request.limits.timeout = timeout
         connection.onClose { context.cancel() }
@@ -41,10 +44,13 @@ package struct QueryLimits: Sendable {
     package var timeout: Duration
     /// Bytes of decoded columns and results.
     package var memory: Int
+    /// What all queries share; nil lets every one run.
+    package var admission: QueryAdmission?
 
-    package init(timeout: Duration = .seconds(120), memory: Int = 1 << 30) {
+    package init(timeout: Duration = .seconds(120), memory: Int = 1 << 30, admission: QueryAdmission? = nil) {
         self.timeout = timeout
         self.memory = memory
+        self.admission = admission
     }
 }
 
@@ -54,9 +60,15 @@ package typealias APIHandler = @Sendable (APIRequest) -> HTTPResponse
 package struct Dialect: Sendable {
     package var name: String
     package var failure: @Sendable (_ status: Int, _ message: String) -> HTTPResponse
+    /// The status of a query that is refused because too many others run.
+    package var busyStatus: Int
 
-    package init(_ name: String, failure: @escaping @Sendable (_ status: Int, _ message: String) -> HTTPResponse) {
+    package init(
+        _ name: String, busyStatus: Int = 503,
+        failure: @escaping @Sendable (_ status: Int, _ message: String) -> HTTPResponse
+    ) {
         self.name = name
+        self.busyStatus = busyStatus
         self.failure = failure
     }
 
@@ -76,6 +88,7 @@ package struct Routes: Sendable {
         var methods: [HTTPMethod]
         var bodyLimit: Int
         var cancellation: Cancellation
+        var isQuery: Bool
         var handler: APIHandler
     }
 
@@ -92,15 +105,17 @@ package struct Routes: Sendable {
         self.roots = roots.map(RoutePattern.init)
     }
 
+    /// - Parameter isQuery: whether it waits for its turn among the queries.
+    ///
     /// A later route of the same path adds its methods to those of an earlier one.
     package mutating func add(
         _ methods: [HTTPMethod], _ pattern: String, bodyLimit: Int = formLimit,
-        cancellation: Cancellation = .whenClientLeaves, _ handler: @escaping APIHandler
+        cancellation: Cancellation = .whenClientLeaves, isQuery: Bool = true, _ handler: @escaping APIHandler
     ) {
         routes.append(
             Route(
                 pattern: RoutePattern(pattern), methods: methods, bodyLimit: bodyLimit, cancellation: cancellation,
-                handler: handler))
+                isQuery: isQuery, handler: handler))
     }
 }
 

@@ -13,10 +13,10 @@ package enum StatusRoutes {
             guard let reason = notReady() else { return .text("ready\n") }
             return .text(reason + "\n", status: 503)
         }
-        for path in ["/-/healthy", "/health", "/healthz"] { routes.add([.get], path, healthy) }
-        for path in ["/-/ready", "/ready", "/readyz"] { routes.add([.get], path, ready) }
-        routes.add([.get], "/") { _ in .text("varve \(version)\n") }
-        routes.add([.get], "/metrics") { _ in
+        for path in ["/-/healthy", "/health", "/healthz"] { routes.add([.get], path, isQuery: false, healthy) }
+        for path in ["/-/ready", "/ready", "/readyz"] { routes.add([.get], path, isQuery: false, ready) }
+        routes.add([.get], "/", isQuery: false) { _ in .text("varve \(version)\n") }
+        routes.add([.get], "/metrics", isQuery: false) { _ in
             HTTPResponse(
                 status: 200, headers: [("Content-Type", MetricsText.contentType)],
                 body: MetricsText.render(metrics.families))

@@ -36,6 +36,12 @@ package struct Configuration: Sendable {
     /// In nanoseconds.
     package var queryTimeout: Int64 = 120_000_000_000
     package var queryMemory = 1 << 30
+    package var queryTotalMemory = 2 << 30
+    package var queryConcurrency = 16
+    /// In nanoseconds.
+    package var queryQueueWait: Int64 = 10_000_000_000
+    package var openParts = 512
+    package var partCache = 256 << 20
     /// Of a request of telemetry, as received and decompressed alike (rule O-7).
     package var maxBodySize = 64 << 20
     /// For each of the two ports.

@@ -145,6 +145,37 @@ struct Setting: Sendable {
                 configuration.queryMemory = try ValueText.size(text, in: 1 << 20...1 << 40)
             }),
         Setting(
+            key: "query-total-memory", value: "SIZE", help: "how many bytes all queries together may hold",
+            show: { ValueText.size($0.queryTotalMemory) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.queryTotalMemory = try ValueText.size(text, in: 1 << 20...1 << 40)
+            }),
+        Setting(
+            key: "query-concurrency", value: "N", help: "how many queries run at a time; others wait",
+            show: { "\($0.queryConcurrency)" },
+            apply: { configuration, text throws(ValueError) in
+                configuration.queryConcurrency = try ValueText.integer(text, in: 1...10_000)
+            }),
+        Setting(
+            key: "query-queue-wait", value: "DURATION",
+            help: "how long a query waits for its turn before it is refused",
+            show: { ValueText.duration($0.queryQueueWait) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.queryQueueWait = try ValueText.duration(text)
+            }),
+        Setting(
+            key: "open-parts", value: "N", help: "how many parts are kept open for queries",
+            show: { "\($0.openParts)" },
+            apply: { configuration, text throws(ValueError) in
+                configuration.openParts = try ValueText.integer(text, in: 16...1_000_000)
+            }),
+        Setting(
+            key: "part-cache", value: "SIZE", help: "how much memory open parts and their dictionaries may take",
+            show: { ValueText.size($0.partCache) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.partCache = try ValueText.size(text, in: 1 << 20...1 << 40)
+            }),
+        Setting(
             key: "max-body-size", value: "SIZE", help: "the largest request of telemetry, compressed and decompressed",
             show: { ValueText.size($0.maxBodySize) },
             apply: { configuration, text throws(ValueError) in
