@@ -62,16 +62,8 @@ package final class Engine: Sendable {
             metricTable = try MetricTable(Self.table("otel_metrics", tables))
             store = try Store(
                 directory: configuration.dataDirectory, tables: tables, fileSystem: fileSystem, times: times,
-                damage: DamageLog { damage in
-                    report.warning(
-                        "stored data is damaged; everything else is served",
-                        ["kind": .string(damage.kind.rawValue), "damage": .string("\(damage)")])
-                }, cache: OpenParts(configuration.parts))
-            let space = configuration.space.map { limits in
-                DiskSpace(directory: configuration.dataDirectory, fileSystem: fileSystem, limits: limits) { event in
-                    Self.report(event, report)
-                }
-            }
+                damage: Self.damageLog(report), cache: OpenParts(configuration.parts))
+            let space = Self.diskSpace(configuration, fileSystem, report)
             self.space = space
             log = WriteAheadLog(
                 directory: configuration.dataDirectory + "/wal", fileSystem: fileSystem,
@@ -96,10 +88,7 @@ package final class Engine: Sendable {
             maintenance = Self.maintain(store, configuration, space, report)
             do throws(FileError) {
                 try log.start(
-                    report: { segment, scan in
-                        Self.report(segment, scan, report)
-                        Self.note(segment, scan, in: store)
-                    },
+                    report: { segment, scan in Self.report(segment, scan, store.damage, report) },
                     replay: { record in replay(record, report) })
             } catch {
                 stopThreads()
@@ -181,11 +170,33 @@ package final class Engine: Sendable {
         }
     }
 
-    private static func report(_ segment: String, _ scan: SegmentScan, _ report: Log) {
+    private static func damageLog(_ report: Log) -> DamageLog {
+        DamageLog { damage in
+            report.warning(
+                "stored data is damaged; everything else is served",
+                ["kind": .string(damage.kind.rawValue), "damage": .string("\(damage)")])
+        }
+    }
+
+    private static func diskSpace(
+        _ configuration: EngineConfiguration, _ fileSystem: any FileSystem, _ log: Log
+    ) -> DiskSpace? {
+        configuration.space.map { limits in
+            DiskSpace(directory: configuration.dataDirectory, fileSystem: fileSystem, limits: limits) { event in
+                report(event, log)
+            }
+        }
+    }
+
+    private static func report(_ segment: String, _ scan: SegmentScan, _ damage: DamageLog, _ report: Log) {
         if scan.tornBytes > 0 {
             report.info(
                 "the log ends in a record that was not written whole",
                 ["segment": .string(segment), "bytes": .int(Int(scan.tornBytes))])
+        }
+        if scan.skippedRecords > 0 {
+            let reason = "\(scan.skippedRecords) places with \(scan.skippedBytes) bytes cannot be read"
+            damage.note(Damage(.log, segment, reason))
         }
     }
 
