@@ -17,7 +17,7 @@ CREATE TABLE otel_logs (
     flags                    UInt32,
     attributes               Map(LowCardinality(String), Dynamic),
     dropped_attributes_count UInt32,
-    INDEX by_trace_id trace_id TYPE bloom_filter(0.001),
+    INDEX by_trace_id trace_id TYPE token_postings,
     INDEX by_body body TYPE token_postings,
     INDEX by_attributes attributes TYPE token_postings
 ) PARTITION BY toStartOfDay(time)

@@ -6,7 +6,7 @@ internal import Storage
 internal import TableSchema
 internal import Telemetry
 
-/// Conditions like `trace_id="…"` (rule M-7), answered from the columns of ids and their bloom filter.
+/// Conditions like `trace_id="…"` (rule M-7), answered from the columns of ids and their indexes.
 ///
 /// The record's own field comes before attributes of that name, so a record with another id is dropped for sure; one without
 /// an id only if no attribute can have become that label, which a part's or batch's keys, resources and scopes tell.
