@@ -116,6 +116,20 @@ extension Section {
         try body(UnsafeRawBufferPointer(raw.bytes), header.encoding)
     }
 
+    /// A section as it is stored.
+    static func stored(
+        _ source: inout ByteSource, limit: Int
+    ) throws(EncodingError) -> (
+        encoding: EncodingID, compression: CompressionID, rawLength: Int, bytes: UnsafeRawBufferPointer
+    ) {
+        let header = try Header(&source, limit: limit)
+        return (header.encoding, header.compression, header.rawLength, try source.take(header.storedLength))
+    }
+
+    static func skip(_ source: inout ByteSource, limit: Int) throws(EncodingError) {
+        _ = try stored(&source, limit: limit)
+    }
+
     private struct Header {
         let encoding: EncodingID
         let compression: CompressionID

@@ -64,19 +64,23 @@ package struct PartStream: ~Copyable {
         var isTooLarge = false
     }
 
-    /// What compressing the pages of a leaf at a higher level has saved: after some bytes it is given up if that is little,
-    /// since it takes several times as long.
+    /// What compressing the pages of a leaf at a higher level has saved lately: if that is little, it is only tried now and then,
+    /// since it takes several times as long. Pages differ along a part: in one of logs, every service has its own.
     private struct Trial {
-        private static let leastBytes = 64 << 10
-        private var before = 0
-        private var after = 0
+        /// How many pages are left out after one that gained too little.
+        private static let pause = 15
+        private var waiting = 0
 
-        /// Less than 4 % is not worth it.
-        var pays: Bool { before < Self.leastBytes || after < before - before / 25 }
+        /// Whether to try the next page.
+        mutating func isDue() -> Bool {
+            guard waiting > 0 else { return true }
+            waiting -= 1
+            return false
+        }
 
+        /// Less than 2.5 % is not worth it.
         mutating func note(_ before: Int, _ after: Int) {
-            self.before += before
-            self.after += after
+            waiting = after < before - before / 40 ? 0 : Self.pause
         }
     }
 
@@ -366,12 +370,19 @@ package struct PartStream: ~Copyable {
     private mutating func finish(_ page: PageEntry, at start: Int, _ leaf: Int) {
         var entry = page
         entry.offset = Int64(start)
-        if entry.compression == CompressionID.zstd.rawValue, trials[leaf].pays {
-            if let better = recompressor?.recompress(group[leaf][start...], rawLength: entry.rawLength) {
+        let isCompressed = entry.compression == CompressionID.zstd.rawValue
+        let hasText = entry.compression == CompressionID.none.rawValue && entry.encoding == EncodingID.strings.rawValue
+        if recompressor != nil, isCompressed || hasText, trials[leaf].isDue() {
+            let better =
+                isCompressed
+                ? recompressor?.recompress(group[leaf][start...], rawLength: entry.rawLength)
+                : recompressor?.recompress(strings: group[leaf][start...])
+            if let better {
                 trials[leaf].note(entry.storedLength, better.count)
                 group[leaf].removeSubrange(start...)
                 group[leaf].append(contentsOf: better)
                 entry.storedLength = better.count
+                if hasText { entry.rawLength = better.count }
                 entry.checksum = UInt32(truncatingIfNeeded: better.withUnsafeBytes { XXH3.hash($0) })
             } else {
                 trials[leaf].note(entry.storedLength, entry.storedLength)
