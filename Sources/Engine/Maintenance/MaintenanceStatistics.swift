@@ -1,5 +1,6 @@
 package import Core
 internal import Files
+internal import Parts
 package import Storage
 package import TableSchema
 
@@ -16,6 +17,8 @@ package struct MaintenanceStatistics: Sendable {
         package let bytesWritten = Counter()
         /// Dropped by retention: with their partition or for their size, or left out of a merge.
         package let droppedRows = Counter()
+        /// Rows of damaged blocks that were left out when their part was written anew.
+        package let lostRows = Counter()
     }
 
     package let tables: [TableID: Table]
@@ -33,6 +36,10 @@ package struct MaintenanceStatistics: Sendable {
     /// Of all tables.
     package func total(_ counter: (Table) -> Counter) -> Int { tables.values.reduce(0) { $0 + counter($1).value } }
 
+    func note(_ mending: PartMending) {
+        tables[mending.part.table]?.lostRows.add(mending.loss.rowCount)
+    }
+
     func note(_ outcome: MergeOutcome, of table: TableID) {
         guard let counters = tables[table] else { return }
         counters.merges.add()
@@ -48,6 +55,8 @@ package struct MaintenanceStatistics: Sendable {
 package enum MaintenanceEvent: Sendable {
     case merged(MergePlan, MergeOutcome, Duration)
     case dropped(RetentionPlan)
+    /// A part was written anew without its damaged blocks.
+    case mended(PartMending)
 }
 
 /// What went wrong in maintenance; it is tried again later.

@@ -1,12 +1,14 @@
 package import Core
+internal import Parts
 package import Storage
 private import Synchronization
 internal import TableSchema
 
 /// The threads that merge parts and drop what is too old: a merge each, at a low priority.
 ///
-/// A merge that failed is not tried again for a while, longer each time; a part that cannot be read is left alone until the
-/// next start, and the others are merged without it.
+/// A merge that failed is not tried again for a while, longer each time. A part with damaged blocks is written anew without
+/// them, once they are in `quarantine/`, and merged then; one of which no block would be left, or that cannot be read for another
+/// reason, is left alone until the next start, and the others are merged without it.
 package final class MaintenanceWorker: Sendable {
     package struct Policy: Sendable {
         /// Nil: nothing is merged.
@@ -187,7 +189,7 @@ package final class MaintenanceWorker: Sendable {
         do throws(MergeError) {
             count = try executor.expiredRows(suspect)
         } catch {
-            fail(PartitionKey(suspect.part), error, now)
+            if !mend(error, of: [suspect.part]) { fail(PartitionKey(suspect.part), error, now) }
             return true
         }
         guard count > 0 else {
@@ -256,7 +258,26 @@ package final class MaintenanceWorker: Sendable {
             return true
         } catch {
             if case .cancelled = error { return false }
+            if mend(error, of: job.plan.inputs) { return true }
             fail(job.plan.partition, error, now)
+            return false
+        }
+    }
+
+    /// Writes the part that a merge could not read anew without its damaged blocks.
+    ///
+    /// - Returns: whether the merge may be tried again.
+    private func mend(_ failure: MergeError, of inputs: [PartRecord]) -> Bool {
+        guard case .unreadable(let id, let error) = failure, error.isDamage,
+            let record = inputs.first(where: { $0.id == id })
+        else { return false }
+        do throws(MergeError) {
+            guard let mending = try executor.mend(record) else { return false }
+            statistics.note(mending)
+            progress(.mended(mending))
+            return true
+        } catch {
+            report(.merge(PartitionKey(record), error))
             return false
         }
     }

@@ -44,7 +44,7 @@ package struct MergeExecutor: Sendable {
         package init() {}
     }
 
-    private let store: Store
+    let store: Store
     private let limits: Limits
 
     package init(_ store: Store, limits: Limits = Limits()) {
@@ -170,7 +170,7 @@ package struct MergeExecutor: Sendable {
         return (rows / PartLayout.blockRows + 1) * leaves
     }
 
-    private func checkSpace(_ records: [PartRecord]) throws(MergeError) {
+    func checkSpace(_ records: [PartRecord]) throws(MergeError) {
         let needed = records.reduce(limits.reserve) { $0 + $1.byteCount }
         let free: Int64
         do throws(FileError) { free = try store.fileSystem.freeSpace(at: store.directory) } catch { throw .file(error) }

@@ -209,16 +209,10 @@ package struct DirectoryRepair {
             return add(action)
         }
         action.kind = .rewrite
-        for block in found.blocks where block < opened.blockCount {
-            action.lostBlocks += 1
-            action.lostRows += opened.rowCount(ofBlock: block)
-            guard let time = table.ordinal(of: table.partitionColumn) else { continue }
-            let times = opened.zone(time, block: block) ?? (opened.leastTime...opened.greatestTime)
-            action.lostTimes =
-                min(
-                    action.lostTimes?.lowerBound ?? times.lowerBound, times.lowerBound)...max(
-                    action.lostTimes?.upperBound ?? times.upperBound, times.upperBound)
-        }
+        let loss = PartLoss(opened, found)
+        action.lostBlocks = loss.blocks.count
+        action.lostRows = loss.rowCount
+        action.lostTimes = loss.times
         if let store { try rewrite(part, opened, found, store, &action) }
         add(action)
     }

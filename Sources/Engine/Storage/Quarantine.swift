@@ -29,21 +29,29 @@ package struct Quarantine: Sendable {
     package func copy(
         _ file: any File, _ range: Range<Int64>, reason: String
     ) throws(FileError) -> String {
-        let destination = try place(for: name(file.path) + "@\(range.lowerBound)")
+        try copy(file, [range], reason: reason)
+    }
+
+    /// Copies stretches of a file there, one behind the other into one file.
+    package func copy(
+        _ file: any File, _ ranges: [Range<Int64>], reason: String
+    ) throws(FileError) -> String {
+        let destination = try place(for: name(file.path) + "@\(ranges.first?.lowerBound ?? 0)")
         let copy = try fileSystem.open(destination, .create)
         defer { copy.close() }
-        var offset = range.lowerBound
-        while offset < range.upperBound {
-            let bytes = try file.readUpTo(Int(min(1 << 20, range.upperBound - offset)), at: offset)
-            guard !bytes.isEmpty else { break }
-            try copy.append(bytes)
-            offset += Int64(bytes.count)
+        for range in ranges {
+            var offset = range.lowerBound
+            while offset < range.upperBound {
+                let bytes = try file.readUpTo(Int(min(1 << 20, range.upperBound - offset)), at: offset)
+                guard !bytes.isEmpty else { break }
+                try copy.append(bytes)
+                offset += Int64(bytes.count)
+            }
         }
         try copy.sync()
         try fileSystem.syncDirectory(folder)
-        try note(
-            destination,
-            "file: \(file.path)\nbytes: \(range.lowerBound)..<\(range.upperBound)\nreason: \(reason)\n")
+        let places = ranges.map { "\($0.lowerBound)..<\($0.upperBound)" }.joined(separator: ", ")
+        try note(destination, "file: \(file.path)\nbytes: \(places)\nreason: \(reason)\n")
         return destination
     }
 

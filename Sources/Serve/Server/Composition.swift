@@ -167,12 +167,11 @@ struct Composition {
             guard let merges = engine.maintenanceStatistics?.tables[table.id] else { continue }
             count("varve_merges_total", "Merges of parts.") { merges.merges.value }
             count("varve_merge_rows_total", "Rows that merges wrote.") { merges.rows.value }
-            count("varve_merge_copied_rows_total", "Of these, rows of blocks that were copied.") {
-                merges.copiedRows.value
-            }
+            count("varve_merge_copied_rows_total", "Of these, rows of copied blocks.") { merges.copiedRows.value }
             count("varve_merge_read_bytes_total", "Bytes of parts that were merged.") { merges.bytesRead.value }
             count("varve_merge_written_bytes_total", "Bytes of parts that merges wrote.") { merges.bytesWritten.value }
             count("varve_dropped_rows_total", "Rows that retention dropped.") { merges.droppedRows.value }
+            count("varve_lost_rows_total", "Rows of blocks in quarantine.") { merges.lostRows.value }
         }
         for kind in Damage.Kind.allCases {
             metrics.computed(

@@ -143,6 +143,16 @@ package final class Engine: Sendable {
                     "read": .int(Int(outcome.bytesRead)), "written": .int(Int(outcome.bytesWritten)),
                     "memory": .int(outcome.memory), "seconds": .double(duration / .seconds(1)),
                 ])
+        case .mended(let mending):
+            report.warning(
+                "rows are lost: a part was written anew without its damaged blocks",
+                [
+                    "table": name(mending.part.table), "tenant": .string(mending.part.tenant.name),
+                    "partition": .int(Int(mending.part.partition / 1_000_000_000)),
+                    "part": .int(Int(mending.part.id.number)), "blocks": .int(mending.lostBlocks),
+                    "rows": .int(mending.lostRows), "reason": .string(mending.reason),
+                    "quarantine": .string(mending.quarantined),
+                ])
         case .dropped(let plan):
             report.info(
                 plan.reason == .age ? "a partition has lived and was dropped" : "a partition was dropped for space",

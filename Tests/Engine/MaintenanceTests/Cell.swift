@@ -48,11 +48,13 @@ indirect enum Cell: Hashable, Comparable {
     /// The rows of a part, in order.
     static func rows(of part: Part) throws -> [[Cell]] {
         var rows: [[Cell]] = []
-        for block in 0..<part.blockCount {
-            let columns = try part.table.columns.indices.map { try part.read($0, block: block) }
-            for row in 0..<part.rowCount(ofBlock: block) { rows.append(columns.map { read($0, row) }) }
-        }
+        for block in 0..<part.blockCount { rows += try self.rows(of: part, block: block) }
         return rows
+    }
+
+    static func rows(of part: Part, block: Int) throws -> [[Cell]] {
+        let columns = try part.table.columns.indices.map { try part.read($0, block: block) }
+        return (0..<part.rowCount(ofBlock: block)).map { row in columns.map { read($0, row) } }
     }
 
     static func rows(of batch: ColumnBatch) -> [[Cell]] {

@@ -43,6 +43,9 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
         set { lock.withLock { state.free = newValue } }
     }
 
+    /// Whether the operation that is to fail was reached.
+    var hasFailed: Bool { lock.withLock { state.operations >= state.failAt } }
+
     func fail(at operation: Int) { lock.withLock { state.failAt = operation } }
 
     /// The machine goes down and comes up again.
