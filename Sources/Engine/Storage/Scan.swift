@@ -56,7 +56,8 @@ package struct ScanBlock: Sendable {
     /// Where the other columns of a part's block are.
     package struct Origin: Sendable {
         package let part: Part
-        package let path: String
+        package let handle: PartHandle
+        package var path: String { handle.path }
         package let block: Int
     }
 
@@ -119,7 +120,8 @@ package struct Scan {
     ///
     /// - Parameters:
     ///   - state: makes what such a thread keeps from block to block.
-    ///   - work: makes of a block what is handed over; nil leaves it out. The block's bound is not known there.
+    ///   - work: makes of a block what is handed over; nil leaves it out. The block's bound is not known there. If it throws
+    ///     because a page is damaged, the block is left out with a warning.
     ///   - body: gets the result with its bound; answers whether to go on.
     package mutating func map<State, Output, Failure: Error>(
         state: @escaping @Sendable () -> State,
@@ -133,7 +135,11 @@ package struct Scan {
             let plan = try ScanPlanner(snapshot, request, context).plan(stretch)
             let next = number + 1 < stretches.count ? stretches[number + 1] : nil
             let ordered = OrderedWork(count: plan.units.count, on: pool) { index in
-                try states.with { state in try plan.read(index).map { try Handover(work(&state, $0), $0.rows.count) } }
+                try states.with { state in
+                    try plan.read(index).flatMap { block in
+                        try plan.leavingOut(index) { try Handover(work(&state, block), block.rows.count) }
+                    }
+                }
             }
             var index = 0
             var goesOn = true
@@ -155,7 +161,8 @@ package struct Scan {
     ///
     /// - Parameters:
     ///   - initial: makes the state of one thread.
-    ///   - step: adds a block to a thread's state.
+    ///   - step: adds a block to a thread's state. If it throws because a page is damaged, the block is left out with a warning;
+    ///     the state must not have changed then.
     ///   - merge: adds a thread's state to another's; must not depend on which thread saw which block.
     package mutating func fold<State>(
         _ initial: @escaping @Sendable () -> State,
@@ -171,7 +178,7 @@ package struct Scan {
                 try states.with { state in
                     guard let block = try plan.read(index) else { return }
                     statistics.rowsMatched.add(block.rows.count, ordering: .relaxed)
-                    try step(&state, block)
+                    try plan.leavingOut(index) { try step(&state, block) }
                 }
             }
             try work.run(window: .max, first: .max) { true }

@@ -74,6 +74,24 @@ final class ScanPlan: Sendable {
         }
     }
 
+    /// Runs what reads more of a block: if that is damaged, it is left out with a warning.
+    @discardableResult
+    func leavingOut<Result>(_ index: Int, _ body: () throws -> Result) throws -> Result? {
+        let failure: PartError
+        do {
+            return try body()
+        } catch let error as PartError {
+            failure = error
+        } catch StorageError.part(_, let error) {
+            failure = error
+        }
+        guard case .part(let number, let block) = units[index].source else {
+            preconditionFailure("what is in memory cannot be damaged")
+        }
+        _ = try Self.handle(failure, in: sources[number].handle, block: block, context.statistics)
+        return nil
+    }
+
     /// What becomes of a part (`block` nil) or block that cannot be read: the one place that decides it. What is damaged is left
     /// out with a warning.
     ///
@@ -116,7 +134,7 @@ final class ScanPlan: Sendable {
         try reader.lease.extend(bytes: rows.count * 4)
         return ScanBlock(
             batch: reader.batch, rows: rows, bound: nil, source: unit.place.source, firstRow: unit.place.row,
-            origin: ScanBlock.Origin(part: part, path: source.handle.path, block: block), lease: reader.lease)
+            origin: ScanBlock.Origin(part: part, handle: source.handle, block: block), lease: reader.lease)
     }
 }
 

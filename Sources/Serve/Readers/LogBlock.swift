@@ -29,6 +29,8 @@ final class LogBlock {
     private let context: QueryContext
     private var heldBytes = 0
     private var knownBodyTypes: Buffer<Int64>??
+    /// Whether a column could not be read: what was thrown then concerns this block alone, and the answer has a warning.
+    private(set) var isLeftOut = false
 
     init(
         _ block: ScanBlock, table: LogTable, identities: LogIdentities, context: QueryContext
@@ -74,12 +76,15 @@ final class LogBlock {
     private func load(_ ordinal: Int) throws(QueryError) {
         guard batch.columns[ordinal] == nil, let origin else { return }
         let statistics = context.statistics
-        let column = try SourceErrors.mapping {
-            do throws(PartError) {
-                return try origin.part.read(ordinal, block: origin.block, statistics: statistics)
-            } catch {
-                throw StorageError.part(path: origin.path, error)
+        let column: Column
+        do throws(PartError) {
+            column = try origin.part.read(ordinal, block: origin.block, statistics: statistics)
+        } catch {
+            if let warning = origin.handle.leaveOut(error, block: origin.block) {
+                isLeftOut = true
+                statistics.warn(warning)
             }
+            throw .storage(StorageError.part(path: origin.handle.path, error).description)
         }
         batch.columns[ordinal] = column
         try hold(bytes: column.heldBytes)

@@ -60,16 +60,23 @@ struct LogIDHints {
         var parts: [PartHandle] = []
         for handle in snapshot.parts {
             try context.proceed()
-            // The scan says what is damaged.
-            let mayHave = try SourceErrors.mapping {
-                try context.reading(handle) { try note(handle, identities) } ?? true
+            let mayHave: Bool
+            do throws(StorageError) {
+                mayHave = try note(handle, identities)
+            } catch {
+                // The scan meets it again, and decides what becomes of it.
+                unsureOfTrace.insert(handle.record.id.number)
+                unsureOfSpan.insert(handle.record.id.number)
+                mayHave = true
             }
             if mayHave { parts.append(handle) }
         }
         return TableSnapshot(table: snapshot.table, memory: snapshot.memory, parts: parts)
     }
 
-    private mutating func note(_ handle: PartHandle, _ identities: LogIdentities) throws -> Bool {
+    private mutating func note(
+        _ handle: PartHandle, _ identities: LogIdentities
+    ) throws(StorageError) -> Bool {
         let part = try handle.part()
         let number = handle.record.id.number
         do throws(PartError) {
@@ -80,7 +87,7 @@ struct LogIDHints {
             guard let traceID, !unsureOfTrace.contains(number) else { return true }
             return try part.mayContain(BloomKeys.hash(traceID), column: table.traceID.ordinal)
         } catch {
-            throw StorageError.part(path: handle.path, error)
+            throw .part(path: handle.path, error)
         }
     }
 

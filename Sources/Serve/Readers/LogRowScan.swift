@@ -57,8 +57,13 @@ struct LogRowScan {
         try SourceErrors.mapping {
             try scan.map(state: { LogLineFilter(lines, context: context) }) { filter, found in
                 let block = LogBlock(found, table: table, identities: identities, context: context)
-                try ids?.keep(in: block)
-                try filter?.keep(in: block)
+                do throws(QueryError) {
+                    try ids?.keep(in: block)
+                    try filter?.keep(in: block)
+                } catch {
+                    guard block.isLeftOut else { throw error }
+                    return nil
+                }
                 return ReadBlock(block: block, made: isLate ? nil : make(block), bound: nil)
             } _: { (read: ReadBlock<Made>) throws(QueryError) -> Bool in
                 let block = read.block
@@ -71,8 +76,13 @@ struct LogRowScan {
                     decoded[ObjectIdentifier(dictionary)] = resources
                 }
                 block.resources = resources
-                try labels?.keep(in: block)
-                return try body(block, read.made ?? make(block), read.bound)
+                do throws(QueryError) {
+                    try labels?.keep(in: block)
+                    return try body(block, read.made ?? make(block), read.bound)
+                } catch {
+                    guard block.isLeftOut else { throw error }
+                    return true
+                }
             }
         }
     }
@@ -91,7 +101,12 @@ struct LogRowScan {
             while goesOn, let next = merge.next(before: bound) {
                 taken += 1
                 if taken % 4096 == 0 { try context.proceed() }
-                goesOn = try body(next.block, next.row)
+                guard !next.block.isLeftOut else { continue }
+                do throws(QueryError) {
+                    goesOn = try body(next.block, next.row)
+                } catch {
+                    guard next.block.isLeftOut else { throw error }
+                }
             }
         }
         try forEachBlock { (block, bound) throws(QueryError) -> Bool in

@@ -2,6 +2,7 @@ internal import Columns
 internal import Core
 internal import Parts
 internal import QueryModel
+internal import Storage
 internal import Telemetry
 
 /// Finds the bounds and quantiles of streams.
@@ -13,12 +14,10 @@ struct MetricLayouts {
     func layouts() throws(QueryError) -> SeriesLayouts {
         var result = SeriesLayouts()
         for handle in reading.parts {
-            let (part, series) = try reading.open(handle)
-            guard series.runs.contains(where: { Self.hasLayout($0.family) }) else { continue }
-            let found = try reading.reading(handle) { () throws(PartError) in
-                try series.layouts { () throws(PartError) in try layouts(part, series) }
-            }
-            result.merge(found)
+            guard let (part, series) = try reading.open(handle),
+                series.runs.contains(where: { Self.hasLayout($0.family) })
+            else { continue }
+            result.merge(try series.layouts { () throws(QueryError) in try layouts(handle, part, series) })
         }
         for batch in reading.memory {
             let models = reading.directory.series(ofMemory: batch, table: reading.table)
@@ -34,9 +33,11 @@ struct MetricLayouts {
         family.kind == .histogram || family.kind == .summary
     }
 
-    private func layouts(_ part: Part, _ series: PartSeries) throws(PartError) -> SeriesLayouts {
-        let loader = PointLoader(table: reading.table, context: reading.context)
+    private func layouts(
+        _ handle: PartHandle, _ part: Part, _ series: PartSeries
+    ) throws(QueryError) -> (SeriesLayouts, isWhole: Bool) {
         var result = SeriesLayouts()
+        var isWhole = true
         let wanted = series.runs.filter { Self.hasLayout($0.family) }
         let kinds = Self.kinds(series.models)
         for block in 0..<part.blockCount {
@@ -45,18 +46,28 @@ struct MetricLayouts {
             {
                 continue
             }
-            let codes = try loader.seriesCodes(part, block)
-            let runs = Self.runs(codes, kinds, series.models)
-            var fields: [Int] = []
-            if runs.contains(where: { $0.kind == .histogram }) { fields.append(MetricTable.DistributionField.bounds) }
-            if runs.contains(where: { $0.kind == .summary }) { fields.append(MetricTable.DistributionField.quantiles) }
-            guard !fields.isEmpty else { continue }
-            let nested = try part.readNested(
-                reading.table.distribution.ordinal, fields: fields, block: block,
-                statistics: reading.context.statistics)
-            find(runs, DistributionColumns(nested, fields: fields), into: &result)
+            let isRead = try reading.reading(handle, block: block) { () throws(PartError) in
+                try layouts(part, block, series, kinds, into: &result)
+                return true
+            }
+            if isRead == nil { isWhole = false }
         }
-        return result
+        return (result, isWhole)
+    }
+
+    private func layouts(
+        _ part: Part, _ block: Int, _ series: PartSeries, _ kinds: [UInt8], into result: inout SeriesLayouts
+    ) throws(PartError) {
+        let loader = PointLoader(table: reading.table, context: reading.context)
+        let codes = try loader.seriesCodes(part, block)
+        let runs = Self.runs(codes, kinds, series.models)
+        var fields: [Int] = []
+        if runs.contains(where: { $0.kind == .histogram }) { fields.append(MetricTable.DistributionField.bounds) }
+        if runs.contains(where: { $0.kind == .summary }) { fields.append(MetricTable.DistributionField.quantiles) }
+        guard !fields.isEmpty else { return }
+        let nested = try part.readNested(
+            reading.table.distribution.ordinal, fields: fields, block: block, statistics: reading.context.statistics)
+        find(runs, DistributionColumns(nested, fields: fields), into: &result)
     }
 
     private typealias Run = (model: Int, kind: MetricKind, rows: Range<Int>)

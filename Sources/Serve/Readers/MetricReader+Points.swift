@@ -72,7 +72,7 @@ extension MetricReader {
         }
         for (block, indices) in byBlock.sorted(by: { $0.value[0] < $1.value[0] }) {
             try context.proceed()
-            let batch = try read(block, columns, snapshot, context)
+            guard let batch = try read(block, columns, snapshot, context) else { continue }
             let decoder = PointDecoder(table: table, batch: batch)
             for index in indices {
                 try context.charge(bytes: 512)
@@ -82,18 +82,19 @@ extension MetricReader {
         return found.compactMap { $0 }
     }
 
+    /// Nil if the block is damaged, and left out with a warning.
     private func read(
         _ block: PointPlace.Block, _ columns: [Int], _ snapshot: TableSnapshot, _ context: QueryContext
-    ) throws(QueryError) -> ColumnBatch {
+    ) throws(QueryError) -> ColumnBatch? {
         guard let handle = snapshot.parts.first(where: { $0.record.id.number == block.source }) else {
             // As `ScanBlock.source` numbers the batches in memory.
             return snapshot.memory[snapshot.memory.count - Int(UInt64.max - block.source)]
         }
-        do throws(StorageError) {
+        return try SourceErrors.mapping {
             let part = try handle.part()
-            do throws(PartError) {
-                guard let number = (0..<part.blockCount).first(where: { part.firstRow(ofBlock: $0) == block.firstRow })
-                else { preconditionFailure("a scan names blocks that are there") }
+            guard let number = (0..<part.blockCount).first(where: { part.firstRow(ofBlock: $0) == block.firstRow })
+            else { preconditionFailure("a scan names blocks that are there") }
+            return try context.reading(handle, block: number) {
                 var batch = ColumnBatch(
                     rowCount: part.rowCount(ofBlock: number),
                     columns: Array(repeating: nil, count: columns.count))
@@ -102,11 +103,7 @@ extension MetricReader {
                         column, block: number, statistics: context.statistics)
                 }
                 return batch
-            } catch {
-                throw .part(path: handle.path, error)
             }
-        } catch {
-            throw .storage(error.description)
         }
     }
 }

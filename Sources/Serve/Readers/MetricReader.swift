@@ -96,29 +96,38 @@ struct MetricReading {
 
     var memory: [ColumnBatch] { snapshot.memory.filter { $0.rowCount > 0 } }
 
-    /// Opens a part and its table of streams.
-    func open(_ handle: PartHandle) throws(QueryError) -> (part: Part, series: PartSeries) {
+    /// Opens a part and its table of streams; nil if it is damaged, and left out with a warning.
+    func open(_ handle: PartHandle) throws(QueryError) -> (part: Part, series: PartSeries)? {
         try context.proceed()
-        do throws(StorageError) {
-            let part = try handle.part()
-            do throws(PartError) {
-                return (part, try directory.series(of: handle, part, table: table))
-            } catch {
-                throw .part(path: handle.path, error)
-            }
-        } catch {
-            throw .storage(error.description)
+        let part: Part
+        do throws(StorageError) { part = try handle.part() } catch {
+            guard case .part(_, let error) = error else { throw .storage(error.description) }
+            try leaveOut(handle, error)
+            return nil
+        }
+        return try reading(handle) { () throws(PartError) in
+            (part, try directory.series(of: handle, part, table: table))
         }
     }
 
-    /// Runs what reads a part, and says which part it was if that fails.
+    /// Runs what reads a part, or one of its blocks; what is damaged is left out with a warning.
+    ///
+    /// - Returns: nil if it is left out.
     func reading<Result>(
-        _ handle: PartHandle, _ body: () throws(PartError) -> Result
-    ) throws(QueryError) -> Result {
+        _ handle: PartHandle, block: Int? = nil, _ body: () throws(PartError) -> Result
+    ) throws(QueryError) -> Result? {
         do throws(PartError) {
             return try body()
         } catch {
+            try leaveOut(handle, block: block, error)
+            return nil
+        }
+    }
+
+    private func leaveOut(_ handle: PartHandle, block: Int? = nil, _ error: PartError) throws(QueryError) {
+        guard let warning = handle.leaveOut(error, block: block) else {
             throw .storage(StorageError.part(path: handle.path, error).description)
         }
+        context.statistics.warn(warning)
     }
 }

@@ -73,7 +73,7 @@ struct SampleScan {
     private mutating func read(_ handle: PartHandle) throws(QueryError) {
         let statistics = reading.context.statistics
         statistics.partsConsidered.add(1, ordering: .relaxed)
-        let (part, series) = try reading.open(handle)
+        guard let (part, series) = try reading.open(handle) else { return }
         let isInRange = handle.record.greatestTime >= range.start.nanoseconds
         var slotOfCode = [Int32](repeating: Self.unwanted, count: series.models.count)
         // By code: the number of wanted streams below it.
@@ -97,10 +97,11 @@ struct SampleScan {
         statistics.partsRead.add(1, ordering: .relaxed)
         for block in 0..<part.blockCount where mayHave(part, block, below) {
             try reading.context.proceed()
-            let bytes = try reading.reading(handle) { () throws(PartError) in
+            // All that is wanted of a block is read before collectors get any of it.
+            let bytes = try reading.reading(handle, block: block) { () throws(PartError) in
                 try read(part, block, slotOfCode)
             }
-            try reading.context.charge(bytes: bytes)
+            try reading.context.charge(bytes: bytes ?? 0)
         }
     }
 

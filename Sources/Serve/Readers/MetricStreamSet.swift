@@ -19,7 +19,7 @@ struct StreamSet {
             found[model.number] = model
         }
         for handle in reading.parts {
-            let series = try reading.open(handle).series
+            guard let series = try reading.open(handle)?.series else { continue }
             for (code, number) in series.numbers.enumerated()
             where number >= found.count || found[Int(number)] == nil { add(series.models[code]) }
         }

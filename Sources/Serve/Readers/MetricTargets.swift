@@ -39,9 +39,8 @@ struct MetricTargets {
         guard selection.acceptsName(Self.name) else { return [] }
         var resources: [Int: ResourceModel] = [:]
         for handle in reading.parts {
-            for resource in try reading.open(handle).series.resources {
-                resources[resource.number] = resource
-            }
+            guard let series = try reading.open(handle)?.series else { continue }
+            for resource in series.resources { resources[resource.number] = resource }
         }
         for batch in reading.memory {
             for model in reading.directory.series(ofMemory: batch, table: reading.table) {
@@ -80,14 +79,12 @@ struct MetricTargets {
             found[resource.number, default: (resource, [])].spans.append(span)
         }
         for handle in reading.parts {
-            let (part, series) = try reading.open(handle)
+            guard let (part, series) = try reading.open(handle) else { continue }
             let wanted = series.resources.contains {
                 $0.target.map { selection.matches($0.labels) } ?? false
             }
             guard wanted else { continue }
-            let spansOfPart = try reading.reading(handle) { () throws(PartError) in
-                try series.spans { () throws(PartError) in try spans(part, series) }
-            }
+            let spansOfPart = try series.spans { () throws(QueryError) in try spans(handle, part, series) }
             for resource in series.resources { add(resource, spansOfPart[resource.number]) }
         }
         for batch in reading.memory {
@@ -98,12 +95,23 @@ struct MetricTargets {
     }
 
     /// The streams of a part follow each other in runs that ascend in time: only their ends are looked at.
-    private func spans(_ part: Part, _ series: PartSeries) throws(PartError) -> [Int: ClosedRange<Int64>] {
+    private func spans(
+        _ handle: PartHandle, _ part: Part, _ series: PartSeries
+    ) throws(QueryError) -> ([Int: ClosedRange<Int64>], isWhole: Bool) {
         let loader = PointLoader(table: reading.table, context: reading.context)
         var spans: [Int: ClosedRange<Int64>] = [:]
+        var isWhole = true
         for block in 0..<part.blockCount {
-            let codes = try loader.seriesCodes(part, block)
-            let times = try loader.integers(part, reading.table.time.ordinal, block)
+            let columns = try reading.reading(handle, block: block) { () throws(PartError) in
+                (
+                    try loader.seriesCodes(part, block),
+                    try loader.integers(part, reading.table.time.ordinal, block)
+                )
+            }
+            guard let (codes, times) = columns else {
+                isWhole = false
+                continue
+            }
             var begin = 0
             while begin < codes.count {
                 var end = begin + 1
@@ -113,7 +121,7 @@ struct MetricTargets {
                 begin = end
             }
         }
-        return spans
+        return (spans, isWhole)
     }
 
     /// By the resource's first stream's code: streams of one resource share its span.

@@ -1,6 +1,6 @@
 internal import Columns
 internal import Core
-internal import Parts
+internal import QueryModel
 internal import Synchronization
 internal import Telemetry
 
@@ -36,23 +36,24 @@ final class PartSeries: Sendable {
         self.resources = resources
     }
 
-    /// The bounds and quantiles of the part's histograms and summaries; read once, and only from the columns that say them.
+    /// The bounds and quantiles of the part's histograms and summaries; read once if the part is whole, and only from the columns
+    /// that say them.
     func layouts(
-        _ make: () throws(PartError) -> SeriesLayouts
-    ) throws(PartError) -> SeriesLayouts {
+        _ make: () throws(QueryError) -> (SeriesLayouts, isWhole: Bool)
+    ) throws(QueryError) -> SeriesLayouts {
         if let known = layouts.withLock({ $0 }) { return known }
-        let made = try make()
-        layouts.withLock { $0 = made }
+        let (made, isWhole) = try make()
+        if isWhole { layouts.withLock { $0 = made } }
         return made
     }
 
-    /// By the resource's number: the times of the first and the last of its points; read once.
+    /// By the resource's number: the times of the first and the last of its points; read once if the part is whole.
     func spans(
-        _ make: () throws(PartError) -> [Int: ClosedRange<Int64>]
-    ) throws(PartError) -> [Int: ClosedRange<Int64>] {
+        _ make: () throws(QueryError) -> ([Int: ClosedRange<Int64>], isWhole: Bool)
+    ) throws(QueryError) -> [Int: ClosedRange<Int64>] {
         if let known = spans.withLock({ $0 }) { return known }
-        let made = try make()
-        spans.withLock { $0 = made }
+        let (made, isWhole) = try make()
+        if isWhole { spans.withLock { $0 = made } }
         return made
     }
 }

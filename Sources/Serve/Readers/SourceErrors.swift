@@ -4,10 +4,12 @@ internal import QueryModel
 internal import Storage
 
 extension QueryContext {
-    /// Runs what reads a part; one that is damaged is left out with a warning.
+    /// Runs what reads a part, or one of its blocks; what is damaged is left out with a warning.
     ///
     /// - Returns: nil if it is left out.
-    func reading<Result>(_ handle: PartHandle, _ body: () throws -> Result) throws -> Result? {
+    func reading<Result>(
+        _ handle: PartHandle, block: Int? = nil, _ body: () throws -> Result
+    ) throws -> Result? {
         let failure: PartError
         do {
             return try body()
@@ -16,7 +18,9 @@ extension QueryContext {
         } catch let error as PartError {
             failure = error
         }
-        guard let warning = handle.leaveOut(failure) else { throw StorageError.part(path: handle.path, failure) }
+        guard let warning = handle.leaveOut(failure, block: block) else {
+            throw StorageError.part(path: handle.path, failure)
+        }
         statistics.warn(warning)
         return nil
     }

@@ -115,7 +115,7 @@ final class LogTestStore {
     private let log: WriteAheadLog
     private let worker: FlushWorker
     private let thread: WorkerThread
-    private let directory: String
+    let directory: String
     private let store: Store
     /// The time of receipt that requests are ingested with.
     var received: Int64 = 1

@@ -18,10 +18,14 @@ final class MetricStore {
     private let log: WriteAheadLog
     private let worker: FlushWorker
     private let thread: WorkerThread
-    private let directory: String
+    let directory: String
 
-    init(_ translation: MetricTranslation = MetricTranslation(), directoryLimit: Int = 250_000) throws {
+    /// - Parameter copying: a folder whose files the store begins with.
+    init(
+        _ translation: MetricTranslation = MetricTranslation(), directoryLimit: Int = 250_000, copying: String? = nil
+    ) throws {
         directory = NSTemporaryDirectory() + "varve-metrics-\(UUID().uuidString)"
+        if let copying { try FileManager.default.copyItem(atPath: copying, toPath: directory) }
         let files = PosixFileSystem()
         let tables = try TableCatalog.parse(files: Schema.files, lock: Schema.lock)
         let table = try MetricTable(#require(tables.table(named: "otel_metrics")))
@@ -55,6 +59,13 @@ final class MetricStore {
     }
 
     func flush() throws { try worker.flushAll() }
+
+    /// The files of parts, oldest first.
+    var partFiles: [String] {
+        let names = FileManager.default.subpaths(atPath: directory) ?? []
+        func number(_ path: String) -> Int { Int((path as NSString).lastPathComponent.dropLast(3)) ?? 0 }
+        return names.filter { $0.hasSuffix(".vp") }.sorted { number($0) < number($1) }.map { directory + "/" + $0 }
+    }
 
     func context(_ tenant: TenantID = .default, byteLimit: Int = 1 << 30) -> QueryContext {
         QueryContext(tenant: tenant, byteLimit: byteLimit)
