@@ -134,10 +134,13 @@ package final class Part: Sendable {
     // MARK: Columns
 
     /// Decodes a column of a block. A column that the part does not have, because it is younger, reads as zeros and empty.
+    ///
+    /// - Parameter wanted: the rows that somebody will look at, ascending; nil: all. Of attributes and nested rows only what these
+    ///   have is read, and other rows of the result are without meaning.
     package func read(
-        _ ordinal: Int, block: Int, statistics: QueryStatistics? = nil
+        _ ordinal: Int, block: Int, wanted: [UInt32]? = nil, statistics: QueryStatistics? = nil
     ) throws(PartError) -> Column {
-        try read(table.columns[ordinal], rows: footer.blockRows[block], block: block, statistics)
+        try read(table.columns[ordinal], rows: footer.blockRows[block], wanted, block: block, statistics)
     }
 
     /// Decodes only some fields of a nested column of a block: the result's fields are these, in the order of `fields`.
@@ -154,7 +157,7 @@ package final class Part: Sendable {
         let inner = Int(offsets[offsets.count - 1])
         var columns: [Column] = []
         for field in fields {
-            columns.append(try read(definitions[field], rows: inner, block: block, statistics))
+            columns.append(try read(definitions[field], rows: inner, nil, block: block, statistics))
         }
         return NestedColumn(offsets: offsets, fields: columns)
     }
@@ -167,17 +170,22 @@ package final class Part: Sendable {
     }
 
     private func read(
-        _ column: ColumnDefinition, rows: Int, block: Int, _ statistics: QueryStatistics?
+        _ column: ColumnDefinition, rows: Int, _ wanted: [UInt32]?, block: Int, _ statistics: QueryStatistics?
     ) throws(PartError) -> Column {
         let number = column.id.number
         switch column.type {
-        case .attributes: return .attributes(try readAttributes(number, rows, block, statistics))
+        case .attributes: return .attributes(try readAttributes(number, rows, wanted, block, statistics))
         case .nested(let fields):
             let offsets = try readOffsets(LeafKey(column: number, role: .lengths), rows, block, statistics)
             let inner = Int(offsets[offsets.count - 1])
+            let wantedInside = wanted.map { $0.flatMap { offsets[Int($0)]..<offsets[Int($0) + 1] } }
+            if inner > 0, wantedInside?.isEmpty == true {
+                let none = Buffer<UInt32>(repeatElement(0, count: rows + 1))
+                return .nested(NestedColumn(offsets: none, fields: fields.map { Self.missing($0.type, 0) }))
+            }
             var columns: [Column] = []
             for field in fields {
-                columns.append(try read(field, rows: inner, block: block, statistics))
+                columns.append(try read(field, rows: inner, wantedInside, block: block, statistics))
             }
             return .nested(NestedColumn(offsets: offsets, fields: columns))
         default:
@@ -186,7 +194,7 @@ package final class Part: Sendable {
         }
     }
 
-    private func readLeaf(
+    func readLeaf(
         _ key: LeafKey, _ type: ColumnType, _ rows: Int, _ block: Int, _ statistics: QueryStatistics?
     ) throws(PartError) -> Column {
         guard let index = leafOfKey[key] else { return Self.missing(type, rows) }
@@ -245,7 +253,12 @@ package final class Part: Sendable {
             .arrays(
                 ArrayColumn(
                     offsets: Buffer(repeatElement(0, count: rows + 1)), elements: missing(element, 0)))
-        case .string, .lowCardinality, .aggregateState, .attributes, .nested:
+        case .attributes:
+            .attributes(
+                AttributesColumn(
+                    shapes: Buffer(repeatElement(0, count: rows)), lanesOfShape: [[]], lanes: [],
+                    starts: Buffer(repeatElement(0, count: rows)), slots: .empty))
+        case .string, .lowCardinality, .aggregateState, .nested:
             .strings(
                 StringColumn(
                     codes: Buffer(repeatElement(0, count: rows)),
@@ -276,105 +289,6 @@ package final class Part: Sendable {
         let bytes = try read(page, column: entry.key.column, block: block, statistics)
         var decoder = LeafDecoder(page: page, column: entry.key.column, block: block)
         return try decoder.naturals(bytes, below: limit)
-    }
-
-    // MARK: Attributes
-
-    private func checkShapes() throws(PartError) {
-        for entry in footer.shapes where entry.lanes.count > AttributesBuilder.laneLimit + 1 {
-            throw .corruptFooter("column \(entry.column) has too many lanes")
-        }
-    }
-
-    private func readAttributes(
-        _ column: UInt16, _ rows: Int, _ block: Int, _ statistics: QueryStatistics?
-    ) throws(PartError) -> AttributesColumn {
-        guard let leaf = leafOfKey[LeafKey(column: column, role: .shapes)],
-            let number = shapesOfColumn[column]
-        else {
-            let zeros = Buffer<UInt32>(repeatElement(0, count: rows))
-            return AttributesColumn(
-                shapes: zeros, lanesOfShape: [[]], lanes: [], starts: zeros, slots: .empty)
-        }
-        let entry = footer.shapes[number]
-        let shapes = try readNaturals(leaf, rows, block, below: entry.shapes.count, statistics)
-        var counts = [UInt32](repeating: 0, count: entry.lanes.count)
-        var starts = BufferBuilder<UInt32>(capacity: rows)
-        var slots = BufferBuilder<UInt32>(capacity: rows * 8)
-        for row in 0..<rows {
-            starts.append(UInt32(truncatingIfNeeded: slots.count))
-            for lane in entry.shapes[Int(shapes.base[row])] {
-                slots.append(counts[Int(lane)])
-                counts[Int(lane)] += 1
-            }
-            guard slots.count <= PartLayout.pageValueLimit else {
-                throw .corruptPage(column: column, block: block)
-            }
-        }
-        var lanes: [AttributeLane] = []
-        for (index, lane) in entry.lanes.enumerated() {
-            let values = try readLane(column, index, lane.type, Int(counts[index]), block, statistics)
-            lanes.append(AttributeLane(key: lane.key, type: lane.type, values: values))
-        }
-        return AttributesColumn(
-            shapes: shapes, lanesOfShape: entry.shapes, lanes: lanes, starts: starts.snapshot(),
-            slots: slots.snapshot())
-    }
-
-    private func readLane(
-        _ column: UInt16, _ lane: Int, _ type: AttributeType, _ count: Int, _ block: Int,
-        _ statistics: QueryStatistics?
-    ) throws(PartError) -> Column {
-        let key = LeafKey(column: column, role: .lane, lane: UInt16(lane))
-        guard leafOfKey[key] != nil else { throw .corruptFooter("column \(column) lacks a lane") }
-        let columnType: ColumnType =
-            switch type {
-            case .empty, .bool, .int: .integer(.int64)
-            case .double: .float
-            case .string, .array, .map, .bytes, .overflow: .string
-            }
-        return try readLeaf(key, columnType, count, block, statistics)
-    }
-
-    /// Reads only the lanes of one attribute key in a block: by lane, the rows that have it and their values.
-    package func readLanes(
-        _ ordinal: Int, key: [UInt8], block: Int, statistics: QueryStatistics? = nil
-    ) throws(PartError) -> [(type: AttributeType, rows: [UInt32], values: Column)] {
-        let column = table.columns[ordinal].id.number
-        guard let leaf = leafOfKey[LeafKey(column: column, role: .shapes)],
-            let number = shapesOfColumn[column]
-        else { return [] }
-        let entry = footer.shapes[number]
-        let wanted = entry.lanes.indices.filter {
-            entry.lanes[$0].key == key || entry.lanes[$0].type == .overflow
-        }
-        guard !wanted.isEmpty else { return [] }
-        let rows = footer.blockRows[block]
-        let shapes = try readNaturals(leaf, rows, block, below: entry.shapes.count, statistics)
-        var result: [(type: AttributeType, rows: [UInt32], values: Column)] = []
-        for lane in wanted {
-            let has = entry.shapes.map { $0.contains(UInt32(lane)) }
-            let present = (0..<UInt32(rows)).filter { has[Int(shapes.base[Int($0)])] }
-            guard !present.isEmpty else { continue }
-            let type = entry.lanes[lane].type
-            let values = try readLane(column, lane, type, present.count, block, statistics)
-            result.append((type, present, values))
-        }
-        return result
-    }
-
-    /// The distinct keys of an attributes column in the part.
-    package func attributeKeys(_ ordinal: Int) -> [[UInt8]] {
-        guard let number = shapesOfColumn[table.columns[ordinal].id.number] else { return [] }
-        return footer.shapes[number].lanes.map(\.key)
-    }
-
-    /// The distinct keys of the attributes in a field of a nested column.
-    package func attributeKeys(_ ordinal: Int, field: Int) -> [[UInt8]] {
-        guard case .nested(let fields) = table.columns[ordinal].type,
-            let number = shapesOfColumn[fields[field].id.number]
-        else { return [] }
-        return footer.shapes[number].lanes.map(\.key)
     }
 
     // MARK: Pages

@@ -68,10 +68,17 @@ struct BlockReader {
         }
     }
 
-    mutating func load(_ column: Int) throws {
+    private mutating func load(_ column: Int) throws { try load(column, wanted: nil) }
+
+    /// Reads a column that no filter has read, as far as the rows that are left need it: no filter can come after that.
+    mutating func loadSelected(_ column: Int) throws {
+        try load(column, wanted: selection.isWhole ? nil : selection.rows)
+    }
+
+    private mutating func load(_ column: Int, wanted: [UInt32]?) throws {
         guard batch.columns[column] == nil else { return }
         try lease.extend(bytes: part.decodedBytes(ofColumn: column, block: block))
-        batch.columns[column] = try part.read(column, block: block, statistics: context.statistics)
+        batch.columns[column] = try part.read(column, block: block, wanted: wanted, statistics: context.statistics)
     }
 
     /// As for a block, of rows in memory.

@@ -52,14 +52,15 @@ enum RowFilters {
             return
         }
         // Rows of a trace follow each other: the last answer mostly serves again.
-        var last: (id: TraceID, isIn: Bool)?
+        let base = UnsafeRawPointer(values.bytes.base)
+        var last = (high: UInt64(0), low: UInt64(0), isIn: ids.contains(where: \.isZero))
         selection.keep { row in
-            let id = values.traceID(row)
-            if let last, last.id == id { return last.isIn }
-            let isIn = ids.contains(id)
-            last = (id, isIn)
-            return isIn
+            let high = base.loadUnaligned(fromByteOffset: row * 16, as: UInt64.self)
+            let low = base.loadUnaligned(fromByteOffset: row * 16 + 8, as: UInt64.self)
+            if high != last.high || low != last.low { last = (high, low, ids.contains(values.traceID(row))) }
+            return last.isIn
         }
+        withExtendedLifetime(values) {}
     }
 
     /// Keeps the rows that have an accepted value in one of the lanes.

@@ -61,6 +61,7 @@ package struct ScanBlock: Sendable {
         package let block: Int
     }
 
+    /// Attributes and nested rows may be there for `rows` only.
     package let batch: ColumnBatch
     /// Ascending row numbers of the batch.
     package let rows: [UInt32]

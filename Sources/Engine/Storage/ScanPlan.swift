@@ -129,7 +129,7 @@ final class ScanPlan: Sendable {
         statistics.rowsRead.add(part.rowCount(ofBlock: block), ordering: .relaxed)
         try reader.keep(source.filters)
         guard !reader.selection.isEmpty else { return nil }
-        for column in request.columns { try reader.load(column) }
+        for column in request.columns { try reader.loadSelected(column) }
         let rows = reader.selection.rows
         try reader.lease.extend(bytes: rows.count * 4)
         return ScanBlock(

@@ -137,6 +137,18 @@ package struct TraceQuery: Sendable {
     }
 }
 
+/// That a trace has a span that a search wants.
+package struct SpanMatch: Sendable {
+    package var traceID: TraceID
+    /// Of the span.
+    package var start: Timestamp
+
+    package init(traceID: TraceID, start: Timestamp) {
+        self.traceID = traceID
+        self.start = start
+    }
+}
+
 /// Where trace searches read.
 package protocol TraceSource: Sendable {
     /// Every span of each trace, complete and not cut by any time range; a trace that is not stored is an empty array.
@@ -154,6 +166,15 @@ package protocol TraceSource: Sendable {
         visit: ([TraceSpan]) throws(QueryError) -> Bool
     ) throws(QueryError)
 
+    /// As `scan`, but hands over only which trace each span belongs to, and no span that does not match: for queries of which
+    /// the source's columns can tell everything.
+    ///
+    /// - Returns: whether this is such a query; if not, nothing was handed over.
+    func scanMatches(
+        _ query: TraceQuery, context: QueryContext,
+        visit: ([SpanMatch]) throws(QueryError) -> Bool
+    ) throws(QueryError) -> Bool
+
     /// Sorted and unique, over the whole retention.
     func services(context: QueryContext) throws(QueryError) -> [String]
 
@@ -161,4 +182,11 @@ package protocol TraceSource: Sendable {
     func operations(
         of service: String, context: QueryContext
     ) throws(QueryError) -> [(name: String, kind: Int32)]
+}
+
+extension TraceSource {
+    package func scanMatches(
+        _ query: TraceQuery, context: QueryContext,
+        visit: ([SpanMatch]) throws(QueryError) -> Bool
+    ) throws(QueryError) -> Bool { false }
 }

@@ -7,7 +7,7 @@ package import QueryModel
 /// newest by earliest start, equal starts by trace id (J-10), each complete. This selection is exact, though the scan sees
 /// spans by their own start and stops early:
 ///
-/// 1. The scan hands over spans newest first. A matching span of a trace not met before makes the trace a candidate.
+/// 1. The scan hands over spans newest first, or, if the source can tell which match, only their traces. A matching span of a trace not met before makes the trace a candidate.
 /// 2. Candidates are fetched complete in groups, which tells their earliest start. The `limit` best are kept.
 /// 3. A trace starts no later than any of its spans. So once the kept ones are `limit` many and the worst of them starts
 ///    after the scan's position, no trace that is still unseen can be better, nor can a candidate whose match lies there.
@@ -20,17 +20,33 @@ package struct TraceSearch: Sendable {
 
     package func search(_ query: TraceQuery, context: QueryContext) throws(QueryError) -> [Trace] {
         guard query.limit > 0, !query.range.isEmpty else { return [] }
-        let matcher = SpanMatcher(query)
         var selection = TraceSelection(limit: query.limit)
-        try scan(Self.scanned(query), context: context) { spans throws(QueryError) -> Bool in
-            for span in spans {
-                if selection.isSettled(at: span.start) { return false }
-                guard matcher.matches(span) else { continue }
-                if selection.add(candidate: span.traceID, at: span.start), selection.wantsFetch {
-                    try fetchCandidates(of: &selection, context: context)
-                }
+        func add(_ trace: TraceID, _ start: Timestamp) throws(QueryError) {
+            if selection.add(candidate: trace, at: start), selection.wantsFetch {
+                try fetchCandidates(of: &selection, context: context)
             }
-            return true
+        }
+        let scanned = Self.scanned(query)
+        var isScanned = false
+        if scanned.service == query.service {
+            isScanned = try source.scanMatches(scanned, context: context) { matches throws(QueryError) -> Bool in
+                try check(context)
+                for match in matches {
+                    if selection.isSettled(at: match.start) { return false }
+                    try add(match.traceID, match.start)
+                }
+                return true
+            }
+        }
+        if !isScanned {
+            let matcher = SpanMatcher(query)
+            try scan(scanned, context: context) { spans throws(QueryError) -> Bool in
+                for span in spans {
+                    if selection.isSettled(at: span.start) { return false }
+                    if matcher.matches(span) { try add(span.traceID, span.start) }
+                }
+                return true
+            }
         }
         try fetchCandidates(of: &selection, context: context)
         return selection.kept

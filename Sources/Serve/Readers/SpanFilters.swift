@@ -17,12 +17,23 @@ enum SpanFilters {
         // A negative duration counts as none.
         let least = query.minDuration.map { $0 <= 0 ? .min : $0 } ?? .min
         let most = query.maxDuration ?? .max
-        if least > most { return [.anyOf([])] }
+        if least > most || most < 0 { return [.anyOf([])] }
         if least != .min || most != .max { filters.append(.integers(table.duration.ordinal, least...most)) }
         for tag in query.tags {
             if let filter = make(tag.key, tag.value, table) { filters.append(filter) }
         }
         return filters
+    }
+
+    /// Whether only rows pass that the whole query accepts.
+    static func isExact(_ query: TraceQuery) -> Bool {
+        // No service has an empty name; one without a name has another to those who ask.
+        query.service != "" && query.tags.allSatisfy { !isVirtual($0.key) }
+    }
+
+    private static func isVirtual(_ key: String) -> Bool {
+        // `scope.x` may also be an attribute of that whole name.
+        virtualKeys.contains(key) || key.hasPrefix("scope.")
     }
 
     /// The column holds this text. One that is not UTF-8 is asked for as it is shown, which is repaired.
@@ -42,9 +53,12 @@ enum SpanFilters {
 
     private static func make(_ key: String, _ value: String, _ table: SpanTable) -> RowFilter? {
         if key == "error", value == "true" { return .integers(table.statusCode.ordinal, 2...2) }
-        if key == "error", value == "false" { return nil }
-        // `scope.x` may also be an attribute of that whole name.
-        if virtualKeys.contains(key) || key.hasPrefix("scope.") { return nil }
+        if key == "error", value == "false" {
+            return .anyOf([
+                .integers(table.statusCode.ordinal, .min...1), .integers(table.statusCode.ordinal, 3...(.max)),
+            ])
+        }
+        if isVirtual(key) { return nil }
         let match = TextMatch(value)
         if key.hasPrefix("resource.") {
             return resource(String(key.dropFirst("resource.".count)), match, table)

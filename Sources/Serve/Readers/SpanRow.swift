@@ -15,7 +15,7 @@ final class SpanIdentities: Sendable {
             if let resource = known[key] { return resource }
             let message = IdentityMessage(resource: bytes)
             var name: String?
-            if case .string(let text)? = message.attributes.first(where: { $0.key == "service.name" })?.value {
+            if case .string(let text)? = message.attributes.last(where: { $0.key == "service.name" })?.value {
                 name = text
             }
             let resource = TelemetryResource(

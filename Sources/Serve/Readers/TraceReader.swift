@@ -50,15 +50,44 @@ package struct TraceReader: TraceSource {
             range: query.range, columns: allColumns, filters: SpanFilters.make(query, table),
             order: .newestFirst)
         let identities = SpanIdentities()
+        try forEachRows(of: request, context) { rows throws(QueryError) in
+            try handOver(rows, identities, context, visit)
+        }
+    }
+
+    package func scanMatches(
+        _ query: TraceQuery, context: QueryContext,
+        visit: ([SpanMatch]) throws(QueryError) -> Bool
+    ) throws(QueryError) -> Bool {
+        guard SpanFilters.isExact(query) else { return false }
+        let request = ScanRequest(
+            range: query.range, columns: [table.startTime.ordinal, table.traceID.ordinal],
+            filters: SpanFilters.make(query, table), order: .newestFirst)
+        try forEachRows(of: request, context) { rows throws(QueryError) in
+            guard !rows.isEmpty else { return true }
+            return try visit(
+                rows.map { batch, row in
+                    SpanMatch(
+                        traceID: batch[table.traceID].traceID(row),
+                        start: Timestamp(nanoseconds: batch[table.startTime][row]))
+                })
+        }
+        return true
+    }
+
+    /// Hands over the rows of a scan in its order, the newest first.
+    private func forEachRows(
+        of request: ScanRequest, _ context: QueryContext, _ body: ([BatchRow]) throws(QueryError) -> Bool
+    ) throws(QueryError) {
         var pending = PendingSpans()
         var goesOn = true
         try run(request, context) { block throws(QueryError) in
             pending.add(block, table)
-            goesOn = try handOver(pending.take(beyond: block.bound), identities, context, visit)
+            goesOn = try body(pending.take(beyond: block.bound))
             return goesOn
         }
         guard goesOn else { return }
-        _ = try handOver(pending.take(beyond: nil), identities, context, visit)
+        _ = try body(pending.take(beyond: nil))
     }
 
     /// Makes spans of the rows, few at a time: a search may have enough after the first ones, and those that were handed over

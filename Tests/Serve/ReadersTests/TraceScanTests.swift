@@ -1,6 +1,7 @@
 import Core
 import QueryModel
 import Readers
+import Synchronization
 import Testing
 import TraceFixtures
 
@@ -54,6 +55,66 @@ struct TraceScanTests {
                 "seed \(seed), query \(number): \(query)")
         }
         #expect(try search.services(context: context) == twin.services(context: context))
+    }
+
+    @Test(arguments: 300..<304 as Range<UInt64>, TraceStorage.State.allCases)
+    func `of a query that columns can answer exactly the spans that match are told, newest first`(
+        seed: UInt64, state: TraceStorage.State
+    ) throws {
+        var random = RandomTraces(seed: seed)
+        let sent = random.spans(traces: 60)
+        let storage = try TraceStorage(sent, state)
+        var (exact, hits) = (0, 0)
+        for number in 0..<60 {
+            var query = random.query(about: sent)
+            if random.oneIn(6) { query.tags.append(("error", random.pick(["true", "false"]))) }
+            if random.oneIn(12) { query.maxDuration = -1 }
+            var told: [SpanMatch] = []
+            let isExact = try storage.reader.scanMatches(query, context: context) {
+                told += $0
+                return true
+            }
+            guard isExact else {
+                #expect(told.isEmpty)
+                continue
+            }
+            exact += 1
+            func key(_ trace: TraceID, _ start: Timestamp) -> [UInt64] {
+                [UInt64(bitPattern: start.nanoseconds), trace.high, trace.low]
+            }
+            let matcher = SpanMatcher(query)
+            let expected = sent.filter(matcher.matches).map { key($0.traceID, $0.start) }
+            if !expected.isEmpty { hits += 1 }
+            let found = told.map { key($0.traceID, $0.start) }
+            #expect(
+                found.sorted { $0.lexicographicallyPrecedes($1) }
+                    == expected.sorted { $0.lexicographicallyPrecedes($1) },
+                "seed \(seed), query \(number): \(query)")
+            #expect(zip(told, told.dropFirst()).allSatisfy { $0.start >= $1.start }, "seed \(seed), query \(number)")
+        }
+        #expect(exact > 20 && hits > 10, "seed \(seed): \(exact) queries are exact, \(hits) of them find something")
+    }
+
+    @Test func `a search reads few columns until it knows its traces`() throws {
+        let sent = (0..<12_000 as Range<Int64>).map { number -> TraceSpan in
+            let id = UInt64(number) + 1
+            return TraceSpan.make(
+                trace: id, span: id, service: "s", name: "op-\(number % 500)", start: 1_000 + number, duration: number,
+                attributes: [Attribute(key: "url", value: .string("/\(id &* 0x9E37_79B9_7F4A_7C15)"))])
+        }
+        let storage = try TraceStorage(sent, .parts, requests: 1)
+        let query = TraceQuery(operation: "op-7", range: .everything, limit: 1)
+        func bytes(_ body: (QueryContext) throws -> Void) throws -> Int {
+            let context = QueryContext(tenant: .default)
+            try body(context)
+            return context.statistics.bytesRead.load(ordering: .relaxed)
+        }
+        let whole = try bytes { try storage.reader.scan(query, context: $0) { _ in true } }
+        let few = try bytes { context in
+            let isExact = try storage.reader.scanMatches(query, context: context) { _ in true }
+            #expect(isExact)
+        }
+        #expect(few * 3 < whole, "\(few) bytes, and \(whole) for whole spans")
     }
 
     @Test func `columns alone drop what cannot match`() throws {
