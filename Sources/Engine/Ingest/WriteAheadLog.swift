@@ -103,13 +103,22 @@ package final class WriteAheadLog: Sendable {
 
     /// Hands every record that is in the log to `replay`, in order, then begins a new segment and takes requests. To be called
     /// once, before any other method.
+    ///
+    /// - Parameter wasFlushed: whether a record's rows were in parts before the start. Segments that have only such records go at
+    ///   once, so that a server that is started again and again gathers none; nil leaves them to `release`.
     package func start(
-        report: (_ segment: String, SegmentScan) -> Void, replay: (ReplayedRequest) -> Void
+        wasFlushed: ((ReplayedRequest) -> Bool)? = nil, report: (_ segment: String, SegmentScan) -> Void,
+        replay: (ReplayedRequest) -> Void
     ) throws(FileError) {
         try fileSystem.createDirectory(directory)
-        let segments = try replayAll(report, replay)
+        var firstKept = UInt64.max
+        let segments = try replayAll(report) { record in
+            if firstKept == .max, let wasFlushed, !wasFlushed(record) { firstKept = record.position }
+            replay(record)
+        }
         state.notifying { $0.closedSegments = segments }
         segment.withLock { $0.number = (segments.last?.number ?? 0) + 1 }
+        if wasFlushed != nil { release(through: firstKept - 1) }
         try beginSegment(durableBefore: state.withLock { $0.durable })
         let thread = WorkerThread { [weak self] in
             while let log = self, log.writeNextGroup() {}

@@ -86,8 +86,10 @@ package final class Engine: Sendable {
             }
             flushThread = worker.start()
             maintenance = Self.maintain(store, configuration, space, report)
+            let flushed = store.flushedPositions
             do throws(FileError) {
                 try log.start(
+                    wasFlushed: { record in record.position <= flushed[self.key(of: record.request)] ?? 0 },
                     report: { segment, scan in Self.report(segment, scan, store.damage, report) },
                     replay: { record in replay(record, report) })
             } catch {
@@ -208,6 +210,16 @@ package final class Engine: Sendable {
             let reason = "\(scan.skippedRecords) places with \(scan.skippedBytes) bytes cannot be read"
             damage.note(Damage(.log, segment, reason))
         }
+    }
+
+    private func key(of request: LoggedRequest) -> TenantTable {
+        let table =
+            switch request.signal {
+            case .traces: spans.table
+            case .logs: logs.table
+            case .metrics: metrics.table
+            }
+        return TenantTable(tenant: request.tenant, table: table.id)
     }
 
     private func replay(_ record: ReplayedRequest, _ report: Log) {

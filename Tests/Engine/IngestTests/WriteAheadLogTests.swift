@@ -47,6 +47,33 @@ struct WriteAheadLogTests {
         return (disk, ends)
     }
 
+    @Test func `segments that were flushed before the start go at the start`() throws {
+        let disk = SimulatedFileSystem(seed: 1)
+        func segments() -> [String] { disk.files.filter { $0.hasSuffix(".wal") } }
+        /// A server that takes some records and dies.
+        func run(flushed: UInt64, adding count: Int) throws -> [UInt64] {
+            let log = WriteAheadLog(directory: "/wal", fileSystem: disk, durability: .fsync, flushed: flushed)
+            var replayed: [UInt64] = []
+            try log.start(
+                wasFlushed: { $0.position <= flushed }, report: { _, _ in }, replay: { replayed.append($0.position) })
+            for number in 0..<count { try log.wait(for: log.enqueue(request(number))) }
+            log.close()
+            return replayed
+        }
+        #expect(try run(flushed: 0, adding: 3) == [])
+        #expect(try run(flushed: 0, adding: 2) == [1, 2, 3])
+        #expect(segments().count == 2)
+        // The second segment has a record that is in no part yet.
+        #expect(try run(flushed: 4, adding: 0) == [1, 2, 3, 4, 5])
+        #expect(segments().count == 2 && !segments().contains(Self.first))
+        #expect(try run(flushed: 4, adding: 1) == [4, 5])
+        for round in 0..<5 as Range<UInt64> {
+            // A crash loop: each run flushes what the one before took.
+            #expect(try run(flushed: 6 + round, adding: 1) == (round == 0 ? [4, 5, 6] : [6 + round]))
+            #expect(segments().count == 1, "round \(round)")
+        }
+    }
+
     @Test func `a segment that is written by docs/FORMAT.md is read`() throws {
         func checksum(_ bytes: [UInt8], seed: UInt64) -> UInt64 { bytes.withUnsafeBytes { XXH3.hash($0, seed: seed) } }
         let salt: [UInt8] = [9, 8, 7, 6]

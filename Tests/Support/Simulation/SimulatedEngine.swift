@@ -71,7 +71,13 @@ package final class SimulatedEngine {
         worker = FlushWorker(tables: [logs, spans], log: log, restartPause: .zero) { _ in }
         var found: [SegmentScan] = []
         var failure: (any Error)?
+        let flushed = store.flushedPositions
+        let (logTable, spanTable) = (tables.logs.definition.id, tables.spans.definition.id)
         try log.start(
+            wasFlushed: { record in
+                let table = record.request.signal == .logs ? logTable : spanTable
+                return record.position <= flushed[TenantTable(tenant: record.request.tenant, table: table)] ?? 0
+            },
             report: { found.append($1) },
             replay: { record in
                 do { try replay(record) } catch { failure = failure ?? error }
