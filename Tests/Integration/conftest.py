@@ -15,8 +15,8 @@ def fresh():
 
 @pytest.fixture(scope="module")
 def server():
-    """A server for all tests of a module, empty at first; some rows are as old as time."""
-    server = Varve("--retention", "off")
+    """A server for all tests of a module, empty at first; some rows are of any time, past or to come."""
+    server = Varve("--retention", "off", "--accept-future", "all")
     server.start()
     yield server
     server.close()

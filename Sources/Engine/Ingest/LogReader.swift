@@ -78,21 +78,31 @@ package enum LogReader {
         let first = LogFormat.word(header, 0)
         let bodyLength = Int(first & 0xFFFF_FFFF)
         let tenantLength = Int(header[7])
-        let length = Int64(LogFormat.recordHeaderLength + tenantLength + bodyLength)
+        let hasTimes = header[5] & LogFormat.hasTimes != 0
+        let restLength = tenantLength + (hasTimes ? LogFormat.timesLength : 0)
+        let length = Int64(LogFormat.recordHeaderLength + restLength + bodyLength)
         guard bodyLength <= LogFormat.bodyLimit, length <= size - offset,
             let signal = LoggedRequest.Signal(rawValue: header[4]),
-            let format = LoggedRequest.Format(rawValue: header[5]),
+            let format = LoggedRequest.Format(rawValue: header[5] & ~LogFormat.hasTimes),
             let coding = LoggedRequest.Coding(rawValue: header[6])
         else { return nil }
         let at = offset + Int64(LogFormat.recordHeaderLength)
-        let tenantBytes = try file.readExactly(at: at, count: tenantLength)
-        let body = try file.readExactly(at: at + Int64(tenantLength), count: bodyLength)
-        guard LogFormat.checksum(Array(header[..<24]), tenantBytes, body, salt: salt) == LogFormat.word(header, 24),
-            LogFormat.word(header, 8) < 1 << 62, let tenant = TenantID(String(decoding: tenantBytes, as: UTF8.self))
+        let rest = try file.readExactly(at: at, count: restLength)
+        let body = try file.readExactly(at: at + Int64(restLength), count: bodyLength)
+        guard LogFormat.checksum(Array(header[..<24]), rest, body, salt: salt) == LogFormat.word(header, 24),
+            LogFormat.word(header, 8) < 1 << 62,
+            let tenant = TenantID(String(decoding: rest[..<tenantLength], as: UTF8.self))
         else { return nil }
+        var times: ClosedRange<Int64>?
+        if hasTimes {
+            let first = Int64(bitPattern: LogFormat.word(rest, tenantLength))
+            let last = Int64(bitPattern: LogFormat.word(rest, tenantLength + 8))
+            guard first <= last else { return nil }
+            times = first...last
+        }
         let request = LoggedRequest(
             signal: signal, format: format, coding: coding, tenant: tenant,
-            received: Int64(bitPattern: LogFormat.word(header, 16)), body: body)
+            received: Int64(bitPattern: LogFormat.word(header, 16)), times: times, body: body)
         return (ReplayedRequest(position: LogFormat.word(header, 8), request: request), length)
     }
 
@@ -107,7 +117,7 @@ package enum LogReader {
             let bytes = try file.readUpTo(window + LogFormat.recordHeaderLength, at: start)
             guard bytes.count >= LogFormat.recordHeaderLength else { return nil }
             for i in 0...(bytes.count - LogFormat.recordHeaderLength) where i < window {
-                guard LoggedRequest.Signal(rawValue: bytes[i + 4]) != nil, bytes[i + 5] <= 1,
+                guard LoggedRequest.Signal(rawValue: bytes[i + 4]) != nil, bytes[i + 5] & ~LogFormat.hasTimes <= 1,
                     bytes[i + 6] <= 3, bytes[i + 7] > 0, bytes[i + 7] <= UInt8(TenantID.longestName)
                 else { continue }
                 if try record(in: file, at: start + Int64(i), size, salt) != nil { return start + Int64(i) }

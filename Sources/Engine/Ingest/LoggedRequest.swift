@@ -12,11 +12,16 @@ package struct LoggedRequest: Sendable {
     package var tenant: TenantID
     /// Nanoseconds since the epoch: the time of log records that have none.
     package var received: Int64
+    /// The times of rows that were accepted when the request came, nanoseconds since the epoch; nil: all. It is logged, so that a
+    /// replay refuses the same rows.
+    package var times: ClosedRange<Int64>?
     package var body: [UInt8]
 
     package init(
-        signal: Signal, format: Format, coding: Coding, tenant: TenantID, received: Int64, body: [UInt8]
+        signal: Signal, format: Format, coding: Coding, tenant: TenantID, received: Int64,
+        times: ClosedRange<Int64>? = nil, body: [UInt8]
     ) {
+        self.times = times
         self.signal = signal
         self.format = format
         self.coding = coding
@@ -34,6 +39,9 @@ enum LogFormat {
     static let segmentHeaderLength = 32
     static let recordHeaderLength = 32
     static let bodyLimit = 1 << 30
+    /// In the byte of the format: behind the tenant stand the times that were accepted.
+    static let hasTimes: UInt8 = 0x80
+    static let timesLength = 16
 
     /// - Parameter salt: goes into every record's checksum, so that a body which holds what looks like a record is not taken for
     ///   one where the log is damaged.
@@ -62,26 +70,31 @@ enum LogFormat {
         header.count >= 16 ? UInt32(truncatingIfNeeded: word(header, 8) >> 32) : 0
     }
 
-    /// The record's bytes before its body: header and tenant.
+    /// The record's bytes before its body: header, tenant and times.
     static func head(_ request: LoggedRequest, position: UInt64, salt: UInt32 = 0) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(recordHeaderLength + request.tenant.name.utf8.count)
         append(UInt32(request.body.count), to: &bytes)
         bytes.append(request.signal.rawValue)
-        bytes.append(request.format.rawValue)
+        bytes.append(request.format.rawValue | (request.times == nil ? 0 : hasTimes))
         bytes.append(request.coding.rawValue)
         bytes.append(UInt8(request.tenant.name.utf8.count))
         append(position, to: &bytes)
         append(UInt64(bitPattern: request.received), to: &bytes)
-        let tenant = Array(request.tenant.name.utf8)
-        append(checksum(Array(bytes), tenant, request.body, salt: salt), to: &bytes)
-        return bytes + tenant
+        var rest = Array(request.tenant.name.utf8)
+        if let times = request.times {
+            append(times.lowerBound, to: &rest)
+            append(times.upperBound, to: &rest)
+        }
+        append(checksum(Array(bytes), rest, request.body, salt: salt), to: &bytes)
+        return bytes + rest
     }
 
+    /// - Parameter rest: the tenant and the times.
     static func checksum(
-        _ header: [UInt8], _ tenant: [UInt8], _ body: [UInt8], salt: UInt32 = 0
+        _ header: [UInt8], _ rest: [UInt8], _ body: [UInt8], salt: UInt32 = 0
     ) -> UInt64 {
-        let head = (header + tenant).withUnsafeBytes { XXH3.hash($0, seed: UInt64(salt)) }
+        let head = (header + rest).withUnsafeBytes { XXH3.hash($0, seed: UInt64(salt)) }
         return body.withUnsafeBytes { XXH3.hash($0, seed: head) }
     }
 

@@ -29,6 +29,7 @@ struct Composition {
         engineConfiguration.flush.age = .nanoseconds(configuration.flushAge)
         engineConfiguration.maintenance = Self.maintenance(configuration)
         if configuration.merges { engineConfiguration.flush.newParts = configuration.newPartLimit }
+        engineConfiguration.accepted = Self.accepted(configuration)
         engineConfiguration.clock = Self.now
         engineConfiguration.space = DiskSpace.Limits(
             reserve: Int64(configuration.diskReserve), low: Int64(configuration.diskLow),
@@ -89,6 +90,14 @@ struct Composition {
         if !configuration.drops { policy.retention = nil }
         policy.limits.reserve = Int64(configuration.diskLow)
         return policy
+    }
+
+    private static func accepted(_ configuration: Configuration) -> AcceptedTimes {
+        var accepted = AcceptedTimes()
+        accepted.past = configuration.acceptedPast
+        accepted.future = configuration.acceptedFuture
+        accepted.retention = maintenance(configuration)?.retention
+        return accepted
     }
 
     /// A rule for a tenant that has sent nothing may be a mistake, or ahead of its time.
@@ -207,7 +216,7 @@ struct Composition {
 /// Requests from the OTLP routes into the engine, counted.
 private struct EngineReceiver: OTLPReceiver {
     private struct Counters: Sendable {
-        let requests, rows, rejected, bytes: Counter
+        let requests, rows, rejected, outside, bytes: Counter
 
         init(_ metrics: MetricsRegistry, signal: String) {
             requests = metrics.counter(
@@ -217,6 +226,9 @@ private struct EngineReceiver: OTLPReceiver {
                 labels: ["signal": signal])
             rejected = metrics.counter(
                 "varve_ingest_rejected_rows_total", help: "Spans, log records and data points that were refused.",
+                labels: ["signal": signal])
+            outside = metrics.counter(
+                "varve_ingest_outside_rows_total", help: "Of the refused ones, those whose time is not accepted.",
                 labels: ["signal": signal])
             bytes = metrics.counter(
                 "varve_ingest_bytes_total", help: "Bytes of OTLP bodies as received.", labels: ["signal": signal])
@@ -261,6 +273,7 @@ private struct EngineReceiver: OTLPReceiver {
         counters.requests.add()
         counters.rows.add(outcome.accepted)
         counters.rejected.add(outcome.rejected)
+        counters.outside.add(outcome.outside)
         counters.bytes.add(request.body.count)
         return outcome
     }

@@ -17,6 +17,8 @@ package struct EngineConfiguration: Sendable {
     /// What merges parts and drops old ones; nil leaves them as they are.
     package var maintenance: MaintenanceWorker.Policy?
     package var parts = OpenParts.Limits()
+    /// Which times rows may have when they come.
+    package var accepted = AcceptedTimes()
     /// The time of day, for maintenance.
     package var clock: @Sendable () -> Timestamp = { .min }
     /// What is done as the disk fills; nil writes on until it is full.
@@ -50,11 +52,13 @@ package final class Engine: Sendable {
     private let maintenance: (worker: MaintenanceWorker, threads: [WorkerThread])?
     /// No setting lets longer requests in.
     package static let longestBody = 1 << 30
+    private let accepted: AcceptedTimes
 
     /// Opens the directory, replays the log, and starts to flush.
     package init(
         _ configuration: EngineConfiguration, fileSystem: any FileSystem, report: Log
     ) throws(EngineError) {
+        accepted = configuration.accepted
         do {
             tables = try TableCatalog.parse(files: Schema.files, lock: Schema.lock)
             spanTable = try SpanTable(Self.table("otel_traces", tables))
@@ -239,21 +243,26 @@ package final class Engine: Sendable {
     }
 
     private func replay(_ record: ReplayedRequest) throws -> Bool {
-        switch record.request.signal {
+        let times = record.request.times ?? .min ... .max
+        return switch record.request.signal {
         case .traces:
             try spans.replay(record) { builder in
-                try decoded(record.request).withUnsafeBytes { try TraceDecoder.decode($0, into: &builder) }.accepted > 0
+                try decoded(record.request).withUnsafeBytes {
+                    try TraceDecoder.decode($0, accepting: times, into: &builder)
+                }.accepted > 0
             }
         case .logs:
             try logs.replay(record) { builder in
                 try decoded(record.request).withUnsafeBytes {
-                    try LogDecoder.decode($0, received: record.request.received, into: &builder)
+                    try LogDecoder.decode(
+                        $0, received: record.request.received, accepting: times, into: &builder)
                 }.accepted > 0
             }
         case .metrics:
             try metrics.replay(record) { builder in
-                try decoded(record.request).withUnsafeBytes { try MetricDecoder.decode($0, into: &builder) }.accepted
-                    > 0
+                try decoded(record.request).withUnsafeBytes {
+                    try MetricDecoder.decode($0, accepting: times, into: &builder)
+                }.accepted > 0
             }
         }
     }
@@ -281,12 +290,19 @@ package final class Engine: Sendable {
     package func ingest(_ request: LoggedRequest, protobuf: [UInt8]) throws -> DecodeOutcome {
         do throws(DiskSpace.Full) { try space?.admit() } catch { throw IngestError.unavailable(error.description) }
         var outcome = DecodeOutcome()
+        var request = request
+        let key = key(of: request)
+        if let table = tables.table(id: key.table) {
+            request.times = accepted.range(received: request.received, tenant: request.tenant, table: table)
+        }
+        let window = request.times ?? .min ... .max
+        let received = request.received
         let isDue =
             switch request.signal {
             case .traces:
                 try spans.ingest(request) { builder in
                     outcome = try times.measure(.decode) {
-                        try protobuf.withUnsafeBytes { try TraceDecoder.decode($0, into: &builder) }
+                        try protobuf.withUnsafeBytes { try TraceDecoder.decode($0, accepting: window, into: &builder) }
                     }
                     return outcome.accepted > 0
                 }
@@ -294,7 +310,7 @@ package final class Engine: Sendable {
                 try logs.ingest(request) { builder in
                     outcome = try times.measure(.decode) {
                         try protobuf.withUnsafeBytes {
-                            try LogDecoder.decode($0, received: request.received, into: &builder)
+                            try LogDecoder.decode($0, received: received, accepting: window, into: &builder)
                         }
                     }
                     return outcome.accepted > 0
@@ -302,7 +318,7 @@ package final class Engine: Sendable {
             case .metrics:
                 try metrics.ingest(request) { builder in
                     outcome = try times.measure(.decode) {
-                        try protobuf.withUnsafeBytes { try MetricDecoder.decode($0, into: &builder) }
+                        try protobuf.withUnsafeBytes { try MetricDecoder.decode($0, accepting: window, into: &builder) }
                     }
                     return outcome.accepted > 0
                 }

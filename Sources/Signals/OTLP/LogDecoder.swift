@@ -4,14 +4,17 @@ package import Telemetry
 
 /// Reads `ExportLogsServiceRequest` from protobuf bytes straight into the columns of `otel_logs`.
 package enum LogDecoder {
-    /// - Parameter received: the time of records that have none, nanoseconds since the epoch.
+    /// - Parameters:
+    ///   - received: the time of records that have none, nanoseconds since the epoch.
+    ///   - times: those that rows may have; others are rejected alone.
     package static func decode(
-        _ body: UnsafeRawBufferPointer, received: Int64, into builder: inout LogBuilder
+        _ body: UnsafeRawBufferPointer, received: Int64, accepting times: ClosedRange<Int64> = .min ... .max,
+        into builder: inout LogBuilder
     ) throws(ProtobufError) -> DecodeOutcome {
         var outcome = DecodeOutcome()
         try RequestWalker.forEachItem(of: body, into: &builder) {
             (record, codes, builder) throws(ProtobufError) in
-            try decodeRecord(record, codes, received, &builder, &outcome)
+            try decodeRecord(record, codes, received, times, &builder, &outcome)
         }
         return outcome
     }
@@ -42,8 +45,8 @@ package enum LogDecoder {
     }
 
     private static func decodeRecord(
-        _ message: ProtobufSlice, _ codes: IdentityCodes, _ received: Int64, _ builder: inout LogBuilder,
-        _ outcome: inout DecodeOutcome
+        _ message: ProtobufSlice, _ codes: IdentityCodes, _ received: Int64, _ times: ClosedRange<Int64>,
+        _ builder: inout LogBuilder, _ outcome: inout DecodeOutcome
     ) throws(ProtobufError) {
         var fields = Fields()
         var reader = ProtobufReader(message)
@@ -73,6 +76,13 @@ package enum LogDecoder {
         if let fault = fields.fault {
             builder.truncate(to: builder.rowCount)
             outcome.reject(fault)
+            return
+        }
+        let time = fields.time != 0 ? fields.time : fields.observed
+        // One without a time of its own has that of its receipt.
+        guard time == 0 || times.contains(Int64(time)) else {
+            builder.truncate(to: builder.rowCount)
+            outcome.reject("a log record's time", at: Int64(time), outside: times)
             return
         }
         if !fits { try builder.attributes.rewrite(from: message, field: 6) }

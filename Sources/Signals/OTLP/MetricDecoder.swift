@@ -4,13 +4,15 @@ package import Telemetry
 
 /// Reads `ExportMetricsServiceRequest` from protobuf bytes straight into the columns of `otel_metrics`, a row per data point.
 package enum MetricDecoder {
+    /// - Parameter times: those that rows may have; others are rejected alone.
     package static func decode(
-        _ body: UnsafeRawBufferPointer, into builder: inout MetricBuilder
+        _ body: UnsafeRawBufferPointer, accepting times: ClosedRange<Int64> = .min ... .max,
+        into builder: inout MetricBuilder
     ) throws(ProtobufError) -> DecodeOutcome {
         var outcome = DecodeOutcome()
         try RequestWalker.forEachItem(of: body, into: &builder) {
             (metric, codes, builder) throws(ProtobufError) in
-            try decodeMetric(metric, codes, &builder, &outcome)
+            try decodeMetric(metric, codes, times, &builder, &outcome)
         }
         return outcome
     }
@@ -131,8 +133,8 @@ package enum MetricDecoder {
     }
 
     private static func decodeMetric(
-        _ message: ProtobufSlice, _ identity: IdentityCodes, _ builder: inout MetricBuilder,
-        _ outcome: inout DecodeOutcome
+        _ message: ProtobufSlice, _ identity: IdentityCodes, _ times: ClosedRange<Int64>,
+        _ builder: inout MetricBuilder, _ outcome: inout DecodeOutcome
     ) throws(ProtobufError) {
         let header = try MetricHeader(message, joining: &builder.joined)
         var codes = MetricCodes(identity)
@@ -167,6 +169,9 @@ package enum MetricDecoder {
             if let fault {
                 builder.truncate(to: rows)
                 outcome.reject(fault)
+            } else if let time = lastTime(builder), !times.contains(time) {
+                builder.truncate(to: rows)
+                outcome.reject("a data point's time", at: time, outside: times)
             } else {
                 outcome.accepted &+= 1
             }
@@ -187,6 +192,12 @@ package enum MetricDecoder {
             return "a data point must not have more than \(RequestLimits.buckets) buckets or quantiles"
         }
         return nil
+    }
+
+    /// The time of the last row.
+    @inline(__always)
+    private static func lastTime(_ builder: borrowing MetricBuilder) -> Int64? {
+        builder.times.count > 0 ? builder.times.base[builder.times.count - 1] : nil
     }
 
     /// The length of the last list.

@@ -7,13 +7,15 @@ package import Telemetry
 /// A span whose ids or times cannot be is rejected alone (rule O-5); bytes that are not protobuf throw, and the caller takes
 /// back the rows of the request.
 package enum TraceDecoder {
+    /// - Parameter times: those that rows may have; others are rejected alone.
     package static func decode(
-        _ body: UnsafeRawBufferPointer, into builder: inout SpanBuilder
+        _ body: UnsafeRawBufferPointer, accepting times: ClosedRange<Int64> = .min ... .max,
+        into builder: inout SpanBuilder
     ) throws(ProtobufError) -> DecodeOutcome {
         var outcome = DecodeOutcome()
         try RequestWalker.forEachItem(of: body, into: &builder) {
             (span, codes, builder) throws(ProtobufError) in
-            try decodeSpan(span, codes, &builder, &outcome)
+            try decodeSpan(span, codes, times, &builder, &outcome)
         }
         return outcome
     }
@@ -65,8 +67,8 @@ package enum TraceDecoder {
     }
 
     private static func decodeSpan(
-        _ message: ProtobufSlice, _ codes: IdentityCodes, _ builder: inout SpanBuilder,
-        _ outcome: inout DecodeOutcome
+        _ message: ProtobufSlice, _ codes: IdentityCodes, _ times: ClosedRange<Int64>,
+        _ builder: inout SpanBuilder, _ outcome: inout DecodeOutcome
     ) throws(ProtobufError) {
         var fields = Fields()
         var reader = ProtobufReader(message)
@@ -105,6 +107,11 @@ package enum TraceDecoder {
         if let fault = fields.fault {
             builder.truncate(to: builder.rowCount)
             outcome.reject(fault)
+            return
+        }
+        guard times.contains(Int64(fields.start)) else {
+            builder.truncate(to: builder.rowCount)
+            outcome.reject("a span's start", at: Int64(fields.start), outside: times)
             return
         }
         if !fits { try builder.attributes.rewrite(from: message, field: 9) }

@@ -21,7 +21,7 @@ enum OTLPResponse {
                 writer.key(rejectedKey(signal))
                 writer.string(String(outcome.rejected))
                 writer.key("errorMessage")
-                writer.string(outcome.message)
+                writer.string(outcome.explanation)
                 writer.endObject()
             }
             writer.endObject()
@@ -41,7 +41,7 @@ enum OTLPResponse {
     private static func partial(_ outcome: DecodeOutcome) -> [UInt8] {
         var inner: [UInt8] = [1 << 3]
         append(varint: UInt64(outcome.rejected), to: &inner)
-        append(2, text: outcome.message, to: &inner)
+        append(2, text: outcome.explanation, to: &inner)
         var message: [UInt8] = [1 << 3 | 2]
         append(varint: UInt64(inner.count), to: &message)
         return message + inner

@@ -33,6 +33,10 @@ package struct Configuration: Sendable {
     package var retentionRules: [RetentionRule] = []
     /// The most bytes of all parts; beyond, the oldest partitions go.
     package var retentionBytes: Int?
+    /// How old rows may be when they come …
+    package var acceptedPast = AcceptedTimes.Past.retention
+    /// … and how far ahead of the clock, in nanoseconds; nil: any.
+    package var acceptedFuture: Int64? = 86_400_000_000_000
     /// In nanoseconds.
     package var queryTimeout: Int64 = 120_000_000_000
     package var queryMemory = 1 << 30

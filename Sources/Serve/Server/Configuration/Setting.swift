@@ -115,6 +115,32 @@ struct Setting: Sendable {
                 configuration.retentionBytes = text == "none" ? nil : try ValueText.size(text, in: 1 << 20...1 << 60)
             }),
         Setting(
+            key: "accept-past", value: "DURATION",
+            help:
+                "how old rows may be when they come: a duration, retention (as long as their table keeps them) or all",
+            show: { configuration in
+                switch configuration.acceptedPast {
+                case .retention: "retention"
+                case .all: "all"
+                case .within(let age): ValueText.duration(age)
+                }
+            },
+            apply: { configuration, text throws(ValueError) in
+                configuration.acceptedPast =
+                    switch text {
+                    case "retention": .retention
+                    case "all": .all
+                    default: .within(try ValueText.duration(text))
+                    }
+            }),
+        Setting(
+            key: "accept-future", value: "DURATION",
+            help: "how far ahead of the clock rows may be when they come: a duration or all",
+            show: { $0.acceptedFuture.map { ValueText.duration($0) } ?? "all" },
+            apply: { configuration, text throws(ValueError) in
+                configuration.acceptedFuture = text == "all" ? nil : try ValueText.duration(text)
+            }),
+        Setting(
             key: "disk-reserve", value: "SIZE", help: "how much of the disk is set aside for when it is full",
             show: { ValueText.size($0.diskReserve) },
             apply: { configuration, text throws(ValueError) in
