@@ -16,6 +16,7 @@ struct WriteAheadLogTests {
             signal: [.traces, .logs, .metrics][number % 3], format: number % 2 == 0 ? .protobuf : .json,
             coding: [.identity, .gzip, .zstd, .deflate][number % 4],
             tenant: TenantID(number % 5 == 0 ? "other" : "default") ?? .default, received: Int64(number) - 3,
+            times: number % 7 < 3 ? Int64.min...Int64(number) : nil,
             body: UInt64(number).littleEndianBytes + random.bytes(length))
     }
 
@@ -108,6 +109,7 @@ struct WriteAheadLogTests {
         for (record, expected) in zip(records, (0..<12).map { request($0) }) {
             #expect(record.request.signal == expected.signal && record.request.format == expected.format)
             #expect(record.request.coding == expected.coding && record.request.tenant == expected.tenant)
+            #expect(record.request.times == expected.times)
             #expect(record.request.received == expected.received && record.request.body == expected.body)
         }
         #expect(scans.map(\.tornBytes) == [0] && scans.map(\.skippedRecords) == [0])
