@@ -18,13 +18,18 @@ package struct MetricReader: SeriesSource {
     let metrics: BufferedTable<MetricBuilder>
     let translation: SeriesModelBuilder
     private let directories: SeriesDirectories
+    private let pool: QueryPool
 
-    /// - Parameter directoryLimit: the number of streams, derived series and the like that are kept translated, of roughly a
-    ///   kilobyte each.
+    /// - Parameters:
+    ///   - directoryLimit: the number of streams, derived series and the like that are kept translated, of roughly a
+    ///     kilobyte each.
+    ///   - pool: the threads that read samples.
     package init(
         table: MetricTable, metrics: BufferedTable<MetricBuilder>,
-        translation: MetricTranslation = MetricTranslation(), directoryLimit: Int = 250_000
+        translation: MetricTranslation = MetricTranslation(), directoryLimit: Int = 250_000,
+        pool: QueryPool = .shared
     ) {
+        self.pool = pool
         self.table = table
         self.metrics = metrics
         self.translation = SeriesModelBuilder(translation: translation)
@@ -38,7 +43,7 @@ package struct MetricReader: SeriesSource {
         let selection = SeriesSelection(matchers)
         let reading = reading(in: range, forDeltas: true, context: context)
         let shared = CollectionContext(directory: reading.directory, range: range, selection: selection)
-        var scan = SampleScan(reading, selection, range: range) { shared.collector($0, $1, $2) }
+        var scan = SampleScan(reading, selection, range: range, pool: pool) { shared.collector($0, $1, $2) }
         var output = SeriesOutput()
         try scan.collect(into: &output)
         if selection.acceptsName(MetricTargets.name) {

@@ -7,37 +7,49 @@ internal import Synchronization
 internal import Telemetry
 
 /// Hands the points of the streams that one selector accepts to their collectors.
+///
+/// Blocks are read ahead by the threads of the pool; collectors take what was read in order, on the query's thread.
 struct SampleScan {
     private let reading: MetricReading
     private let range: TimeRange
     /// The last moment of the range; the last representable one is inside.
     private let end: Int64
-    private let loader: PointLoader
+    private let pool: QueryPool
     private let makeCollector: (SeriesModel, MetricFamily, SampleRoles) -> any PointCollector
     private var selection: SeriesSelection
     /// In the order in which they were met.
     private var collectors: [any PointCollector] = []
-    private var isDelta: [Bool] = []
+    /// By collector.
+    private var wishes: [SampleWish] = []
     /// By the stream's number: the place of its collector, `unknown` or `unwanted`.
     private var slots: [Int32] = []
 
     private static let unknown: Int32 = -2
     private static let unwanted: Int32 = -1
+    /// What is known of parts is held for so many blocks.
+    private static let blocksAtOnce = 256
 
     init(
-        _ reading: MetricReading, _ selection: SeriesSelection, range: TimeRange,
+        _ reading: MetricReading, _ selection: SeriesSelection, range: TimeRange, pool: QueryPool = .shared,
         makeCollector: @escaping (SeriesModel, MetricFamily, SampleRoles) -> any PointCollector
     ) {
         self.reading = reading
         self.range = range
         end = range.end.nanoseconds == .max ? .max : range.end.nanoseconds - 1
         self.selection = selection
+        self.pool = pool
         self.makeCollector = makeCollector
-        loader = PointLoader(table: reading.table, context: reading.context)
     }
 
     mutating func collect(into output: inout SeriesOutput) throws(QueryError) {
-        for handle in reading.parts { try read(handle) }
+        var blocks: [SampleBlock] = []
+        for handle in reading.parts {
+            try addBlocks(of: handle, to: &blocks)
+            guard blocks.count >= Self.blocksAtOnce else { continue }
+            try read(blocks)
+            blocks = []
+        }
+        try read(blocks)
         for batch in reading.memory { try read(batch) }
         for (index, collector) in collectors.enumerated() {
             if index % 256 == 0 { try reading.context.proceed() }
@@ -58,19 +70,19 @@ struct SampleScan {
             return Self.unwanted
         }
         slots[model.number] = Int32(collectors.count)
-        collectors.append(makeCollector(model, family, roles))
-        isDelta.append(family.isDelta)
+        let collector = makeCollector(model, family, roles)
+        collectors.append(collector)
+        wishes.append(
+            SampleWish(
+                start: family.isDelta ? reading.range.start.nanoseconds : range.start.nanoseconds, end: end,
+                needs: collector.needs))
         return slots[model.number]
-    }
-
-    /// The first moment of which a collector wants points.
-    private func start(_ slot: Int32) -> Int64 {
-        isDelta[Int(slot)] ? reading.range.start.nanoseconds : range.start.nanoseconds
     }
 
     // MARK: Parts
 
-    private mutating func read(_ handle: PartHandle) throws(QueryError) {
+    /// Adds the blocks of a part that may have wanted points.
+    private mutating func addBlocks(of handle: PartHandle, to blocks: inout [SampleBlock]) throws(QueryError) {
         let statistics = reading.context.statistics
         statistics.partsConsidered.add(1, ordering: .relaxed)
         guard let (part, series) = try reading.open(handle) else { return }
@@ -96,13 +108,33 @@ struct SampleScan {
         guard below[slotOfCode.count] > 0 else { return }
         statistics.partsRead.add(1, ordering: .relaxed)
         for block in 0..<part.blockCount where mayHave(part, block, below) {
-            try reading.context.proceed()
-            // All that is wanted of a block is read before collectors get any of it.
-            let bytes = try reading.reading(handle, block: block) { () throws(PartError) in
-                try read(part, block, slotOfCode)
-            }
-            try reading.context.charge(bytes: bytes ?? 0)
+            blocks.append(SampleBlock(handle: handle, block: block, slotOfCode: slotOfCode))
         }
+    }
+
+    private func read(_ blocks: [SampleBlock]) throws(QueryError) {
+        let loader = SampleLoader(table: reading.table, context: reading.context, wishes: wishes)
+        let work = OrderedWork(count: blocks.count, on: pool) { try loader.load(blocks[$0]) }
+        try SourceErrors.mapping {
+            try work.run(window: 3 * pool.threadCount) { loaded in
+                try reading.context.proceed()
+                guard let loaded else { return true }
+                try reading.context.charge(bytes: append(loaded))
+                return true
+            }
+        }
+    }
+
+    /// - Returns: the bytes that samples took.
+    private func append(_ loaded: LoadedSamples) -> Int {
+        var bytes = 0
+        for run in loaded.runs {
+            let collector = collectors[Int(run.slot)]
+            collector.append(run.rows, loaded.points)
+            bytes += run.rows.count * collector.bytesPerPoint
+            reading.context.statistics.rowsMatched.add(run.rows.count, ordering: .relaxed)
+        }
+        return bytes
     }
 
     private func mayHave(_ part: Part, _ block: Int, _ wantedBelow: [Int32]) -> Bool {
@@ -116,76 +148,6 @@ struct SampleScan {
             codes.upperBound < wantedBelow.count - 1
         else { return true }
         return wantedBelow[Int(codes.upperBound) + 1] > wantedBelow[Int(codes.lowerBound)]
-    }
-
-    /// - Returns: the bytes that samples took.
-    private mutating func read(_ part: Part, _ block: Int, _ slotOfCode: [Int32]) throws(PartError) -> Int {
-        let context = reading.context
-        let codes = try loader.seriesCodes(part, block)
-        context.statistics.blocksRead.add(1, ordering: .relaxed)
-        context.statistics.rowsRead.add(codes.count, ordering: .relaxed)
-        var runs = Self.runs(codes, slotOfCode)
-        guard !runs.isEmpty else { return 0 }
-        let times = try loader.integers(part, reading.table.time.ordinal, block)
-        var needs: PointNeeds = []
-        for index in runs.indices {
-            runs[index].rows = cut(runs[index].rows, times, from: start(runs[index].slot))
-            if !runs[index].rows.isEmpty { needs.formUnion(collectors[Int(runs[index].slot)].needs) }
-        }
-        runs.removeAll { $0.rows.isEmpty }
-        guard !runs.isEmpty else { return 0 }
-        let points = try loader.load(part, block, times: times, needs)
-        var bytes = 0
-        for run in runs {
-            let collector = collectors[Int(run.slot)]
-            collector.append(run.rows, points)
-            bytes += run.rows.count * collector.bytesPerPoint
-            context.statistics.rowsMatched.add(run.rows.count, ordering: .relaxed)
-        }
-        return bytes
-    }
-
-    /// Rows that follow each other and belong to one wanted stream.
-    private static func runs(
-        _ codes: Buffer<UInt32>, _ slotOfCode: [Int32]
-    ) -> [(slot: Int32, rows: Range<Int>)] {
-        var runs: [(slot: Int32, rows: Range<Int>)] = []
-        let codes = codes.unsafeElements
-        slotOfCode.withUnsafeBufferPointer { slotOfCode in
-            var begin = 0
-            while begin < codes.count {
-                let code = codes[begin]
-                var end = begin + 1
-                while end < codes.count, codes[end] == code { end += 1 }
-                let slot = slotOfCode[Int(code)]
-                if slot >= 0 { runs.append((slot, begin..<end)) }
-                begin = end
-            }
-        }
-        return runs
-    }
-
-    /// The rows of a run, which ascend in time, from `start` to the end of the range.
-    private func cut(_ rows: Range<Int>, _ times: Buffer<Int64>, from start: Int64) -> Range<Int> {
-        let first = Self.partition(rows, times) { $0 >= start }
-        let last = Self.partition(first..<rows.upperBound, times) { $0 > end }
-        return first..<last
-    }
-
-    /// The first row whose time is in the second half.
-    private static func partition(
-        _ rows: Range<Int>, _ times: Buffer<Int64>, _ isInSecondHalf: (Int64) -> Bool
-    ) -> Int {
-        guard let last = rows.last else { return rows.upperBound }
-        if isInSecondHalf(times.base[rows.lowerBound]) { return rows.lowerBound }
-        if !isInSecondHalf(times.base[last]) { return rows.upperBound }
-        var low = rows.lowerBound
-        var high = last
-        while low < high {
-            let middle = (low + high) / 2
-            if isInSecondHalf(times.base[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
     }
 
     // MARK: Memory
@@ -205,7 +167,7 @@ struct SampleScan {
             let slot = slotOfCode[Int(codes.base[row])]
             guard slot >= 0 else { continue }
             let time = points.times.base[row]
-            guard time >= start(slot), time <= end else { continue }
+            guard time >= wishes[Int(slot)].start, time <= end else { continue }
             let collector = collectors[Int(slot)]
             collector.append(row..<(row + 1), points)
             bytes += collector.bytesPerPoint

@@ -78,6 +78,40 @@ struct MetricRandomTests {
         }
     }
 
+    @Test func `any number of threads reads the same series in the same order, and counts the same`() throws {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        print("seed \(seed)")
+        var random = SplitMix(state: seed)
+        let streams = Self.metrics.flatMap { metric in
+            (0..<40).map { Stream(metric: metric, attributes: attributes(["shard": "\($0)"])) }
+        }
+        let store = try MetricStore()
+        for round in 0..<4 {
+            // Parts of several blocks, then a memtable.
+            let count = round < 3 ? 30_000 : 500
+            try store.ingest((0..<count).map { _ in streams[random.below(streams.count)].point(using: &random) })
+            if round < 3 { try store.flush() }
+        }
+        let readers = [1, 4].map { store.reader(on: QueryPool(threadCount: $0)) }
+        for selector in Self.selectors {
+            let matchers = try selector.map { try LabelMatcher($0.0, $0.1, $0.2) }
+            let ends = [random.below(3 * 86_400), random.below(3 * 86_400)].sorted().map { second(Double($0)) }
+            for range in [TimeRange.everything, between(ends[0], ends[1])] {
+                let contexts = readers.map { _ in store.context() }
+                let found = try zip(readers, contexts).map { reader, context in
+                    try reader.series(matching: matchers, in: range, context: context)
+                }
+                let isEqual = found[0].elementsEqual(found[1]) { $0.isIdentical(to: $1) }
+                #expect(isEqual, "\(matchers.map(\.value))")
+                let totals = contexts.map { context in
+                    context.statistics.totals.filter { $0.name != "peakBytes" }.map(\.value)
+                }
+                #expect(totals[0] == totals[1], "\(matchers.map(\.value))")
+                #expect(contexts[0].heldBytes == contexts[1].heldBytes)
+            }
+        }
+    }
+
     private func compare(
         _ store: MetricStore, _ model: MetricNaiveModel, _ matchers: [LabelMatcher], _ random: inout SplitMix
     ) throws {

@@ -14,6 +14,7 @@ import Testing
 /// The metrics table of a real store in a folder of its own, and a reader over it.
 final class MetricStore {
     let reader: MetricReader
+    private let table: MetricTable
     private let metrics: BufferedTable<MetricBuilder>
     private let log: WriteAheadLog
     private let worker: FlushWorker
@@ -38,6 +39,7 @@ final class MetricStore {
         worker = FlushWorker(tables: [metrics], log: log) { error in print("flush failed: \(error)") }
         thread = worker.start()
         try log.start(report: { _, _ in }, replay: { _ in })
+        self.table = table
         reader = MetricReader(
             table: table, metrics: metrics, translation: translation, directoryLimit: directoryLimit)
     }
@@ -66,6 +68,9 @@ final class MetricStore {
         func number(_ path: String) -> Int { Int((path as NSString).lastPathComponent.dropLast(3)) ?? 0 }
         return names.filter { $0.hasSuffix(".vp") }.sorted { number($0) < number($1) }.map { directory + "/" + $0 }
     }
+
+    /// Another reader of the same points.
+    func reader(on pool: QueryPool) -> MetricReader { MetricReader(table: table, metrics: metrics, pool: pool) }
 
     func context(_ tenant: TenantID = .default, byteLimit: Int = 1 << 30) -> QueryContext {
         QueryContext(tenant: tenant, byteLimit: byteLimit)
