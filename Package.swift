@@ -223,8 +223,8 @@ let package = Package(
         tests(
             "Engine", "Storage",
             imports: [
-                "Columns", "Core", "Encoding", "EngineFixtures", "Files", "OTLP", "Parts", "Schema", "Storage",
-                "TableSchema", "Telemetry",
+                "Columns", "Core", "Encoding", "EngineFixtures", "Files", "Indexing", "OTLP", "Parts", "Schema",
+                "Storage", "TableSchema", "Telemetry",
             ]),
         .target(
             name: "Simulation",

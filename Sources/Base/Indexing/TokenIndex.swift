@@ -97,6 +97,12 @@ package struct TokenIndex: Sendable, Equatable {
         do throws(Failure) { return try read(range) } catch { throw .read(error) }
     }
 
+    /// Bytes of memory that the directory takes, about.
+    package var memoryBytes: Int {
+        // Of a page its place, its checksum and its first hash; of a block where it begins, and the stamps with their two lists.
+        128 + pages.count * 40 + blockCount * 8 + stamps.reduce(0) { $0 + 80 + 4 * ($1.words.count + $1.runs.count) }
+    }
+
     /// The places of all pages, counted from the first one.
     package var pages: [Range<Int>] {
         switch form {

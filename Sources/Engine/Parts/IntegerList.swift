@@ -122,8 +122,10 @@ struct IntegerList {
 final class ListCache<Element: BitwiseCopyable>: Sendable {
     private let known = Mutex<[Int: Buffer<Element>]>([:])
 
-    subscript(number: Int) -> Buffer<Element>? {
-        get { known.withLock { $0[number] } }
-        set { known.withLock { $0[number] = newValue } }
+    subscript(number: Int) -> Buffer<Element>? { known.withLock { $0[number] } }
+
+    /// - Returns: whether there was none.
+    func insert(_ list: Buffer<Element>, _ number: Int) -> Bool {
+        known.withLock { $0.updateValue(list, forKey: number) == nil }
     }
 }

@@ -22,7 +22,7 @@ extension Part {
         return bytes
     }
 
-    /// Bytes of memory that the open part takes, about, without its dictionaries.
+    /// Bytes of memory that the footer takes, about.
     package var footerBytes: Int {
         var bytes = 1024 + blockCount * 16
         for leaf in footer.leaves {

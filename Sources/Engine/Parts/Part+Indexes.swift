@@ -114,7 +114,8 @@ extension Part {
         guard entry.offset <= entry.directory.offset,
             Int64(index.byteCount) <= entry.directory.offset - entry.offset
         else { throw corrupt }
-        tokenIndexes[number] = index
+        // Of two threads that read the same index only one counts it.
+        if tokenIndexes.insert(index, number) { keep(bytes: index.memoryBytes) }
         return index
     }
 }
@@ -128,5 +129,13 @@ final class PartCache<Value: Sendable>: Sendable {
     subscript(number: Int) -> Value? {
         get { known.withLock { $0[number] } }
         set { known.withLock { $0[number] = newValue } }
+    }
+
+    /// - Returns: whether there was none.
+    func insert(_ value: Value, _ number: Int) -> Bool {
+        known.withLock { known in
+            defer { known[number] = value }
+            return known[number] == nil
+        }
     }
 }

@@ -41,7 +41,7 @@ extension Part {
             withExtendedLifetime(values) { list.append(contentsOf: values.unsafeElements) }
         }
         let values = list.snapshot()
-        integerLists[number] = values
+        if integerLists.insert(values, number) { keep(bytes: values.count * 8) }
         return values
     }
 
@@ -80,7 +80,7 @@ extension Part {
         guard count <= IDList.limit else { throw .corruptFooter("a list is too long") }
         if entries.count <= count / 8 { return try pages(entries, ofList: number, column, statistics) }
         let list = try pages(0...(count - 1), ofList: number, column, statistics).bytes
-        idLists[number] = list
+        if idLists.insert(list, number) { keep(bytes: list.count) }
         return (list, 0)
     }
 

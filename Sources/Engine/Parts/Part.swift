@@ -21,6 +21,9 @@ package final class Part: Sendable {
     let tokenIndexes: PartCache<TokenIndex>
     /// By bloom filter: whether its checksum was found right.
     private let checkedBlooms: PartCache<Bool>
+    /// Bytes of indexes and lists that were read and are kept.
+    private let keptBytes = Atomic<Int>(0)
+    private let grown: (@Sendable (Part) -> Void)?
     let integerLists = ListCache<Int64>()
     let idLists = ListCache<UInt8>()
     /// By block: the number of rows before it.
@@ -28,11 +31,15 @@ package final class Part: Sendable {
 
     /// Opens a part and checks its footer.
     ///
-    /// - Parameter dictionaries: where those that were read are kept; nil keeps them as long as the part.
+    /// - Parameters:
+    ///   - dictionaries: where those that were read are kept; nil keeps them as long as the part.
+    ///   - grown: called when `heldBytes` has become more, by the thread that read something.
     package init(
-        _ file: any File, table: TableDefinition, dictionaries: DictionaryPool? = nil
+        _ file: any File, table: TableDefinition, dictionaries: DictionaryPool? = nil,
+        grown: (@Sendable (Part) -> Void)? = nil
     ) throws(PartError) {
         self.file = file
+        self.grown = grown
         self.dictionaries = dictionaries ?? DictionaryPool(byteLimit: .max)
         number = self.dictionaries.makePartNumber()
         self.table = table
@@ -56,6 +63,15 @@ package final class Part: Sendable {
     }
 
     deinit { dictionaries.forget(part: number) }
+
+    /// Bytes of memory that the open part takes by now, about, without its dictionaries.
+    package var heldBytes: Int { footerBytes + keptBytes.load(ordering: .relaxed) }
+
+    /// Counts what was read and will be kept.
+    func keep(bytes: Int) {
+        keptBytes.add(bytes, ordering: .relaxed)
+        grown?(self)
+    }
 
     package var blockCount: Int { footer.blockRows.count }
     package var rowCount: Int { footer.rowCount }

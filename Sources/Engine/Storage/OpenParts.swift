@@ -2,12 +2,12 @@ private import Core
 internal import Parts
 private import Synchronization
 
-/// The parts that are open: each has a file descriptor, and its footer in memory. Above either limit those are closed that nobody
+/// The parts that are open: each has a file descriptor, and its footer and what was read of its indexes in memory. Above either limit those are closed that nobody
 /// asked for since the cache last looked; who reads one keeps it open until then.
 package final class OpenParts: Sendable {
     package struct Limits: Hashable, Sendable {
         package var files: Int
-        /// Of footers and dictionaries, half of it for each.
+        /// Of footers with what was read of their indexes and lists, and of dictionaries: half of it for each.
         package var bytes: Int
 
         package init(files: Int = 512, bytes: Int = 256 << 20) {
@@ -20,7 +20,7 @@ package final class OpenParts: Sendable {
         weak var handle: PartHandle?
         /// What `forget` is told by.
         let part: ObjectIdentifier
-        let bytes: Int
+        var bytes: Int
     }
 
     private struct State {
@@ -42,39 +42,63 @@ package final class OpenParts: Sendable {
     package var usedBytes: Int { state.withLock { $0.bytes } + dictionaries.usedBytes }
 
     func insert(_ handle: PartHandle, _ part: Part) {
-        let bytes = part.footerBytes
+        close { state in
+            // What was read meanwhile is counted too.
+            let slot = Slot(handle: handle, part: ObjectIdentifier(part), bytes: part.heldBytes)
+            state.slots.append(slot)
+            state.bytes += slot.bytes
+            return handle
+        }
+    }
+
+    /// Counts what a part has come to hold.
+    func update(_ part: Part) {
+        close { state in
+            // Before it is inserted, or after it was let go of, there is nothing to count.
+            guard let place = state.slots.firstIndex(where: { $0.part == ObjectIdentifier(part) }) else { return nil }
+            let bytes = part.heldBytes
+            state.bytes += bytes - state.slots[place].bytes
+            state.slots[place].bytes = bytes
+            return state.slots[place].handle
+        }
+    }
+
+    /// Closes parts that nobody uses, if a change brought more than there may be.
+    ///
+    /// - Parameter change: answers whose part changed, which stays open.
+    private func close(_ change: (inout State) -> PartHandle?) {
         var idle: [(PartHandle?, Part)] = []
+        let (changed, asked): (PartHandle?, [PartHandle]) = state.withLock { state in
+            let changed = change(&state)
+            return (changed, candidates(&state, besides: changed))
+        }
         // A handle is asked to close outside of the lock: the last reference to one takes this lock too.
-        for candidate in add(Slot(handle: handle, part: ObjectIdentifier(part), bytes: bytes)) {
+        for candidate in asked {
             guard let part = candidate.closeIfIdle() else { continue }
             forget(part)
             idle.append((candidate, part))
         }
-        withExtendedLifetime(idle) {}
+        withExtendedLifetime((changed, idle)) {}
     }
 
     /// - Returns: the handles that are to be asked whether they can close.
-    private func add(_ slot: Slot) -> [PartHandle] {
-        state.withLock { state in
-            state.slots.append(slot)
-            state.bytes += slot.bytes
-            var files = state.slots.count - limits.files
-            var bytes = state.bytes - limits.bytes / 2
-            var candidates: [PartHandle] = []
-            // Some of them are in use: others are asked then, at most all of them twice.
-            var asked = 0
-            while files > 0 || bytes > 0, asked < 2 * state.slots.count {
-                if state.hand >= state.slots.count { state.hand = 0 }
-                let next = state.slots[state.hand]
-                state.hand += 1
-                asked += 1
-                guard let handle = next.handle, handle !== slot.handle else { continue }
-                candidates.append(handle)
-                files -= 1
-                bytes -= next.bytes
-            }
-            return candidates
+    private func candidates(_ state: inout State, besides changed: PartHandle?) -> [PartHandle] {
+        var files = state.slots.count - limits.files
+        var bytes = state.bytes - limits.bytes / 2
+        var candidates: [PartHandle] = []
+        // Some of them are in use: others are asked then, at most all of them twice.
+        var asked = 0
+        while files > 0 || bytes > 0, asked < 2 * state.slots.count {
+            if state.hand >= state.slots.count { state.hand = 0 }
+            let next = state.slots[state.hand]
+            state.hand += 1
+            asked += 1
+            guard let handle = next.handle, handle !== changed else { continue }
+            candidates.append(handle)
+            files -= 1
+            bytes -= next.bytes
         }
+        return candidates
     }
 
     func forget(_ part: Part) {

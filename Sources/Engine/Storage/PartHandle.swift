@@ -97,7 +97,7 @@ package final class PartHandle: Sendable {
         } catch {
             throw .file(operation: error.operation.rawValue, errno: error.code)
         }
-        let part = try Part(file, table: table, dictionaries: cache?.dictionaries)
+        let part = try Part(file, table: table, dictionaries: cache?.dictionaries) { [cache] in cache?.update($0) }
         // A footer does not name its tenant: what the catalog knows of the part stands for that.
         guard part.rowCount == record.rowCount, part.partition == record.partition,
             part.leastTime == record.leastTime, part.greatestTime == record.greatestTime
