@@ -75,6 +75,7 @@ let package = Package(
         module("Base", "Encoding", .kernel, imports: ["Core", "Compression"]),
         module("Base", "Indexing", .kernel, imports: ["Core"]),
         module("Base", "TableSchema", imports: ["Core"]),
+        module("Base", "Settings", .kernel, imports: ["Core", "CYAML"]),
         .target(
             name: "Schema", path: "Schema", exclude: ["README.md"],
             resources: [
@@ -103,11 +104,13 @@ let package = Package(
 
         module(
             "Engine", "Maintenance", .kernel,
-            imports: ["Core", "Columns", "Files", "Parts", "Storage", "TableSchema"]),
+            imports: ["Core", "Columns", "Files", "Parts", "Settings", "Storage", "TableSchema"]),
 
         module(
             "Engine", "Offline", .kernel,
-            imports: ["Core", "Columns", "Files", "Ingest", "Maintenance", "Parts", "Storage", "TableSchema"]),
+            imports: [
+                "Core", "Columns", "Files", "Ingest", "Maintenance", "Parts", "Settings", "Storage", "TableSchema",
+            ]),
 
         // Signals
         module(
@@ -135,7 +138,7 @@ let package = Package(
             "Serve", "API",
             imports: [
                 "Core", "JSON", "HTTP", "Pattern", "QueryModel", "PromQL", "LogQL", "TraceSearch", "OTLP",
-                "Ingest", "Compression",
+                "Ingest", "Compression", "Settings",
             ]),
         module(
             "Serve", "Server", .kernel,
@@ -143,7 +146,7 @@ let package = Package(
                 "Core", "JSON", "Files", "Compression", "TableSchema", "Schema", "Columns", "Storage", "Maintenance",
                 "Ingest",
                 "Telemetry", "OTLP", "QueryModel", "PromQL", "LogQL", "TraceSearch", "Parts", "Readers", "HTTP", "API",
-                "CYAML", "CLinux",
+                "Settings", "CLinux",
             ]),
 
         // Commands
@@ -162,8 +165,7 @@ let package = Package(
             name: "varve-compact",
             dependencies: [
                 "Columns", "Core", "Encoding", "Export", "Files", "Ingest", "JSON", "Maintenance", "Offline", "Parts",
-                "Schema",
-                "Storage", "TableSchema",
+                "Schema", "Settings", "Storage", "TableSchema",
             ], path: "Sources/Commands/varve-compact", swiftSettings: common),
         .executableTarget(
             name: "varve-fuzz",
@@ -190,7 +192,7 @@ let package = Package(
             "Serve", "API",
             imports: [
                 "API", "Compression", "Core", "HTTP", "Ingest", "JSON", "LogFixtures", "LogQL", "OTLP", "QueryModel",
-                "QuerySupport", "TraceFixtures", "TraceSearch",
+                "QuerySupport", "Settings", "TraceFixtures", "TraceSearch",
             ]),
         tests(
             "Serve", "Readers",
@@ -253,7 +255,8 @@ let package = Package(
         tests(
             "Engine", "Offline",
             imports: [
-                "Columns", "Core", "EngineFixtures", "Files", "Ingest", "Offline", "Parts", "Storage", "TableSchema",
+                "Columns", "Core", "EngineFixtures", "Files", "Indexing", "Ingest", "Maintenance", "Offline", "Parts",
+                "Settings", "Storage", "TableSchema",
             ]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
         tests(
@@ -261,7 +264,7 @@ let package = Package(
             imports: [
                 "Server", "API", "Columns", "Compression", "Core", "Files", "Ingest", "Maintenance", "OTLP",
                 "QueryModel", "Readers",
-                "Storage", "TableSchema", "Telemetry", "TraceFixtures",
+                "Settings", "Storage", "TableSchema", "Telemetry", "TraceFixtures",
             ]),
         .target(
             name: "QuerySupport", dependencies: ["Core", "QueryModel"], path: "Tests/Support/Query",

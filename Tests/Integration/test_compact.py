@@ -288,6 +288,47 @@ def test_prune_drops_partitions_that_have_lived(tmp_path):
         server.close()
 
 
+def test_prune_reads_the_servers_settings(tmp_path):
+    # Two services in a partition that has ended, and a file as a server has it.
+    old = time.time_ns() // (86_400 * 10**9) * 86_400 * 10**9 - 3 * 86_400 * 10**9
+    server = Varve("--merge", "off", "--retention", "off")
+    server.start()
+    config = tmp_path / "varve.yaml"
+    try:
+        for service, count in (("load test", 30), ("shop", 20)):
+            server.send("logs", log_request(service, [
+                {"time_unix_nano": old + number, "body": any_value(f"{service} {number}")} for number in range(count)]))
+        server.stop()
+        rows = sum(part["rows"] for part in parts(server.data))
+        config.write_text('merge: "off"\nretention-rules:\n  - service="load test" keep=1d\n')
+        planned = compact_tool.objects("prune", server.data, "--config", config, "--dry-run")
+        assert [(plan["kind"], plan["table"], plan["rows"], plan["reason"]) for plan in planned] == [
+            ("part", "otel_logs", 30, "service")]
+        text = compact_tool.run("prune", server.data, "--config", config, "--dry-run")
+        assert "30 of 50 rows" in text and "would go: 30 rows" in text
+        assert compact_tool.run("prune", server.data) == "0 partitions went: 0 rows, 0 B\n"
+        assert sum(part["rows"] for part in parts(server.data)) == rows == 50
+        config.write_text('retention: "off"\nretention-rules: service="load test" keep=1d\n')
+        assert "retention is off" in compact_tool.run("prune", server.data, "--config", config)
+        config.write_text('retention-rules:\n  - service="load test" keep=1d\n')
+        assert compact_tool.objects("prune", server.data, "--config", config) == planned
+        assert compact_tool.objects("prune", server.data, "--config", config) == []
+        bodies = {json.loads(line)["body"]
+                  for line in compact_tool.run("export", server.data, "--table", "otel_logs").splitlines()}
+        assert bodies == {f"shop {number}" for number in range(20)}
+        assert compact_tool.objects("verify", server.data)[-1]["clean"]
+        for text, message in (
+                ("retention-rule: keep=1d", 'did you mean "retention-rules"?'),
+                ("retention-rules: keep=soon", ":1: retention-rules: \"soon\" is no duration"),
+                ("data-dir: [", "varve.yaml:")):
+            config.write_text(text + "\n")
+            assert message in compact_tool.refuse("prune", server.data, "--config", config)
+        assert "--config: " in compact_tool.refuse("prune", server.data, "--config", tmp_path / "none.yaml")
+        assert sum(part["rows"] for part in parts(server.data)) == 20
+    finally:
+        server.close()
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_repair_loses_what_is_damaged_and_no_more(data, seed):
     before = collections.Counter(json.dumps(row) for row in spans_of(data))

@@ -3,7 +3,7 @@ internal import Core
 internal import Files
 package import Parts
 package import Storage
-internal import TableSchema
+package import TableSchema
 
 /// What a merge did.
 package struct MergeOutcome: Hashable, Sendable {
@@ -97,7 +97,13 @@ package struct MergeExecutor: Sendable {
     /// How many rows of a part have lived.
     package func expiredRows(_ plan: PartialRetentionPlan) throws(MergeError) -> Int {
         guard let table = store.tables.table(id: plan.part.table) else { preconditionFailure("no such table") }
-        let part = try open(plan.part)
+        return try Self.expiredRows(plan, in: open(plan.part), table)
+    }
+
+    /// How many rows of a part have lived, without a store: `part` is the plan's.
+    package static func expiredRows(
+        _ plan: PartialRetentionPlan, in part: Part, _ table: TableDefinition
+    ) throws(MergeError) -> Int {
         do throws(MergeFailure) {
             let expired = try ExpiredRows(part, input: 0, table: table, limits: plan.limits)
             return expired.isEmpty ? 0 : try expired.count()

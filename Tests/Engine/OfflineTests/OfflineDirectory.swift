@@ -18,8 +18,8 @@ struct OfflineDirectory {
     let tables: TableCatalog
     let key: TenantTable
 
-    init(unit: PartitionUnit = .day) {
-        table = EveryTypeTable.make(unit: unit)
+    init(unit: PartitionUnit = .day, change: (TableDefinition) -> TableDefinition = { $0 }) {
+        table = change(EveryTypeTable.make(unit: unit))
         tables = TableCatalog(tables: [table], rollups: [])
         key = TenantTable(tenant: .default, table: table.id)
     }
@@ -30,13 +30,18 @@ struct OfflineDirectory {
         try DataDirectory(Self.path, tables: tables, fileSystem: disk)
     }
 
+    /// Rows from the beginning of a day on, so that partitions are known.
+    var style: EveryTypeTable.Style {
+        var style = EveryTypeTable.Style()
+        style.start = 1_699_920_000_000_000_000
+        return style
+    }
+
     /// Adds flushes of random rows, each with its record.
     func fill(_ flushes: Int, rows: Int, seed: UInt64, spread: Int64 = 3 * 86_400_000_000_000) throws {
         var random = SeededRandom(seed: seed)
-        var style = EveryTypeTable.Style()
+        var style = self.style
         style.spread = spread
-        // Of a day, so that partitions are known.
-        style.start = 1_699_920_000_000_000_000
         let store = try store()
         for flush in 0..<flushes {
             let batch = BatchOfCells.make(EveryTypeTable.rows(rows, &random, style), table)

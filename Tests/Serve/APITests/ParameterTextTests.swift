@@ -1,6 +1,7 @@
 import API
 import Core
 import Foundation
+import Settings
 import Testing
 
 /// Rules G-1, P-4, L-1, L-5 and Go's durations: what clients write, in nanoseconds.

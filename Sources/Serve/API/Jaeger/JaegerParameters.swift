@@ -1,6 +1,7 @@
 import Core
 import HTTP
 import QueryModel
+import Settings
 import TraceSearch
 
 /// The parameters of the legacy API as values (§6.4 of the contract); errors have the words of J-13.

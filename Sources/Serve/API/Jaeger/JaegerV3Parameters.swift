@@ -1,6 +1,7 @@
 import Core
 import HTTP
 import QueryModel
+import Settings
 import TraceSearch
 
 /// The parameters of the v3 API as values (J-42, J-44): each name in lowerCamelCase, with its snake_case alias.

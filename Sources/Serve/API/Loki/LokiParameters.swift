@@ -1,6 +1,7 @@
 import Core
 import HTTP
 import LogQL
+import Settings
 
 /// The parameters of Loki's API as values (rules L-1 to L-6). An empty parameter is an absent one.
 struct LokiParameters {

@@ -2,6 +2,7 @@ import Core
 import HTTP
 import PromQL
 import QueryModel
+import Settings
 
 /// The parameters of Prometheus's API as values (rules P-3, P-4).
 struct PrometheusParameters {

@@ -1,6 +1,7 @@
 import Core
 import HTTP
 import QueryModel
+import Settings
 
 /// The parameters of the plain read API as values. An empty parameter is an absent one.
 struct RecordParameters {

@@ -70,28 +70,3 @@ package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
-
-/// Something that is wrong with the configuration, and where.
-package struct ConfigurationProblem: Error, Hashable, Sendable, CustomStringConvertible {
-    package var place: SettingPlace
-    package var message: String
-
-    package var description: String { "\(place): \(message)" }
-}
-
-/// Where a setting was made.
-package enum SettingPlace: Hashable, Sendable, CustomStringConvertible {
-    case flag(String)
-    case environment(String)
-    /// Lines count from one; zero is the file as a whole.
-    case file(String, line: Int)
-
-    package var description: String {
-        switch self {
-        case .flag(let name): "--\(name)"
-        case .environment(let name): name
-        case .file(let path, 0): path
-        case .file(let path, let line): "\(path):\(line)"
-        }
-    }
-}

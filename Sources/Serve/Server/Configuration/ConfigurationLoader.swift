@@ -1,5 +1,6 @@
 internal import Core
 package import Files
+package import Settings
 
 /// Puts the configuration together: flags win over variables, these over the file, and that over what is built in.
 ///

@@ -1,6 +1,10 @@
 private import API
 private import Core
 private import Ingest
+private import Maintenance
+private import Schema
+internal import Settings
+private import TableSchema
 
 /// One thing that an operator can set: the same key as a flag `--key`, as a variable `VARVE_KEY` and in the file.
 struct Setting: Sendable {
@@ -12,15 +16,16 @@ struct Setting: Sendable {
     /// - Throws: what is wrong with the value.
     let apply: @Sendable (inout Configuration, String) throws(ValueError) -> Void
 
-    struct ValueError: Error {
-        var message: String
-        init(_ message: String) { self.message = message }
-    }
+    typealias ValueError = SettingError
 
     /// `data-dir` as `VARVE_DATA_DIR`.
     var variable: String { "VARVE_" + String(key.map { $0 == "-" ? "_" : $0 }).uppercased() }
 
     static func named(_ key: String) -> Setting? { all.first { $0.key == key } }
+
+    /// Those of Schema/, which rules of retention name.
+    private static let tables =
+        (try? TableCatalog.parse(files: Schema.files, lock: Schema.lock)) ?? TableCatalog(tables: [], rollups: [])
 
     static let all: [Setting] = [
         Setting(
@@ -98,21 +103,21 @@ struct Setting: Sendable {
             key: "retention", value: "SWITCH", help: "whether rows are dropped once they have lived: on or off",
             show: { $0.drops ? "on" : "off" },
             apply: { configuration, text throws(ValueError) in
-                configuration.drops = try ValueText.oneOf([true, false], text) { $0 ? "on" : "off" }
+                configuration.drops = try RetentionText.isOn(text)
             }),
         Setting(
             key: "retention-rules", value: "LIST",
             help:
                 "how long some rows live: [tenant=NAME] [table=NAME] [service=NAME] keep=DURATION, with commas between",
-            show: { RetentionText.text($0.retentionRules) },
+            show: { RetentionText.text($0.retentionRules, tables) },
             apply: { configuration, text throws(ValueError) in
-                configuration.retentionRules = try RetentionText.rules(text)
+                configuration.retentionRules = try RetentionText.rules(text, tables)
             }),
         Setting(
             key: "retention-size", value: "SIZE", help: "the most bytes of all parts; the oldest partitions go first",
             show: { $0.retentionBytes.map { ValueText.size($0) } ?? "none" },
             apply: { configuration, text throws(ValueError) in
-                configuration.retentionBytes = text == "none" ? nil : try ValueText.size(text, in: 1 << 20...1 << 60)
+                configuration.retentionBytes = try RetentionText.byteLimit(text)
             }),
         Setting(
             key: "accept-past", value: "DURATION",

@@ -1,19 +1,19 @@
 private import CYAML
 
 /// The settings of a YAML file: one mapping from keys to plain values, or to lists of them, which are joined by commas.
-struct SettingsFile {
-    struct Entry: Hashable {
-        var key: String
-        var value: String
-        var line: Int
+package struct SettingsFile {
+    package struct Entry: Hashable {
+        package var key: String
+        package var value: String
+        package var line: Int
     }
 
-    private(set) var entries: [Entry] = []
-    private(set) var problems: [ConfigurationProblem] = []
+    package private(set) var entries: [Entry] = []
+    package private(set) var problems: [ConfigurationProblem] = []
     private let path: String
 
     /// The entries up to the first thing that is not as it must be, which is the only problem.
-    static func read(_ bytes: [UInt8], path: String) -> SettingsFile {
+    package static func read(_ bytes: [UInt8], path: String) -> SettingsFile {
         var file = SettingsFile(path: path)
         file.parse(bytes)
         return file

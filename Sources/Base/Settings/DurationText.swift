@@ -28,18 +28,6 @@ package enum DurationText {
         return total
     }
 
-    /// Decimal seconds, which may be negative, or Prometheus's form (rule P-4).
-    package static func secondsOrPrometheus(_ text: String) -> Int64? {
-        if let seconds = DecimalText.double(text) { return nanoseconds(seconds: seconds) }
-        return prometheus(text)
-    }
-
-    /// Decimal seconds, Go's form or Prometheus's (rule L-5).
-    package static func loki(_ text: String) -> Int64? {
-        if let seconds = DecimalText.double(text) { return nanoseconds(seconds: seconds) }
-        return go(text) ?? prometheus(text)
-    }
-
     /// Go's form: `1.5s`, `100ms`, `-1h2m`, `500us`, in any order; or `0`.
     package static func go(_ text: String) -> Int64? {
         var rest = Substring(text).utf8
@@ -99,11 +87,5 @@ package enum DurationText {
         let fraction = Int64(Int128(numerator) * Int128(unit) / denominator)
         let (sum, overflow) = whole.addingReportingOverflow(fraction)
         return overflow ? nil : sum
-    }
-
-    private static func nanoseconds(seconds: Double) -> Int64? {
-        let value = (seconds * 1e9).rounded()
-        guard value > -9.223372036854775e18, value < 9.223372036854775e18 else { return nil }
-        return Int64(value)
     }
 }
