@@ -37,6 +37,16 @@ package struct TokenBlooms: Sendable, Equatable {
         guard UInt32(truncatingIfNeeded: XXH3.hash(bytes)) == checksums[page] else { throw .corrupt }
     }
 
+    /// Whether one of some tokens is not in a block as far as the filters know.
+    ///
+    /// - Parameter bytes: all pages, which were checked.
+    func denies(_ hashes: [UInt64], block: Int, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        hashes.contains { hash in
+            guard let (page, offset) = line(of: hash, block: block) else { return true }
+            return !SplitBlockBloom.lineMayContain(hash, bytes, at: page * Self.pageBytes + offset)
+        }
+    }
+
     // MARK: Bytes
 
     package func encode(into bytes: inout [UInt8]) {

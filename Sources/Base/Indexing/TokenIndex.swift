@@ -103,6 +103,28 @@ package struct TokenIndex: Sendable, Equatable {
         128 + pages.count * 40 + blockCount * 8 + stamps.reduce(0) { $0 + 80 + 4 * ($1.words.count + $1.runs.count) }
     }
 
+    /// Whether the index says "no" of a token that a block has.
+    ///
+    /// - Parameters:
+    ///   - hashes: of the block's tokens, ascending.
+    ///   - stamps: the block's, if they are known.
+    ///   - block: counted from the index's first.
+    ///   - pages: all of them, which were checked.
+    package func denies(
+        _ hashes: [UInt64], _ stamps: TokenStamps?, block: Int, pages: [UInt8]
+    ) throws(IndexingError) -> Bool {
+        if let stamps, self.stamps.count == blockCount, !stamps.isCovered(by: self.stamps[block]) { return true }
+        let result: Result<Bool, IndexingError> = pages.withUnsafeBytes { bytes in
+            Result { () throws(IndexingError) in
+                switch form {
+                case .blooms(let blooms): blooms.denies(hashes, block: block, bytes)
+                case .postings(let postings): try postings.denies(hashes, block: block, bytes)
+                }
+            }
+        }
+        return try result.get()
+    }
+
     /// The places of all pages, counted from the first one.
     package var pages: [Range<Int>] {
         switch form {

@@ -85,6 +85,39 @@ package struct TokenPostings: Sendable, Equatable {
         }
     }
 
+    /// Whether one of some tokens is not in a block as far as the index knows: each page is read once.
+    ///
+    /// - Parameters:
+    ///   - hashes: ascending.
+    ///   - bytes: all pages, which were checked.
+    func denies(
+        _ hashes: [UInt64], block: Int, _ bytes: UnsafeRawBufferPointer
+    ) throws(IndexingError) -> Bool {
+        let shift = UInt64(64 - fingerprintBits)
+        var next = 0
+        for (number, page) in pages.enumerated() {
+            let end = number + 1 < pages.count ? pages[number + 1].first : UInt64.max
+            guard next < hashes.count else { return false }
+            if hashes[next] >> shift >= end { continue }
+            guard page.offset + page.length <= bytes.count else { throw .corrupt }
+            var reader = BitReader(UnsafeRawBufferPointer(rebasing: bytes[page.offset..<(page.offset + page.length)]))
+            var fingerprint = page.first
+            for entry in 0..<page.entries where next < hashes.count && hashes[next] >> shift < end {
+                let step = try reader.rice(riceBits)
+                guard (entry == 0) == (step == 0), step >> UInt64(fingerprintBits) == 0 else { throw .corrupt }
+                fingerprint += step
+                if hashes[next] >> shift < fingerprint { return true }
+                let isAsked = hashes[next] >> shift == fingerprint
+                var isHeld = false
+                try readBlocks(&reader) { if $0 == block { isHeld = true } }
+                if isAsked, !isHeld { return true }
+                while isAsked, next < hashes.count, hashes[next] >> shift == fingerprint { next += 1 }
+            }
+            if next < hashes.count, hashes[next] >> shift < end { return true }
+        }
+        return next < hashes.count
+    }
+
     private static func width(_ blockCount: Int) -> Int { Int.bitWidth - max(blockCount - 1, 0).leadingZeroBitCount }
 
     private static func listBits(_ blockCount: Int, _ count: Int) -> Int { max(width(blockCount / count) - 1, 0) }

@@ -19,6 +19,15 @@ package struct TokenStamps: Sendable, Equatable {
         }
     }
 
+    /// Whether a search that these stamps send through the whole block is sent there by the others, too.
+    func isCovered(by other: TokenStamps) -> Bool {
+        func covers(_ some: [Stamp], _ all: [Stamp]) -> Bool {
+            some.allSatisfy { stamp in all.contains { $0.mask & stamp.mask == stamp.mask && $0.length >= stamp.length }
+            }
+        }
+        return covers(words, other.words) && covers(runs, other.runs)
+    }
+
     /// Gathers the stamps of one block.
     package struct Builder {
         private var words: [UInt16] = Array(repeating: 0, count: 32)

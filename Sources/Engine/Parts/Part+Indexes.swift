@@ -80,12 +80,11 @@ extension Part {
         return blocks
     }
 
-    /// Reads a whole index and checks it.
-    ///
-    /// - Returns: how many bytes it has.
-    func checkTokenIndex(_ number: Int) throws(PartError) -> Int {
+    /// Reads a whole index and checks it: what stays in memory of it, and its pages one after the other.
+    func readTokenIndex(_ number: Int) throws(PartError) -> (index: TokenIndex, pages: [UInt8]) {
         let entry = footer.tokenIndexes[number]
         let index = try tokenIndex(number, nil)
+        var pages: [UInt8] = []
         for (page, range) in index.pages.enumerated() {
             let bytes = try readBytes(at: entry.offset + Int64(range.lowerBound), count: range.count)
             do throws(IndexingError) {
@@ -93,8 +92,9 @@ extension Part {
             } catch {
                 throw .corruptIndex(column: entry.column, block: entry.firstBlock)
             }
+            pages += bytes
         }
-        return index.byteCount + entry.directory.storedLength
+        return (index, pages)
     }
 
     /// The directory of an index, which is kept once it was read.

@@ -11,9 +11,10 @@ package import TableSchema
 /// 2. Dictionaries, page by page: checksums, entries unique, and ascending where the footer says so.
 /// 3. Blocks, leaf by leaf: checksums, that every page decodes to as many values as the leaves around it demand, that codes and
 ///    shapes exist, that zones hold their values; then that rows are in the table's order and inside the partition.
-/// 4. Filters: a value that is in a block is in the filters over it (invariant 7).
+/// 4. Filters: a value that is in a block is in the filters over it, and a token in the indexes over it (invariant 7).
 ///
-/// A block is in memory leaf by leaf, and of dictionaries one page, and the hashes of those that have a filter.
+/// A block is in memory leaf by leaf, and of dictionaries one page, and the hashes of those that have a filter. Columns with an
+/// index of tokens are there whole, with their dictionaries.
 package struct PartVerifier {
     /// With more entries than this, it is not checked that an unsorted dictionary's are unique.
     private static let entryLimit = 1 << 26
@@ -35,6 +36,7 @@ package struct PartVerifier {
     /// By dictionary that has a filter over it: the hash of each entry.
     private var entryHashes: [Int: [UInt64]] = [:]
     private var filters: [Filter] = []
+    private var tokens: TokenIndexCheck
     private var order: OrderCheck
     /// The values of the block that is being read, of columns that its order depends on.
     private var keys: [LeafKey: LeafValues] = [:]
@@ -63,6 +65,7 @@ package struct PartVerifier {
         self.part = part
         self.progress = progress
         table = part.table
+        tokens = TokenIndexCheck(part)
         order = OrderCheck(table: part.table)
     }
 
@@ -130,15 +133,29 @@ package struct PartVerifier {
         }
     }
 
-    /// Of tokens: whether they can be read. What they say is not compared with the rows.
+    /// Of tokens: whether they can be read.
     private mutating func readTokenIndexes() {
         for (number, index) in part.footer.tokenIndexes.enumerated() {
             do throws(PartError) {
-                progress(try part.checkTokenIndex(number))
+                progress(try part.readTokenIndex(number).pages.count + index.directory.storedLength)
             } catch {
-                let place = part.footer.blooms.count + number
-                report.add(PartDamage(.index(place), "tokens \(part.name(index.column))", error.reason))
+                addTokenDamage(number, error.reason)
             }
+        }
+    }
+
+    private mutating func addTokenDamage(_ number: Int, _ reason: String) {
+        let place = part.footer.blooms.count + number
+        guard !report.indexes.contains(place) else { return }
+        report.add(PartDamage(.index(place), "tokens \(part.name(part.footer.tokenIndexes[number].column))", reason))
+    }
+
+    private mutating func checkTokens(_ block: Int) {
+        for (number, index) in part.footer.tokenIndexes.enumerated()
+        where index.blocks.contains(block) && !report.indexes.contains(part.footer.blooms.count + number) {
+            // What cannot be read is damage of the block or of a dictionary, which are found on their own.
+            guard let isDenied = try? tokens.denies(number, block: block) else { continue }
+            if isDenied { addTokenDamage(number, "the index says no of a token that is there") }
         }
     }
 
@@ -261,7 +278,12 @@ package struct PartVerifier {
         for leaf in part.footer.leaves where !visited.contains(leaf.key) {
             _ = values(leaf.key, kinds: [leaf.kind], count: leaf.pages[block].count, block, group)
         }
-        if !report.blocks.contains(block) { checkOrder(block, rows) } else { order.forget() }
+        if !report.blocks.contains(block) {
+            checkOrder(block, rows)
+            checkTokens(block)
+        } else {
+            order.forget()
+        }
         progress(part.footer.leaves.reduce(0) { $0 + $1.pages[block].storedLength })
     }
 
