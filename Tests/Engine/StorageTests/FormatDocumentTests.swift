@@ -3,6 +3,7 @@ import Encoding
 import EngineFixtures
 import Files
 import Foundation
+import Indexing
 import TableSchema
 import Testing
 
@@ -126,17 +127,18 @@ struct FormatDocumentTests {
             return (offset + stored, values)
         }
 
-        /// Checks a directory of two blocks, and the checksums of its pages.
-        mutating func tokenIndex(kind: Int, _ pages: [UInt8], _ directory: Bytes) {
+        /// Checks a directory of some blocks, and the checksums of its pages.
+        mutating func tokenIndex(kind: Int, blocks: Int, _ pages: [UInt8], _ directory: Bytes) {
             var directory = directory
             var lengths: [Int] = []
             var checksums: [UInt64] = []
             if kind == 1 {
-                let bytes = (directory.varint() + directory.varint()) * 32
+                let bytes = (0..<blocks).reduce(0) { sum, _ in sum + directory.varint() } * 32
                 lengths = stride(from: 0, to: bytes, by: 4096).map { min(4096, bytes - $0) }
                 checksums = lengths.map { _ in directory.fixed(4) }
             } else {
-                #expect(directory.fixed(1) >= directory.fixed(1))
+                let (fingerprint, rest) = (directory.fixed(1), directory.fixed(1))
+                #expect(fingerprint >= rest)
                 for _ in 0..<directory.varint() {
                     _ = (directory.varint(), directory.varint())
                     lengths.append(directory.varint())
@@ -150,11 +152,43 @@ struct FormatDocumentTests {
             }
             #expect(at == pages.count)
             let stamped = directory.varint()
-            #expect(stamped == (kind == 2 ? 2 : 0))
+            #expect(stamped == blocks || stamped == 0)
             for _ in 0..<(2 * stamped) {
                 for _ in 0..<directory.varint() { _ = (directory.fixed(1), directory.varint()) }
             }
             #expect(directory.at == directory.all.count)
+        }
+
+        /// Dictionaries, leaves, attributes and bloom filters.
+        mutating func columns(blocks: Int) {
+            for _ in 0..<footer.varint() {
+                let entries = footer.varint()
+                #expect(footer.varint() <= 1)
+                let count = footer.varint()
+                #expect(pages(count) == entries)
+            }
+            for _ in 0..<footer.varint() {
+                for _ in 0..<5 { _ = footer.varint() }
+                _ = pages(blocks)
+                if footer.varint() == 1 {
+                    for _ in 0..<blocks { _ = (footer.zigzag(), footer.varint()) }
+                }
+            }
+            for _ in 0..<footer.varint() {
+                _ = footer.varint()
+                for _ in 0..<footer.varint() {
+                    let length = footer.varint()
+                    footer.at += length
+                    #expect(footer.varint() <= 8)
+                }
+                for _ in 0..<footer.varint() {
+                    for _ in 0..<footer.varint() { _ = footer.varint() }
+                }
+            }
+            for _ in 0..<footer.varint() {
+                _ = (footer.varint(), footer.varint())
+                _ = pages(1)
+            }
         }
 
         mutating func pages(_ count: Int) -> Int {
@@ -182,7 +216,39 @@ struct FormatDocumentTests {
         let rows = EveryTypeTable.rows(9000, &random, style)
         let path = try PartFixtures.write(BatchOfCells.make(rows, table), table, to: disk)[0].path
         let file = try #require(disk.bytes(of: path))
+        let times = rows.map { Int($0[0].integer) }
+        try walk(
+            file, table, partition: Int(NaiveOrder.start(of: rows[0][0].integer, unit: .month)), times: times,
+            blocks: [8192, 9000 - 8192], indexes: [[6, 2], [8, 1]])
+    }
 
+    @Test(arguments: ["v1", "v1-indexed"]) func `golden parts are what the text says, to the last byte`(
+        folder: String
+    ) throws {
+        let tables = try TestTables().catalog.tables + [EveryTypeTable.make(unit: .month), EveryIndexTable.definition]
+        let path = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Golden/parts/\(folder)")
+        let names = try FileManager.default.contentsOfDirectory(atPath: path.path).filter { $0.hasSuffix(".vp") }
+        #expect(names.count >= 4)
+        for name in names {
+            let table = try #require(tables.first { $0.name + ".vp" == name })
+            let file = try PosixFileSystem().open(path.path + "/" + name, .read)
+            let place = try #require(table.columns.firstIndex { $0.id == table.partitionColumn })
+            let part = try Part(file, table: table)
+            let times = try part.naiveRows().map { Int($0[place].integer) }
+            try walk(
+                [UInt8](Data(contentsOf: path.appending(path: name))), table,
+                partition: Int(NaiveOrder.start(of: Int64(times[0]), unit: table.partitionUnit)), times: times,
+                blocks: stride(from: 0, to: times.count, by: 8192).map { min(8192, times.count - $0) },
+                indexes: part.footer.tokenIndexes.map { [Int($0.column), Int($0.kind.rawValue)] },
+                fingerprint: part.fingerprint)
+        }
+    }
+
+    /// - Parameter indexes: by index of tokens: its column and its kind.
+    private func walk(
+        _ file: [UInt8], _ table: TableDefinition, partition: Int, times: [Int], blocks: [Int], indexes: [[Int]],
+        fingerprint: UInt64? = nil
+    ) throws {
         var trailer = Bytes(all: file, at: file.count - 32)
         let offset = Int(trailer.fixed(8))
         let rawLength = Int(trailer.fixed(4))
@@ -191,54 +257,32 @@ struct FormatDocumentTests {
         #expect(Array(file[(file.count - 8)...]) == Array("VARVEP01".utf8))
         let stored = Array(file[offset..<(file.count - 32)])
         #expect(XXH3.hash(stored) == checksum)
-        let raw = try PartFixtures.open(path, table, on: disk).footer.encoded()
+        let disk = SimulatedFileSystem(seed: 1)
+        try disk.open("/part.vp", .create).append(file)
+        let raw = try PartFixtures.open("/part.vp", table, on: disk).footer.encoded()
         #expect(raw.count == rawLength && (compression != 0 || raw == stored))
 
         var walk = Walk(footer: Bytes(all: raw, at: 0), file: file)
-        #expect(walk.footer.varint() == Int(table.id.number) && walk.footer.fixed(8) == table.fingerprint)
-        #expect(walk.footer.zigzag() == Int(NaiveOrder.start(of: rows[0][0].integer, unit: .month)))
-        #expect(walk.footer.zigzag() == rows.map { Int($0[0].integer) }.min())
-        #expect(walk.footer.zigzag() == rows.map { Int($0[0].integer) }.max())
-        #expect(walk.footer.varint() == 1 && walk.footer.varint() == 2)
-        #expect(walk.footer.varint() == 8192 && walk.footer.varint() == 9000 - 8192)
-        for _ in 0..<walk.footer.varint() {
-            let entries = walk.footer.varint()
-            #expect(walk.footer.varint() <= 1)
-            let pages = walk.footer.varint()
-            #expect(walk.pages(pages) == entries)
-        }
-        for _ in 0..<walk.footer.varint() {
-            for _ in 0..<5 { _ = walk.footer.varint() }
-            _ = walk.pages(2)
-            if walk.footer.varint() == 1 {
-                for _ in 0..<2 { _ = (walk.footer.zigzag(), walk.footer.varint()) }
-            }
-        }
-        for _ in 0..<walk.footer.varint() {
-            _ = walk.footer.varint()
-            for _ in 0..<walk.footer.varint() {
-                let length = walk.footer.varint()
-                walk.footer.at += length
-                #expect(walk.footer.varint() <= 8)
-            }
-            for _ in 0..<walk.footer.varint() {
-                for _ in 0..<walk.footer.varint() { _ = walk.footer.varint() }
-            }
-        }
-        for _ in 0..<walk.footer.varint() {
-            _ = (walk.footer.varint(), walk.footer.varint())
-            _ = walk.pages(1)
-        }
-        #expect(walk.footer.varint() == 2)
-        for (column, kind) in [(6, 2), (8, 1)] {
-            #expect(walk.footer.varint() == column && walk.footer.varint() == kind)
-            #expect(walk.footer.varint() == 0 && walk.footer.varint() == 2)
+        #expect(
+            walk.footer.varint() == Int(table.id.number) && walk.footer.fixed(8) == fingerprint ?? table.fingerprint)
+        #expect(walk.footer.zigzag() == partition)
+        #expect(walk.footer.zigzag() == times.min() && walk.footer.zigzag() == times.max())
+        #expect(walk.footer.varint() == 1 && walk.footer.varint() == blocks.count)
+        for rows in blocks { #expect(walk.footer.varint() == rows) }
+        walk.columns(blocks: blocks.count)
+        // A footer without indexes of tokens ends here.
+        if !indexes.isEmpty { #expect(walk.footer.varint() == indexes.count) }
+        for index in indexes {
+            #expect(walk.footer.varint() == index[0] && walk.footer.varint() == index[1])
+            #expect(walk.footer.varint() == 0 && walk.footer.varint() == blocks.count)
             let pages = walk.footer.zigzag()
             // The pages stand right before the directory.
             let directory = walk.footer.zigzag()
             walk.stretches.append(pages..<directory)
             let end = walk.page(at: directory).end
-            walk.tokenIndex(kind: kind, Array(file[pages..<directory]), Bytes(all: Array(file[directory..<end]), at: 0))
+            walk.tokenIndex(
+                kind: index[1], blocks: blocks.count, Array(file[pages..<directory]),
+                Bytes(all: Array(file[directory..<end]), at: 0))
         }
         #expect(walk.footer.at == raw.count && walk.checksumFaults == 0)
         // The pages fill the file from its header to its footer, without gaps.
