@@ -20,6 +20,8 @@ internal import Files
 struct Catalog: ~Copyable {
     /// A log that has grown to this size is replaced by one that holds its state alone.
     private static let rewriteLength: Int64 = 4 << 20
+    /// Of so many tables of tenants each record says how far they were flushed.
+    private static let repeatedPositions = 64
 
     private let directory: String
     private let fileSystem: any FileSystem
@@ -43,7 +45,13 @@ struct Catalog: ~Copyable {
     ) throws(StorageError) {
         var found = try CatalogRecovery.load(directory, fileSystem)
         if let loss = found.loss { mend(&found.state, loss) }
-        let next = found.number + 1
+        var next = found.number + 1
+        if let loss = found.loss, !loss.isTornOnly {
+            // There is no log that could stand in for the first record of the new one. In a new directory it has the number 0.
+            let copy = found.number == 0 ? 0 : next
+            try Self.begin(copy, found.state, directory, fileSystem).file.close()
+            next = copy + 1
+        }
         let log = try Self.begin(next, found.state, directory, fileSystem)
         self.directory = directory
         self.fileSystem = fileSystem
@@ -67,14 +75,17 @@ struct Catalog: ~Copyable {
         var next = state
         if let contradiction = next.apply(edit) { preconditionFailure(contradiction) }
         mayHoldFailedEdit = false
-        if isBroken { try startNewLog() }
-        let record = CatalogLog.record(edit, nextPart: next.nextPart)
+        if isBroken { try startNewLog(copies: 2) }
+        // What was flushed before is said again while it is short, so that damage of one record costs none of that.
+        var repeated = edit
+        if next.flushed.count <= Self.repeatedPositions { repeated.flushed = next.flushed }
+        let record = CatalogLog.record(repeated, nextPart: next.nextPart)
         do throws(FileError) {
             try file.append(record)
             try file.sync()
         } catch {
             // What the log holds behind the last good record is unknown: it is written anew, now or before the next edit.
-            do throws(StorageError) { try startNewLog() } catch { mayHoldFailedEdit = true }
+            do throws(StorageError) { try startNewLog(copies: 2) } catch { mayHoldFailedEdit = true }
             throw .file(error)
         }
         state = next
@@ -90,10 +101,15 @@ struct Catalog: ~Copyable {
     }
 
     /// Goes on in a new log. If that fails, the new log may be the current one all the same, so the old one takes no more edits.
-    private mutating func startNewLog() throws(StorageError) {
+    ///
+    /// - Parameter copies: two if the old log may hold an edit that is not part of the state, so that it cannot stand in.
+    private mutating func startNewLog(copies: Int = 1) throws(StorageError) {
         isBroken = true
-        number += 1
-        (file, length) = try Self.begin(number, state, directory, fileSystem)
+        for _ in 0..<copies {
+            number += 1
+            file.close()
+            (file, length) = try Self.begin(number, state, directory, fileSystem)
+        }
         stateLength = length
         isBroken = false
         removeOldLogs()

@@ -110,7 +110,10 @@ enum CatalogRecovery {
         for file in files {
             guard state.parts[file.id] == nil, !loss.removed.contains(file.id) else { continue }
             do throws(StorageError) {
-                state.parts[file.id] = try file.record(tables, fileSystem)
+                let record = try file.record(tables, fileSystem)
+                // What is served is on the disk (invariant 3), and nothing says yet that this file is.
+                try sync(file.path, fileSystem)
+                state.parts[file.id] = record
                 adopted += 1
             } catch {
                 let place = try? quarantine.move(file.path, reason: "no record names it; \(error)")
@@ -123,6 +126,19 @@ enum CatalogRecovery {
             let reason =
                 "records were lost: \(adopted) parts were found by their files, \(gone.count) have none any more"
             damage.note(Damage(.catalog, directory, reason))
+        }
+    }
+}
+
+extension CatalogRecovery {
+    private static func sync(_ path: String, _ fileSystem: any FileSystem) throws(StorageError) {
+        do throws(FileError) {
+            let file = try fileSystem.open(path, .read)
+            defer { file.close() }
+            try file.sync()
+            try fileSystem.syncDirectory(String(path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex)))
+        } catch {
+            throw .file(error)
         }
     }
 }

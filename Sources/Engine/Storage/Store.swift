@@ -61,8 +61,12 @@ package final class Store: Sendable {
             handle.checkFile()
             visible[TenantTable(tenant: record.tenant, table: record.table), default: []].append(handle)
         }
-        // By number, so that parts of a table that only a newer Varve knows are kept too.
-        let named = Set(catalog.state.parts.keys.map { "\($0.number).vp" })
+        // Parts of a table that only a newer Varve knows are kept by their numbers.
+        var named = Set<String>()
+        for record in catalog.state.parts.values {
+            let path = tables.table(id: record.table).map { Self.path(record, $0, directory) }
+            named.insert(path ?? "\(record.id.number).vp")
+        }
         // What a torn log added may be garbage, or, if the log was damaged at its end, the only place where rows are.
         let quarantine = catalog.wasTorn ? Quarantine(directory: directory, fileSystem: fileSystem) : nil
         contents = Mutex(Contents(catalog: catalog))
@@ -81,7 +85,7 @@ package final class Store: Sendable {
             switch entry.kind {
             case .directory: removeGarbage(in: path, keeping: named, quarantine, fileSystem, depth: depth + 1)
             case .file:
-                guard entry.name.hasSuffix(".vp"), !named.contains(entry.name) else { continue }
+                guard entry.name.hasSuffix(".vp"), !named.contains(entry.name), !named.contains(path) else { continue }
                 if let quarantine {
                     _ = try? quarantine.move(path, reason: "the catalog ends in a torn record, and no record names it")
                 } else {

@@ -108,7 +108,7 @@ struct CatalogTests {
             let hit = ends.firstIndex { at < $0 } ?? 0
             #expect(state.parts[PartID(number: 9)] != nil, "byte \(at)")
             #expect((state.parts[PartID(number: 1)] != nil) == (hit == 2), "byte \(at)")
-            #expect(state.flushed[Self.key("a")] == (hit == 3 ? 5 : 9), "byte \(at)")
+            #expect(state.flushed[Self.key("a")] == 9, "byte \(at)")
             #expect(state.nextPart == states[4].nextPart)
             let isDamaged = !(12..<16).contains(at)
             #expect(losses == (isDamaged ? 1 : 0), "byte \(at)")

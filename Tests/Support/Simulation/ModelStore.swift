@@ -6,6 +6,8 @@ import EngineFixtures
 /// While the engine lives, `present` is exactly what it shows. Where a crash or a fault leaves it open what has become of a row (it
 /// was refused in a life that has ended, or its partition was being dropped), the next look decides, and from then on it is so.
 package struct ModelStore {
+    /// Whether a comparison found a row more than once.
+    private(set) var hasRepeats = false
     static let tenants: [TenantID] = [.default, TenantID("other") ?? .default]
 
     private(set) var present: Set<SentRow> = []
@@ -51,7 +53,10 @@ package struct ModelStore {
     ///
     /// - Parameter droppedRows: retention has run, or was interrupted: rows that have lived may be gone.
     mutating func compare(_ found: [SentRow: Int], droppedRows: Bool) -> String? {
-        if let row = found.first(where: { $0.value > 1 }) { return "\(row.key) is there \(row.value) times" }
+        if let row = found.first(where: { $0.value > 1 }) {
+            hasRepeats = true
+            return "\(row.key) is there \(row.value) times"
+        }
         for row in present where found[row] == nil && !(droppedRows && isExpired(row)) {
             return "\(row) was acknowledged, or shown, and is gone"
         }
