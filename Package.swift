@@ -102,9 +102,10 @@ let package = Package(
             "Engine", "Ingest", .kernel,
             imports: ["Core", "Columns", "Files", "Parts", "Storage", "TableSchema"]),
 
+        module("Engine", "Rollups", .kernel, imports: ["Core", "Columns", "TableSchema"]),
         module(
             "Engine", "Maintenance", .kernel,
-            imports: ["Core", "Columns", "Files", "Parts", "Settings", "Storage", "TableSchema"]),
+            imports: ["Core", "Columns", "Files", "Parts", "Rollups", "Settings", "Storage", "TableSchema"]),
 
         module(
             "Engine", "Offline", .kernel,
@@ -249,6 +250,12 @@ let package = Package(
             imports: ["Columns", "Core", "EngineFixtures", "OTLP", "TableSchema", "Telemetry"]),
         tests("Signals", "Telemetry", imports: ["Columns", "Core", "EngineFixtures", "Telemetry"]),
         tests("Signals", "OTLP", imports: ["Columns", "Core", "EngineFixtures", "OTLP", "TableSchema", "Telemetry"]),
+        tests(
+            "Engine", "Rollups",
+            imports: [
+                "Columns", "Core", "EngineFixtures", "Files", "Maintenance", "Parts", "Rollups", "Storage",
+                "TableSchema", "Telemetry",
+            ]),
         tests(
             "Engine", "Maintenance",
             imports: ["Columns", "Core", "Files", "Indexing", "Maintenance", "Parts", "Storage", "TableSchema"]),

@@ -79,9 +79,10 @@ AS SELECT
 FROM otel_traces
 GROUP BY bucket, service_name, span_name, span_kind;
 
--- Which service calls which, per hour: spans whose parent belongs to another service.
+-- Which service calls which, per hour: spans whose parent belongs to another service. An hour is made as a whole, and made again
+-- after late spans: a partition of a day is soon written anew.
 CREATE MATERIALIZED VIEW otel_service_dependencies_1h
-    PARTITION BY toStartOfMonth(bucket)
+    PARTITION BY toStartOfDay(bucket)
     ORDER BY (parent_service, child_service, bucket)
     TTL bucket + INTERVAL 1 YEAR
 AS SELECT

@@ -15,6 +15,8 @@ package final class WorkTimes: Sendable {
         case index
         /// Merging parts, all of it.
         case merge
+        /// Making views' rows of parts, and writing them; not merging them.
+        case rollup
     }
 
     /// Nanoseconds, by kind.

@@ -6,8 +6,8 @@
 /// Folding a column of the target, by the function of its aggregate:
 /// - `count` and `sum` add (integers wrap); `min` and `max` compare. Where the condition of a `min` met no row the column
 ///   holds the greatest value of its type (`max`: the least), so an empty piece never changes a fold. NaN is passed over.
-/// - `argMin` takes the value of the piece whose `key` column is less, on a tie of the piece that comes first: all columns
-///   with one `key` come from one row.
+/// - `argMin` takes the value of the piece whose `key` column is less, on a tie the lesser value, so that the order of pieces makes
+///   no difference. Where no row was met the column is empty.
 /// - `counterIncrease` and `counterResets` put the pieces in order of time; see `CounterSegment`.
 /// - `exponentialHistogram` and `groupUniqArray` merge states.
 package struct RollupDefinition: Hashable, Sendable {

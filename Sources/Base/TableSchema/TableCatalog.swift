@@ -39,6 +39,10 @@ package struct TableCatalog: Hashable, Sendable {
     }
 
     /// The rollups that are folded from the rows of `table`.
+    /// The view whose rows the table has.
+    package func rollup(_ view: TableID) -> RollupDefinition? { rollups.first { $0.target.id == view } }
+
+    /// Views of a table.
     package func rollups(of table: TableID) -> [RollupDefinition] {
         rollups.filter { $0.source == table }
     }

@@ -106,6 +106,25 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
         return memtable.snapshot({ store.parts(key, in: range) }, table: table)
     }
 
+    /// A tenant's rows that may lie in `range` and are not in a view, and the view's rows, at one moment: together, all rows.
+    ///
+    /// - Parameter viewRange: of the view's partition column.
+    package func snapshot(
+        _ tenant: TenantID, in range: TimeRange, view: TableDefinition, viewRange: TimeRange
+    ) -> (pending: TableSnapshot, view: TableSnapshot) {
+        let key = TenantTable(tenant: tenant, table: table.id)
+        var rolledUp: [PartHandle] = []
+        func parts() -> [PartHandle] {
+            let parts = store.parts(key, in: range, view: view.id, viewRange: viewRange)
+            rolledUp = parts.view
+            return parts.pending
+        }
+        let memtable = memtables.withLock { $0[tenant] }
+        let pending =
+            memtable?.snapshot(parts, table: table) ?? TableSnapshot(table: table, memory: [], parts: parts())
+        return (pending, TableSnapshot(table: view, memory: [], parts: rolledUp))
+    }
+
     /// By tenant, so that what happens to a disk is the same in every run.
     private var all: [Memtable<Builder>] {
         memtables.withLock { $0.values.sorted { $0.key < $1.key } }

@@ -9,6 +9,8 @@ struct Gather {
     let sources: [MergeSource]
     /// The attributes that are spilled in this block: as a source, they have the number after the last one.
     var spilled: StringColumn?
+    /// Of a view: how the rows become fewer.
+    var fold: BlockFold?
 
     init(_ sources: [MergeSource]) { self.sources = sources }
 
@@ -48,37 +50,67 @@ struct Gather {
     func move(
         _ leaf: MergedLeaf, _ pieces: [Piece], counts: [Int], to stream: inout PartStream
     ) throws(MergeFailure) {
+        let values = try self.values(of: leaf, pieces, counts: counts)
+        stream.append(try fold(gathered(leaf, pieces, values), leaf, pieces), to: leaf.number)
+    }
+
+    /// By source: the values of those that pieces are of.
+    private func values(
+        of leaf: MergedLeaf, _ pieces: [Piece], counts: [Int]
+    ) throws(MergeFailure) -> [LeafValues?] {
         var values: [LeafValues?] = Array(repeating: nil, count: sources.count + 1)
         var isUsed = [Bool](repeating: false, count: sources.count + 1)
         for piece in pieces { isUsed[piece.source] = true }
         for (number, source) in sources.enumerated() where isUsed[number] {
             guard let key = leaf.keys[source.input] else { continue }
-            values[number] = try source.values(of: key, kinds: leaf.kinds, count: counts[number])
+            // A fold may want the leaf again.
+            values[number] =
+                fold == nil
+                ? try source.values(of: key, kinds: leaf.kinds, count: counts[number])
+                : try source.lastingValues(of: key, kinds: leaf.kinds, count: counts[number])
         }
+        return values
+    }
+
+    /// The values of a leaf of integers.
+    func integers(_ leaf: MergedLeaf, _ pieces: [Piece]) throws(MergeFailure) -> [Int64] {
+        let values = try self.values(of: leaf, pieces, counts: sources.map(\.rowCount))
+        return Self.concatenated(
+            pieces, pieces.reduce(0) { $0 + $1.count }, zero: 0, values.map(\.?.integers))
+    }
+
+    private func fold(
+        _ values: GatheredValues, _ leaf: MergedLeaf, _ pieces: [Piece]
+    ) throws(MergeFailure) -> GatheredValues {
+        guard let fold else { return values }
+        return try fold.fold(values) { (key) throws(MergeFailure) in try integers(key, pieces) }
+    }
+
+    private func gathered(
+        _ leaf: MergedLeaf, _ pieces: [Piece], _ values: [LeafValues?]
+    ) throws(MergeFailure) -> GatheredValues {
         let total = pieces.reduce(0) { $0 + $1.count }
         switch leaf.kind {
         case .integers, .listedIntegers:
-            stream.append(
-                integers: Self.concatenated(pieces, total, zero: 0, values.map(\.?.integers)), to: leaf.number)
+            return .integers(Self.concatenated(pieces, total, zero: 0, values.map(\.?.integers)))
         case .floats:
-            stream.append(floats: Self.concatenated(pieces, total, zero: 0, values.map(\.?.floats)), to: leaf.number)
+            return .floats(Self.concatenated(pieces, total, zero: 0, values.map(\.?.floats)))
         case .fixed8, .fixed16, .related8, .listed16:
             let width = leaf.kind == .fixed16 || leaf.kind == .listed16 ? 16 : 8
-            let bytes = Self.concatenated(pieces, total, width: width, zero: 0, values.map { $0?.fixed?.bytes })
-            stream.append(fixed: bytes, width: width, to: leaf.number)
-        case .codes:
-            stream.append(naturals: codes(leaf, pieces, total, values), to: leaf.number)
+            return .fixed(
+                Self.concatenated(pieces, total, width: width, zero: 0, values.map { $0?.fixed?.bytes }), width: width)
+        case .codes: return .codes(codes(leaf, pieces, total, values))
         case .strings:
             let (lengths, bytes) = try strings(leaf, pieces, total, values)
-            stream.append(strings: lengths, bytes, to: leaf.number)
+            return .strings(lengths, bytes)
         case .integerRows:
             let (lengths, inner, items) = Self.lists(pieces, values)
             let arrays = values.map { $0?.arrays?.elements.integers }
-            stream.append(integerRows: lengths, Self.concatenated(inner, items, zero: 0, arrays), to: leaf.number)
+            return .integerRows(lengths, Self.concatenated(inner, items, zero: 0, arrays))
         case .floatRows:
             let (lengths, inner, items) = Self.lists(pieces, values)
             let arrays = values.map { $0?.arrays?.elements.floats }
-            stream.append(floatRows: lengths, Self.concatenated(inner, items, zero: 0, arrays), to: leaf.number)
+            return .floatRows(lengths, Self.concatenated(inner, items, zero: 0, arrays))
         case .naturals: preconditionFailure("lengths and shapes are moved with their columns")
         }
     }
@@ -221,6 +253,32 @@ struct Gather {
             }
         }
         return (lengths, bytes)
+    }
+}
+
+/// A leaf's values of the rows of an output block.
+enum GatheredValues {
+    case integers([Int64])
+    case floats([Double])
+    case fixed([UInt8], width: Int)
+    case codes([UInt32])
+    /// The lengths of texts, and their bytes.
+    case strings([UInt32], [UInt8])
+    case integerRows([UInt32], [Int64])
+    case floatRows([UInt32], [Double])
+}
+
+extension PartStream {
+    fileprivate mutating func append(_ values: GatheredValues, to leaf: Int) {
+        switch values {
+        case .integers(let values): append(integers: values, to: leaf)
+        case .floats(let values): append(floats: values, to: leaf)
+        case .fixed(let bytes, let width): append(fixed: bytes, width: width, to: leaf)
+        case .codes(let codes): append(naturals: codes, to: leaf)
+        case .strings(let lengths, let bytes): append(strings: lengths, bytes, to: leaf)
+        case .integerRows(let lengths, let values): append(integerRows: lengths, values, to: leaf)
+        case .floatRows(let lengths, let values): append(floatRows: lengths, values, to: leaf)
+        }
     }
 }
 

@@ -26,6 +26,10 @@ package struct MaintenanceStatistics: Sendable {
     package let running = Gauge()
     /// Bytes of parts that are to be merged, as was last seen.
     package let pendingBytes = Gauge()
+    /// Rows of sources that were folded into views.
+    package let rolledUpRows = Counter()
+    /// Rows that are still to be folded into views, as was last seen: those of hours that have not settled are not counted.
+    package let pendingRollupRows = Gauge()
     package let droppedPartitions = Counter()
     package let droppedBytes = Counter()
 
@@ -54,6 +58,7 @@ package struct MaintenanceStatistics: Sendable {
 /// Something that maintenance did, for the server's log.
 package enum MaintenanceEvent: Sendable {
     case merged(MergePlan, MergeOutcome, Duration)
+    case rolledUp(RollupPlan, RollupOutcome, Duration)
     case dropped(RetentionPlan)
     /// A part was written anew without its damaged blocks.
     case mended(PartMending)
@@ -62,12 +67,15 @@ package enum MaintenanceEvent: Sendable {
 /// What went wrong in maintenance; it is tried again later.
 package enum MaintenanceError: Error, Sendable, CustomStringConvertible {
     case merge(PartitionKey, MergeError)
+    case rollup(TenantTable, MergeError)
     case retention(StorageError)
 
     package var description: String {
         switch self {
         case .merge(let partition, let error):
             "parts of table \(partition.table.number) of tenant \(partition.tenant) were not merged: \(error)"
+        case .rollup(let source, let error):
+            "parts of table \(source.table.number) of tenant \(source.tenant) were not rolled up: \(error)"
         case .retention(let error): "old parts were not dropped: \(error)"
         }
     }
@@ -75,9 +83,10 @@ package enum MaintenanceError: Error, Sendable, CustomStringConvertible {
     /// Whether a write found no space.
     package var isOutOfSpace: Bool {
         switch self {
-        case .merge(_, .file(let error)): error.isOutOfSpace
-        case .merge(_, .storage(let error)), .retention(let error): error.isOutOfSpace
-        case .merge: false
+        case .merge(_, .file(let error)), .rollup(_, .file(let error)): error.isOutOfSpace
+        case .merge(_, .storage(let error)), .rollup(_, .storage(let error)), .retention(let error):
+            error.isOutOfSpace
+        case .merge, .rollup: false
         }
     }
 }

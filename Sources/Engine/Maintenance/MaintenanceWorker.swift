@@ -4,7 +4,7 @@ package import Storage
 private import Synchronization
 internal import TableSchema
 
-/// The threads that merge parts and drop what is too old: a merge each, at a low priority.
+/// The threads that merge parts and drop what is too old, a merge each, and the one that brings views up to date: at a low priority.
 ///
 /// A merge that failed is not tried again for a while, longer each time. A part with damaged blocks is written anew without
 /// them, once they are in `quarantine/`, and merged then; one of which no block would be left, or that cannot be read for another
@@ -15,6 +15,8 @@ package final class MaintenanceWorker: Sendable {
         package var merge: MergePolicy? = MergePolicy()
         /// Nil: nothing is dropped.
         package var retention: RetentionPolicy? = RetentionPolicy()
+        /// Nil: views are not brought up to date.
+        package var rollup: RollupPolicy? = RollupPolicy()
         package var limits = MergeExecutor.Limits()
         /// Merges at a time, at most.
         package var threads = 1
@@ -41,6 +43,11 @@ package final class MaintenanceWorker: Sendable {
         var known: Set<PartID> = []
         /// When a part was last added by a flush.
         var written: [PartitionKey: Timestamp] = [:]
+        /// The same for views with a join, with the time since when parts have waited.
+        var settling: [PartitionKey: (last: Timestamp, first: Timestamp)] = [:]
+        var knownToRollups: Set<PartID> = []
+        /// Tables whose rollup failed.
+        var rollupFailures: [TenantTable: Failure] = [:]
         var failures: [PartitionKey: Failure] = [:]
         var unusable: Set<PartID> = []
         /// Inputs of merges that are under way: nobody else may touch them.
@@ -62,6 +69,7 @@ package final class MaintenanceWorker: Sendable {
 
     private let store: Store
     private let executor: MergeExecutor
+    private let rollups: RollupExecutor
     private let policy: Policy
     private let clock: @Sendable () -> Timestamp
     private let report: @Sendable (MaintenanceError) -> Void
@@ -82,19 +90,28 @@ package final class MaintenanceWorker: Sendable {
         self.report = report
         self.progress = progress
         executor = MergeExecutor(store, limits: policy.limits)
+        rollups = RollupExecutor(store, policy: policy.rollup ?? RollupPolicy())
         statistics = MaintenanceStatistics(store.tables)
     }
 
     /// Starts the threads; `stop` ends them.
     package func start() -> [WorkerThread] {
-        (0..<max(1, policy.threads)).map { _ in
-            WorkerThread { [self] in
-                WorkerThread.lowerPriority()
-                while !isStopped.load(ordering: .relaxed) {
-                    // After a merge there may be another.
-                    if runOnce(now: clock()) { continue }
-                    _ = isClosing.wait(timeout: policy.pause) { $0 ? true : nil }
-                }
+        var threads = (0..<max(1, policy.threads)).map { _ in
+            thread(pause: policy.pause) { [self] in runOnce(now: clock()) }
+        }
+        if let rollup = policy.rollup {
+            threads.append(thread(pause: rollup.pause) { [self] in rollUpOnce(now: clock()) })
+        }
+        return threads
+    }
+
+    /// - Parameter work: answers whether there may be more to do.
+    private func thread(pause: Duration, _ work: @escaping @Sendable () -> Bool) -> WorkerThread {
+        WorkerThread { [self] in
+            WorkerThread.lowerPriority()
+            while !isStopped.load(ordering: .relaxed) {
+                if work() { continue }
+                _ = isClosing.wait(timeout: pause) { $0 ? true : nil }
             }
         }
     }
@@ -202,6 +219,71 @@ package final class MaintenanceWorker: Sendable {
         return carryOut(Job(plan: plan, limits: suspect.limits), now)
     }
 
+    // MARK: Views
+
+    /// Folds parts into views once if there are any that can be.
+    ///
+    /// - Returns: whether there may be more to do.
+    package func rollUpOnce(now: Timestamp) -> Bool {
+        guard let policy = policy.rollup else { return false }
+        let plan = memory.withLock { memory in
+            let plan = nextRollup(&memory, now, policy)
+            if let plan { memory.merging.formUnion(plan.held.map(\.id)) }
+            return plan
+        }
+        guard let plan else { return false }
+        defer { memory.withLock { $0.merging.subtract(plan.held.map(\.id)) } }
+        let begin = ContinuousClock.now
+        do throws(MergeError) {
+            let outcome = try store.times.measure(.rollup) { () throws(MergeError) in
+                try rollups.run(plan) { isStopped.load(ordering: .relaxed) }
+            }
+            statistics.rolledUpRows.add(outcome.rows)
+            memory.withLock { $0.rollupFailures[plan.source] = nil }
+            progress(.rolledUp(plan, outcome, ContinuousClock.now - begin))
+            return true
+        } catch {
+            if case .cancelled = error { return false }
+            if mend(error, of: plan.parts) { return true }
+            memory.withLock { memory in
+                memory.unusable.formUnion(error.culprits)
+                memory.rollupFailures[plan.source] = failure(memory.rollupFailures[plan.source], now)
+            }
+            statistics.failures.add()
+            report(.rollup(plan.source, error))
+            return false
+        }
+    }
+
+    private func nextRollup(_ memory: inout Memory, _ now: Timestamp, _ policy: RollupPolicy) -> RollupPlan? {
+        let parts = records
+        let rolledUp = store.rolledUp
+        noteSettling(parts, &memory, now, policy)
+        let aside = Set(store.allParts.values.joined().lazy.filter(\.isSetAside).map(\.record.id)).union(
+            memory.unusable)
+        let usable = parts.filter { !aside.contains($0.id) }
+        let plans =
+            RollupPlanner.plan(
+                parts: usable.filter { [merging = memory.merging] in !merging.contains($0.id) }, rolledUp: rolledUp,
+                tables: store.tables, policy: policy)
+            + RollupPlanner.joinPlans(
+                parts: usable, rolledUp: rolledUp, tables: store.tables, now: now, written: memory.settling,
+                policy: policy
+            ).filter { [merging = memory.merging] in $0.held.allSatisfy { !merging.contains($0.id) } }
+        statistics.pendingRollupRows.set(plans.reduce(0) { $1.parts.reduce($0) { $0 + $1.rowCount } })
+        return plans.first { plan in memory.rollupFailures[plan.source].map { $0.until <= now } ?? true }
+    }
+
+    /// Notes which partitions were written to, for views with a join.
+    private func noteSettling(_ parts: [PartRecord], _ memory: inout Memory, _ now: Timestamp, _ policy: RollupPolicy) {
+        for part in parts where part.level == 0 && !memory.knownToRollups.contains(part.id) {
+            let first = memory.settling[PartitionKey(part)]?.first ?? now
+            memory.settling[PartitionKey(part)] = (now, first)
+        }
+        memory.knownToRollups = Set(parts.lazy.filter { $0.level == 0 }.map(\.id))
+        memory.settling = memory.settling.filter { now < $0.value.last.advanced(by: policy.quietTime) }
+    }
+
     // MARK: Merges
 
     private func nextMerge(_ memory: inout Memory, _ now: Timestamp) -> Job? {
@@ -213,8 +295,10 @@ package final class MaintenanceWorker: Sendable {
         let merging = memory.merging
         let usable = parts.filter { !unusable.contains($0.id) && !merging.contains($0.id) }
         let busy = Set(memory.written.keys)
+        let rolledUp = store.rolledUp
         let plans = store.tables.tables.flatMap { table in
-            MergePlanner.plan(parts: usable, table: table, now: now, busy: busy, policy: policy)
+            MergePlanner.plan(
+                parts: usable, table: table, now: now, busy: busy, rolledUp: rolledUp, policy: policy)
         }
         statistics.pendingBytes.set(Int(plans.reduce(0) { $0 + $1.byteCount }))
         let failures = memory.failures
@@ -286,10 +370,15 @@ package final class MaintenanceWorker: Sendable {
         statistics.failures.add()
         memory.withLock { memory in
             memory.unusable.formUnion(error.culprits)
-            let count = (memory.failures[partition]?.count ?? 0) + 1
-            let delay = min(policy.longestDelay, policy.firstDelay << min(count - 1, 20))
-            memory.failures[partition] = Failure(count: count, until: now.advanced(by: delay))
+            memory.failures[partition] = failure(memory.failures[partition], now)
         }
         report(.merge(partition, error))
+    }
+
+    /// One more failure.
+    private func failure(_ last: Failure?, _ now: Timestamp) -> Failure {
+        let count = (last?.count ?? 0) + 1
+        let delay = min(policy.longestDelay, policy.firstDelay << min(count - 1, 20))
+        return Failure(count: count, until: now.advanced(by: delay))
     }
 }

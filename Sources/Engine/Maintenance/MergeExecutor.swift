@@ -14,6 +14,8 @@ package struct MergeOutcome: Hashable, Sendable {
     package var copiedRows: Int
     /// Rows that had lived.
     package var droppedRows: Int
+    /// Of a view: rows that became one with another.
+    package var foldedRows: Int
     /// The most memory that rows, dictionaries' maps and encoded pages took, in bytes.
     package var memory: Int
 
@@ -62,6 +64,11 @@ package struct MergeExecutor: Sendable {
     ) throws(MergeError) -> MergeOutcome {
         precondition(!plan.inputs.isEmpty, "a merge has inputs")
         guard let table = store.tables.table(id: plan.partition.table) else { preconditionFailure("no such table") }
+        let rolledUp = store.rolledUp
+        let views = rolledUp[plan.inputs[0].id] ?? ViewSet()
+        var plan = plan
+        // Of rows that are in a view and others there would be one part that is neither.
+        plan.inputs.removeAll { (rolledUp[$0.id] ?? ViewSet()) != views }
         let (records, parts) = try open(plan, table)
         try checkSpace(records)
         var tally = Tally()
@@ -78,20 +85,23 @@ package struct MergeExecutor: Sendable {
         } catch {
             throw Self.error(error, records)
         }
-        let expected = records.reduce(0) { $0 + $1.rowCount } - tally.dropped
+        let expected = records.reduce(0) { $0 + $1.rowCount } - tally.dropped - tally.folded
         guard (output?.rowCount ?? 0) == expected else {
             if let output { store.discard([output]) }
             throw .rowsDiffer(expected: expected, written: output?.rowCount ?? 0)
         }
         // If the catalog fails, `commit` removes the output, unless the record may be on the disk all the same.
         do throws(StorageError) {
-            try store.commit(CatalogEdit(added: output.map { [$0] } ?? [], removed: records.map(\.id)))
+            try store.commit(
+                CatalogEdit(
+                    added: output.map { [$0] } ?? [], removed: records.map(\.id),
+                    rolledUp: output.map { [$0.id: views] } ?? [:]))
         } catch {
             throw .storage(error)
         }
         return MergeOutcome(
             inputs: records, output: output, copiedRows: tally.copied, droppedRows: tally.dropped,
-            memory: tally.memory)
+            foldedRows: tally.folded, memory: tally.memory)
     }
 
     /// How many rows of a part have lived.
@@ -116,6 +126,7 @@ package struct MergeExecutor: Sendable {
     private struct Tally {
         var copied = 0
         var dropped = 0
+        var folded = 0
         var memory = 0
     }
 
@@ -126,6 +137,7 @@ package struct MergeExecutor: Sendable {
         case .body(.notInOrder(let input)): .notInOrder(records[input].id)
         case .body(.unreadable): .tooLarge(records.map(\.id))
         case .body(.file(let error)): .file(error)
+        case .body(.corruptState): .unfoldable(records.map(\.id))
         case .body(.cancelled): .cancelled
         case .body(.empty): .rowsDiffer(expected: records.reduce(0) { $0 + $1.rowCount }, written: 0)
         }
@@ -189,7 +201,8 @@ package struct MergeExecutor: Sendable {
         _ parts: [Part], _ plan: MergePlan, _ table: TableDefinition, _ expiry: ExpiryLimits?, to file: any File,
         _ tally: inout Tally, isCancelled: () -> Bool
     ) throws(MergeFailure) -> PartSummary {
-        let survey = try MergeSurvey(parts, table: table, zstdLevel: plan.zstdLevel)
+        let view = store.tables.rollups.first { $0.target.id == table.id && !$0.hasCounters }
+        let survey = try MergeSurvey(parts, table: table, zstdLevel: plan.zstdLevel, folds: view != nil)
         var expired: [ExpiredRows?] = []
         for (input, part) in parts.enumerated() {
             let rows = try expiry.map { (expiry) throws(MergeFailure) in
@@ -200,14 +213,15 @@ package struct MergeExecutor: Sendable {
         var stream = PartStream(
             table, partition: plan.partition.start, plan: survey.plan, zstdLevel: plan.zstdLevel,
             limits: limits.output, file: file)
-        var merger = try RowMerger(survey, table: table, expired: expired)
+        var merger = try RowMerger(survey, table: table, expired: expired, folds: view != nil)
         let maps = parts.reduce(0) { $0 + $1.dictionaryEntries * 4 }
         var isEmpty = true
         while let block = try merger.next() {
             if isCancelled() { throw .cancelled }
             isEmpty = false
             var gather = Gather(block.sources)
-            for column in survey.columns {
+            for (definition, column) in zip(table.columns, survey.columns) {
+                gather.fold = view.flatMap { BlockFold($0, definition, block, survey) }
                 if block.isWhole, plan.copiesBlocks {
                     try gather.copy(column, to: &stream)
                 } else {
@@ -218,7 +232,9 @@ package struct MergeExecutor: Sendable {
             if stream.isUnreadable { throw .unreadable }
             let decoded = block.sources.reduce(0) { $0 + $1.byteCount }
             tally.memory = max(tally.memory, decoded + merger.keyBytes + maps + stream.bufferedBytes)
-            do throws(FileError) { try stream.endBlock(rows: block.rowCount) } catch { throw .file(error) }
+            let rows = view == nil ? block.rowCount : block.heads.count
+            tally.folded += block.rowCount - rows
+            do throws(FileError) { try stream.endBlock(rows: rows) } catch { throw .file(error) }
         }
         tally.dropped = merger.droppedRows
         if isEmpty { throw .empty }

@@ -106,20 +106,23 @@ package enum MergePlanner {
     /// - Parameters:
     ///   - parts: of any tenants; those of other tables are ignored.
     ///   - busy: partitions to which parts were added lately: they do not count as closed.
+    ///   - rolledUp: which views have the rows of a part: only parts whose rows are in the same views are merged.
     /// - Returns: merges that have no input in common, the most urgent first.
     package static func plan(
         parts: [PartRecord], table: TableDefinition, now: Timestamp, busy: Set<PartitionKey> = [],
-        policy: MergePolicy
+        rolledUp: [PartID: ViewSet] = [:], policy: MergePolicy
     ) -> [MergePlan] {
         precondition(policy.fanIn >= 2, "a merge needs at least two inputs")
         let partitions = Dictionary(grouping: parts.filter { $0.table == table.id }) { PartitionKey($0) }
         var plans: [MergePlan] = []
-        for (key, parts) in partitions.sorted(by: { $0.key < $1.key }) {
-            let some = parts.filter { !isFull($0, policy) }.sorted { $0.id < $1.id }
-            guard some.count >= 2 else { continue }
+        for (key, parts) in partitions {
             let end = Timestamp(nanoseconds: table.partitionUnit.end(ofPartitionAt: key.start))
             let isClosed = end.advanced(by: policy.closingDelay) < now && !busy.contains(key)
-            plans += isClosed ? closed(key, some, policy) : open(key, some, policy)
+            let alike = Dictionary(grouping: parts.filter { !isFull($0, policy) }) { rolledUp[$0.id] }
+            for parts in alike.values where parts.count >= 2 {
+                let some = parts.sorted { $0.id < $1.id }
+                plans += isClosed ? closed(key, some, policy) : open(key, some, policy)
+            }
         }
         return plans.sorted { $0.isMoreUrgent(than: $1) }
     }

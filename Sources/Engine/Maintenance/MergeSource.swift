@@ -9,6 +9,8 @@ enum MergeFailure: Error {
     case notInOrder(Int)
     /// The output has a page that readers would refuse.
     case unreadable
+    /// A row of a view has a state that is none.
+    case corruptState
     case file(FileError)
     case cancelled
     /// All rows were left out.

@@ -17,6 +17,8 @@ struct MergeSurvey {
     let inputs: [Part]
     private let table: TableDefinition
     private let zstdLevel: Int32
+    /// Whether the table is a view: states are folded, so that no dictionary of the inputs has them.
+    private let folds: Bool
     private(set) var plan = PartPlan()
     private(set) var columns: [MergedColumn] = []
     /// The last leaf of ids of 8 bytes that is no field of a nested column.
@@ -24,8 +26,9 @@ struct MergeSurvey {
     /// By input: leaves whose codes become strings, and how long these are on average.
     private var expanded: [[(key: LeafKey, length: Int)]]
 
-    init(_ inputs: [Part], table: TableDefinition, zstdLevel: Int32) throws(MergeFailure) {
+    init(_ inputs: [Part], table: TableDefinition, zstdLevel: Int32, folds: Bool = false) throws(MergeFailure) {
         self.inputs = inputs
+        self.folds = folds
         self.table = table
         self.zstdLevel = zstdLevel
         expanded = inputs.map { _ in [] }
@@ -58,6 +61,9 @@ struct MergeSurvey {
             return .nested(column: number, lengths: lengths, fields: merged)
         case .attributes:
             return .attributes(try attributes(number))
+        case .aggregateState where folds:
+            let key = LeafKey(column: number, role: .values)
+            return .leaf(plainStrings(key, inputs.map { _ in key }))
         case .string, .lowCardinality, .aggregateState:
             let key = LeafKey(column: number, role: .values)
             let isOrdered = !isInner && table.order.contains(.column(column.id))
@@ -126,28 +132,26 @@ struct MergeSurvey {
     private mutating func strings(
         _ key: LeafKey, _ keys: [LeafKey?], lane: LaneEntry? = nil, isOrdered: Bool, share: Int
     ) throws(MergeFailure) -> MergedLeaf {
-        var leaf = MergedLeaf(number: 0, kind: .strings, kinds: [.codes, .strings], keys: keys)
-        if let (streams, indexes) = try streams(keys, isOrdered: isOrdered, share: share),
+        guard let (streams, indexes) = try streams(keys, isOrdered: isOrdered, share: share),
             let union = try DictionaryUnion.make(
                 streams, limits: isOrdered ? nil : limits(keys, share), zstdLevel: zstdLevel,
                 use: DictionaryUse(key, lane, in: table))
-        {
-            leaf.kind = .codes
-            leaf.codes = union.codes.map { Buffer($0) }
-            leaf.isSame = union.codes.map { $0.enumerated().allSatisfy { $0 == Int($1) } }
-            leaf.indexes = indexes
-            plan.dictionaries.append(union.dictionary)
-            leaf.number = add(LeafPlan(key: key, kind: .codes, dictionary: plan.dictionaries.count - 1))
-        } else {
-            leaf.number = add(LeafPlan(key: key, kind: .strings))
-            for (input, part) in inputs.enumerated() {
-                guard let key = keys[input], let facts = part.dictionaryFacts(of: key), facts.count > 0 else {
-                    continue
-                }
-                expanded[input].append((key, facts.byteCount / facts.count))
-            }
+        else { return plainStrings(key, keys) }
+        plan.dictionaries.append(union.dictionary)
+        return MergedLeaf(
+            number: add(LeafPlan(key: key, kind: .codes, dictionary: plan.dictionaries.count - 1)), kind: .codes,
+            kinds: [.codes, .strings], keys: keys, codes: union.codes.map { Buffer($0) },
+            isSame: union.codes.map { $0.enumerated().allSatisfy { $0 == Int($1) } }, indexes: indexes)
+    }
+
+    /// A leaf without a dictionary.
+    private mutating func plainStrings(_ key: LeafKey, _ keys: [LeafKey?]) -> MergedLeaf {
+        for (input, part) in inputs.enumerated() {
+            guard let key = keys[input], let facts = part.dictionaryFacts(of: key), facts.count > 0 else { continue }
+            expanded[input].append((key, facts.byteCount / facts.count))
         }
-        return leaf
+        return MergedLeaf(
+            number: add(LeafPlan(key: key, kind: .strings)), kind: .strings, kinds: [.codes, .strings], keys: keys)
     }
 
     private func limits(_ keys: [LeafKey?], _ share: Int) -> DictionaryUnion.Limits {

@@ -52,7 +52,8 @@ extension MergeExecutor {
             part.places(of: report), of: file, reason: reason + Self.note(record, table, loss))
         let output = try rewrite(record, part, report)
         do throws(StorageError) {
-            try store.commit(CatalogEdit(added: [output], removed: [record.id]))
+            let views = store.rolledUp[record.id] ?? ViewSet()
+            try store.commit(CatalogEdit(added: [output], removed: [record.id], rolledUp: [output.id: views]))
         } catch {
             throw .storage(error)
         }

@@ -10,6 +10,11 @@ struct MergedBlock {
     var sources: [MergeSource] = []
     /// The block of an input as it is: nothing in it moves.
     var isWhole = false
+    /// Of a view: the rows that begin a run of rows with equal keys. Runs do not go on in the next block.
+    var heads: [Int] = []
+
+    /// Whether rows have to be folded.
+    var hasEqualRows: Bool { heads.count < rowCount }
 }
 
 /// Puts the rows of several parts in the order of their table, block by block.
@@ -20,6 +25,7 @@ struct MergedBlock {
 ///    second's; then it goes to its new place. Of equal rows the older input's come first, so a merge is stable.
 /// 3. Rows that follow each other in an input are one piece, however many they are.
 /// 4. A block that no other input reaches into is taken whole, if the output's blocks stay nearly full that way.
+/// 5. Of a view, whose rows with equal keys are one row in pieces, no block ends between two of these.
 struct RowMerger {
     /// An output block has fewer rows than it may if these have more bytes, about.
     private static let blockBytes = 16 << 20
@@ -47,6 +53,10 @@ struct RowMerger {
     private let table: TableDefinition
     private let expired: [ExpiredRows?]
     private let width: Int
+    /// Whether the table is a view.
+    private let folds: Bool
+    /// The key of the row that was taken last, of a view.
+    private var last: [UInt64] = []
     /// By input; without a source at its end.
     private var cursors: [Cursor]
     /// Inputs that have rows, in the order of their next ones.
@@ -58,7 +68,10 @@ struct RowMerger {
     private(set) var droppedRows = 0
 
     /// - Parameter expired: by input, the rows that are left out.
-    init(_ survey: MergeSurvey, table: TableDefinition, expired: [ExpiredRows?]) throws(MergeFailure) {
+    init(
+        _ survey: MergeSurvey, table: TableDefinition, expired: [ExpiredRows?], folds: Bool = false
+    ) throws(MergeFailure) {
+        self.folds = folds
         self.survey = survey
         self.table = table
         self.expired = expired
@@ -90,11 +103,18 @@ struct RowMerger {
             block.sources.append(source)
         }
         var bytes = 0
-        while block.rowCount < PartLayout.blockRows, bytes < Self.blockBytes, let input = order.first {
+        while let input = order.first,
+            (block.rowCount < PartLayout.blockRows && bytes < Self.blockBytes) || isEqualToLast(input, in: block)
+        {
             // Cut the block here if the next one can be taken whole then.
             let worth = min(PartLayout.blockRows, max(block.rowCount, bytes / (Self.blockBytes / PartLayout.blockRows)))
-            if block.rowCount > 0, isApart(input), isFullEnough(with: worth, self.worth(input)) { break }
-            let taken = run(input, atMost: PartLayout.blockRows - block.rowCount)
+            if block.rowCount > 0, isApart(input), !isEqualToLast(input, in: block),
+                isFullEnough(with: worth, self.worth(input))
+            {
+                break
+            }
+            let taken = run(input, atMost: max(1, PartLayout.blockRows - block.rowCount))
+            if folds { noteHeads(&block, input, taken) }
             block.pieces.append(
                 Piece(source: cursors[input].number, start: cursors[input].row - taken, count: taken))
             block.rowCount += taken
@@ -113,6 +133,28 @@ struct RowMerger {
         return block
     }
 
+    // MARK: Equal rows
+
+    /// Whether the input's next row is a piece of the row that the block ends with.
+    private func isEqualToLast(_ input: Int, in block: MergedBlock) -> Bool {
+        guard folds, block.rowCount > 0, let head = cursors[input].head else { return false }
+        return (0..<width).allSatisfy { head[$0] == last[$0] }
+    }
+
+    /// Notes which of the rows that were taken from the input last have another key than the one before.
+    private mutating func noteHeads(_ block: inout MergedBlock, _ input: Int, _ taken: Int) {
+        guard let end = cursors[input].head else { return }
+        for row in 0..<taken {
+            let key = end - (taken - row) * width
+            let isEqual =
+                row == 0
+                ? block.rowCount > 0 && (0..<width).allSatisfy { key[$0] == last[$0] }
+                : compare(key - width, key) == 0
+            if !isEqual { block.heads.append(block.rowCount + row) }
+        }
+        last = Array(UnsafeBufferPointer(start: end - width, count: width))
+    }
+
     // MARK: Whole blocks
 
     /// Whether the input stands before a block whose rows all come before those of the others.
@@ -121,7 +163,7 @@ struct RowMerger {
         guard cursor.row == 0, cursor.dropped.isEmpty, let head = cursor.head else { return false }
         guard order.count > 1, let rival = cursors[order[1]].head else { return true }
         let relation = compare(head + (cursor.rowCount - 1) * width, rival)
-        return relation < 0 || (relation == 0 && input < order[1])
+        return relation < 0 || (relation == 0 && input < order[1] && !folds)
     }
 
     /// How full a block is: rows, or the bytes of its rows in those of a full one.
@@ -148,7 +190,8 @@ struct RowMerger {
         order.removeFirst()
         if try openNext(input) { insert(input) }
         return MergedBlock(
-            pieces: [Piece(source: 0, start: 0, count: rows)], rowCount: rows, sources: [source], isWhole: true)
+            pieces: [Piece(source: 0, start: 0, count: rows)], rowCount: rows, sources: [source], isWhole: true,
+            heads: folds ? Array(0..<rows) : [])
     }
 
     // MARK: Rows

@@ -64,7 +64,10 @@ package struct Compaction {
     private mutating func run() throws(OfflineError) {
         let records = store.allParts.values.joined().map(\.record).filter { options.selection.contains($0) }
         var work: [(key: PartitionKey, parts: [PartRecord])] = []
-        for (key, parts) in Dictionary(grouping: records, by: { PartitionKey($0) }) {
+        let rolledUp = store.rolledUp
+        // Parts whose rows are in different views stay apart.
+        let groups = Dictionary(grouping: records) { RolledUpPartition(key: PartitionKey($0), views: rolledUp[$0.id]) }
+        for (key, parts) in groups.map({ ($0.key.key, $0.value) }) {
             guard let table = store.tables.table(id: key.table),
                 options.selection.range?.overlaps(partitionAt: key.start, unit: table.partitionUnit) ?? true
             else { continue }
@@ -78,6 +81,11 @@ package struct Compaction {
             try compact(key, parts)
             summary.partitions += 1
         }
+    }
+
+    private struct RolledUpPartition: Hashable {
+        let key: PartitionKey
+        let views: ViewSet?
     }
 
     /// The parts of a partition that are to be merged.

@@ -3,7 +3,7 @@ internal import TableSchema
 
 /// The bytes of a catalog record's payload; docs/FORMAT.md, "Catalog".
 enum CatalogCoding {
-    /// The bytes of an edit that changes nothing.
+    /// The bytes of an edit that changes nothing, in version 1.
     static let leastLength = 32
 
     static func encode(_ edit: CatalogEdit, nextPart: UInt64) -> [UInt8] {
@@ -28,6 +28,11 @@ enum CatalogCoding {
             append(key.tenant.name, to: &bytes)
             append(UInt64(key.table.number), to: &bytes)
             append(position, to: &bytes)
+        }
+        append(UInt64(edit.rolledUp.count), to: &bytes)
+        for (id, views) in edit.rolledUp.sorted(by: { $0.key < $1.key }) {
+            append(id.number, to: &bytes)
+            append(views.bits, to: &bytes)
         }
         return bytes
     }
@@ -61,6 +66,13 @@ enum CatalogCoding {
                 let position = reader.number()
             else { return nil }
             edit.flushed[TenantTable(tenant: tenant, table: TableID(number: UInt16(table)))] = position
+        }
+        // Version 1 ends here.
+        if reader.isAtEnd { return (edit, nextPart) }
+        guard let rolledUpCount = reader.count(itemBytes: 16) else { return nil }
+        for _ in 0..<rolledUpCount {
+            guard let id = reader.number(), let views = reader.word(), views != 0 else { return nil }
+            edit.rolledUp[PartID(number: id)] = ViewSet(bits: views)
         }
         return reader.isAtEnd ? (edit, nextPart) : nil
     }

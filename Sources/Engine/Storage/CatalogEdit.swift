@@ -56,18 +56,45 @@ package struct TenantTable: Hashable, Comparable, Sendable {
     }
 }
 
+/// Views that have the rows of a part: those of tables with numbers below 64, which Schema/ keeps to.
+package struct ViewSet: Hashable, Sendable {
+    package private(set) var bits: UInt64
+
+    package init(bits: UInt64 = 0) { self.bits = bits }
+
+    package init(_ views: some Sequence<TableID>) {
+        bits = 0
+        for view in views { insert(view) }
+    }
+
+    package var isEmpty: Bool { bits == 0 }
+
+    package func contains(_ view: TableID) -> Bool { view.number < 64 && bits >> UInt64(view.number) & 1 == 1 }
+
+    package mutating func insert(_ view: TableID) {
+        precondition(view.number < 64, "Schema/ was checked")
+        bits |= 1 << UInt64(view.number)
+    }
+
+    package mutating func formUnion(_ other: ViewSet) { bits |= other.bits }
+}
+
 /// One record of the catalog: changes that become visible, and durable, together.
 package struct CatalogEdit: Hashable, Sendable {
     package var added: [PartRecord]
     package var removed: [PartID]
+    /// Views that have the rows of parts, which are there or added, from now on (invariant 9).
+    package var rolledUp: [PartID: ViewSet]
     /// By tenant and table: every log record up to this one is in parts.
     package var flushed: [TenantTable: UInt64]
 
     package init(
-        added: [PartRecord] = [], removed: [PartID] = [], flushed: [TenantTable: UInt64] = [:]
+        added: [PartRecord] = [], removed: [PartID] = [], rolledUp: [PartID: ViewSet] = [:],
+        flushed: [TenantTable: UInt64] = [:]
     ) {
         self.added = added
         self.removed = removed
+        self.rolledUp = rolledUp.filter { !$0.value.isEmpty }
         self.flushed = flushed
     }
 }
@@ -75,6 +102,8 @@ package struct CatalogEdit: Hashable, Sendable {
 /// Everything that the catalog says at one moment.
 struct CatalogState: Equatable {
     var parts: [PartID: PartRecord] = [:]
+    /// Without parts that are in no view.
+    var rolledUp: [PartID: ViewSet] = [:]
     var flushed: [TenantTable: UInt64] = [:]
     /// Above every part ever added.
     var nextPart: UInt64 = 1
@@ -84,11 +113,16 @@ struct CatalogState: Equatable {
         for id in edit.removed where parts.removeValue(forKey: id) == nil {
             return "part \(id.number) is removed, but was not there"
         }
+        for id in edit.removed { rolledUp[id] = nil }
         for part in edit.added {
             guard parts.updateValue(part, forKey: part.id) == nil else {
                 return "part \(part.id.number) is added twice"
             }
             nextPart = max(nextPart, part.id.number &+ 1)
+        }
+        for (id, views) in edit.rolledUp {
+            guard parts[id] != nil else { return "part \(id.number) is rolled up, but is not there" }
+            rolledUp[id, default: ViewSet()].formUnion(views)
         }
         for (key, position) in edit.flushed { flushed[key] = max(flushed[key] ?? 0, position) }
         return nil
@@ -96,16 +130,20 @@ struct CatalogState: Equatable {
 
     /// Applies what can be applied of an edit that contradicts the state, since records before it were lost.
     mutating func applyAnyway(_ edit: CatalogEdit) {
-        for id in edit.removed { parts[id] = nil }
+        for id in edit.removed {
+            parts[id] = nil
+            rolledUp[id] = nil
+        }
         for part in edit.added {
             parts[part.id] = part
             nextPart = max(nextPart, part.id.number &+ 1)
         }
+        for (id, views) in edit.rolledUp where parts[id] != nil { rolledUp[id, default: ViewSet()].formUnion(views) }
         for (key, position) in edit.flushed { flushed[key] = max(flushed[key] ?? 0, position) }
     }
 
     /// The edit that makes this state from nothing.
     var whole: CatalogEdit {
-        CatalogEdit(added: parts.values.sorted { $0.id < $1.id }, flushed: flushed)
+        CatalogEdit(added: parts.values.sorted { $0.id < $1.id }, rolledUp: rolledUp, flushed: flushed)
     }
 }

@@ -6,7 +6,9 @@ enum CatalogLog {
     static let headerLength = 16
     static let recordHeaderLength = 16
     static let magic: [UInt8] = Array("VARVECAT".utf8)
-    static let version: UInt32 = 1
+    /// 2 says which views have the rows of parts. 1 is read, and never written.
+    static let version: UInt32 = 2
+    static let readVersions: ClosedRange<UInt32> = 1...2
     private static let recordLimit = 256 << 20
     /// How many bytes are hashed at most in search of a record behind damage: a log made by an enemy must not cost hours.
     private static let searchLimit = 1 << 30
@@ -80,7 +82,7 @@ enum CatalogLog {
             reading.damage.append((0, "it is no catalog"))
         } else {
             let version = UInt32(truncatingIfNeeded: word(header, 8) & 0xFFFF_FFFF)
-            guard version == Self.version else {
+            guard readVersions.contains(version) else {
                 throw StorageError.unsupportedCatalog(path: file.path, version: version)
             }
         }

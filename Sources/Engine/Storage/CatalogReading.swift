@@ -109,7 +109,7 @@ package struct CatalogReading: Sendable {
         let version = UInt32(truncatingIfNeeded: CatalogLog.word(header, 8))
         if Array(header[..<8]) != CatalogLog.magic || header[12...] != [0, 0, 0, 0] {
             add(file.path, 0, "its header is damaged")
-        } else if version != CatalogLog.version {
+        } else if !CatalogLog.readVersions.contains(version) {
             add(file.path, 8, "it has version \(version), which this Varve does not know")
             unknownVersion = version
             return false

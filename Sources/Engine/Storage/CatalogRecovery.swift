@@ -121,7 +121,10 @@ enum CatalogRecovery {
             }
         }
         // Their files went after the record that removed them, which was lost.
-        for record in gone { state.parts[record.id] = nil }
+        for record in gone {
+            state.parts[record.id] = nil
+            state.rolledUp[record.id] = nil
+        }
         if adopted + gone.count > 0 {
             let reason =
                 "records were lost: \(adopted) parts were found by their files, \(gone.count) have none any more"

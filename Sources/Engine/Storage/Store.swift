@@ -21,12 +21,26 @@ package final class Store: Sendable {
     private let lock: any FileLock
     private let contents: Mutex<Contents>
     /// The parts by tenant and table, swapped as a whole, so that a reader never waits for a write to the disk.
-    private let visible: Mutex<[TenantTable: [PartHandle]]>
+    private let visible: Mutex<Visible>
     /// What was found damaged since the store was opened.
     package let damage: DamageLog
 
     private struct Contents: ~Copyable {
         var catalog: Catalog
+    }
+
+    private struct Visible {
+        var parts: [TenantTable: [PartHandle]] = [:]
+        /// Without parts that are in no view.
+        var rolledUp: [PartID: ViewSet] = [:]
+
+        func parts(_ key: TenantTable, in range: TimeRange) -> [PartHandle] {
+            (parts[key] ?? []).filter {
+                range.overlaps(
+                    first: Timestamp(nanoseconds: $0.record.leastTime),
+                    last: Timestamp(nanoseconds: $0.record.greatestTime))
+            }
+        }
     }
 
     /// Opens or creates the store, and removes files that no record names. Damage does not keep it from being opened.
@@ -52,14 +66,14 @@ package final class Store: Sendable {
             CatalogRecovery.adoptFiles(
                 into: &state, loss, directory: directory, tables: tables, fileSystem: fileSystem, damage: damage)
         }
-        var visible: [TenantTable: [PartHandle]] = [:]
+        var visible = Visible(rolledUp: catalog.state.rolledUp)
         for record in catalog.state.parts.values.sorted(by: { $0.id < $1.id }) {
             guard let table = tables.table(id: record.table) else { continue }
             let path = Self.path(record, table, directory)
             let handle = PartHandle(
                 record, table: table, path: path, fileSystem: fileSystem, damage: damage, cache: cache)
             handle.checkFile()
-            visible[TenantTable(tenant: record.tenant, table: record.table), default: []].append(handle)
+            visible.parts[TenantTable(tenant: record.tenant, table: record.table), default: []].append(handle)
         }
         // Parts of a table that only a newer Varve knows are kept by their numbers.
         var named = Set<String>()
@@ -120,22 +134,41 @@ package final class Store: Sendable {
 
     /// The parts of a tenant's table whose rows may lie in `range`, oldest first. Their files live as long as the handles.
     package func parts(_ key: TenantTable, in range: TimeRange) -> [PartHandle] {
-        visible.withLock { $0[key] ?? [] }.filter {
-            range.overlaps(
-                first: Timestamp(nanoseconds: $0.record.leastTime),
-                last: Timestamp(nanoseconds: $0.record.greatestTime))
+        visible.withLock { $0.parts(key, in: range) }
+    }
+
+    /// The parts of a view, and those of its source whose rows are not in it, at one moment: together, all rows of the source that
+    /// are in parts, each once (invariant 9).
+    ///
+    /// - Parameters:
+    ///   - range: of the source's partition column.
+    ///   - viewRange: of the view's.
+    package func parts(
+        _ source: TenantTable, in range: TimeRange, view: TableID, viewRange: TimeRange
+    ) -> (pending: [PartHandle], view: [PartHandle]) {
+        visible.withLock { visible in
+            let pending = visible.parts(source, in: range).filter {
+                !(visible.rolledUp[$0.record.id]?.contains(view) ?? false)
+            }
+            return (pending, visible.parts(TenantTable(tenant: source.tenant, table: view), in: viewRange))
         }
     }
 
     /// Every part, by tenant and table.
-    package var allParts: [TenantTable: [PartHandle]] { visible.withLock { $0 } }
+    package var allParts: [TenantTable: [PartHandle]] { visible.withLock { $0.parts } }
 
-    package var tenants: Set<TenantID> { visible.withLock { Set($0.keys.map(\.tenant)) } }
+    /// Which views have the rows of parts, of those that are in any.
+    package var rolledUp: [PartID: ViewSet] { visible.withLock { $0.rolledUp } }
+
+    package var tenants: Set<TenantID> { visible.withLock { Set($0.parts.keys.map(\.tenant)) } }
 
     /// Sorts the batch and writes its rows as parts of level 0, one per partition, durable but not yet visible.
+    ///
+    /// - Parameter times: what the work is counted to; nil: the store's.
     package func writeParts(
-        _ batch: ColumnBatch, of key: TenantTable, zstdLevel: Int32
+        _ batch: ColumnBatch, of key: TenantTable, zstdLevel: Int32, times: WorkTimes? = nil
     ) throws(StorageError) -> [PartRecord] {
+        let times = times ?? self.times
         guard let table = tables.table(id: key.table) else { preconditionFailure("no such table") }
         var records: [PartRecord] = []
         for rows in times.measure(.sort, { RowOrder.partitions(of: batch, table: table) }) {
@@ -249,8 +282,10 @@ package final class Store: Sendable {
         // Let go of behind the lock: the last reference removes the file, and readers do not wait for that.
         var released: [PartHandle] = []
         visible.withLock { visible in
-            for key in visible.keys where !removed.isEmpty {
-                visible[key]?.removeAll { handle in
+            for id in removed { visible.rolledUp[id] = nil }
+            for (id, views) in edit.rolledUp { visible.rolledUp[id, default: ViewSet()].formUnion(views) }
+            for key in visible.parts.keys where !removed.isEmpty {
+                visible.parts[key]?.removeAll { handle in
                     guard removed.contains(handle.record.id) else { return false }
                     handle.removeFileAtEnd()
                     released.append(handle)
@@ -259,7 +294,7 @@ package final class Store: Sendable {
             }
             for handle in handles {
                 let key = TenantTable(tenant: handle.record.tenant, table: handle.record.table)
-                visible[key, default: []].append(handle)
+                visible.parts[key, default: []].append(handle)
             }
         }
     }

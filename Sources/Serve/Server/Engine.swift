@@ -149,6 +149,15 @@ package final class Engine: Sendable {
                     "read": .int(Int(outcome.bytesRead)), "written": .int(Int(outcome.bytesWritten)),
                     "memory": .int(outcome.memory), "seconds": .double(duration / .seconds(1)),
                 ])
+        case .rolledUp(let plan, let outcome, let duration):
+            report.debug(
+                "parts were folded into views",
+                [
+                    "table": name(plan.source.table), "tenant": .string(plan.source.tenant.name),
+                    "parts": .int(plan.parts.count), "rows": .int(outcome.rows),
+                    "added": .int(outcome.added.reduce(0) { $0 + $1.rowCount }),
+                    "seconds": .double(duration / .seconds(1)),
+                ])
         case .mended(let mending):
             report.warning(
                 "rows are lost: a part was written anew without its damaged blocks",

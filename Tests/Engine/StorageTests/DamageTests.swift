@@ -208,10 +208,10 @@ struct DamageTests {
         let (files, _) = try filled()
         let log = try #require(files.keys.filter { $0.contains("/catalog-") }.max())
         let disk = try copy(files)
-        disk.edit(log) { $0[8] = 2 }
-        #expect(throws: StorageError.unsupportedCatalog(path: log, version: 2)) { try open(disk) }
+        disk.edit(log) { $0[8] = 3 }
+        #expect(throws: StorageError.unsupportedCatalog(path: log, version: 3)) { try open(disk) }
         // Nothing was changed.
-        #expect(disk.bytes(of: log)?[8] == 2)
+        #expect(disk.bytes(of: log)?[8] == 3)
         #expect(Set(disk.files).subtracting(files.keys) == [])
     }
 

@@ -1,0 +1,172 @@
+internal import Columns
+internal import Core
+internal import Parts
+internal import Rollups
+package import Storage
+internal import TableSchema
+
+/// What a rollup did.
+package struct RollupOutcome: Hashable, Sendable {
+    /// Rows of the source that were read.
+    package var rows: Int
+    /// Parts of views.
+    package var added: [PartRecord]
+}
+
+/// Folds parts into views. The new parts and the marks on those that were folded are one record of the catalog, so that every row is
+/// in a view once, whatever fails (invariant 9).
+package struct RollupExecutor: Sendable {
+    private let store: Store
+    private let policy: RollupPolicy
+
+    package init(_ store: Store, policy: RollupPolicy = RollupPolicy()) {
+        self.store = store
+        self.policy = policy
+    }
+
+    /// - Parameter isCancelled: asked after each block.
+    package func run(_ plan: RollupPlan, isCancelled: () -> Bool = { false }) throws(MergeError) -> RollupOutcome {
+        guard let source = store.tables.table(id: plan.source.table) else { preconditionFailure("no such table") }
+        switch plan.work {
+        case .add(let views):
+            return try add(plan, views.compactMap { view in store.tables.rollup(view) }, source, isCancelled)
+        case .replace(let work):
+            guard let view = store.tables.rollup(work.view) else { preconditionFailure("no such view") }
+            return try replace(plan, work, view, source, isCancelled)
+        }
+    }
+
+    // MARK: Views part by part
+
+    private func add(
+        _ plan: RollupPlan, _ views: [RollupDefinition], _ source: TableDefinition, _ isCancelled: () -> Bool
+    ) throws(MergeError) -> RollupOutcome {
+        var folds = views.map { RollupFold($0, source: source) }
+        let columns = Set(folds.flatMap(\.columns)).sorted()
+        var outcome = RollupOutcome(rows: 0, added: [])
+        do throws(MergeError) {
+            for record in plan.parts {
+                try forEachBlock(of: record, columns, source, isCancelled) { (batch) throws(MergeError) in
+                    outcome.rows += batch.rowCount
+                    for (place, fold) in folds.enumerated() {
+                        fold.add(batch)
+                        guard fold.byteCount > policy.memory else { continue }
+                        outcome.added += try write(fold.batch(), of: plan.source.tenant, fold.view)
+                        folds[place] = RollupFold(fold.view, source: source)
+                    }
+                }
+            }
+            for fold in folds where fold.groupCount > 0 {
+                outcome.added += try write(fold.batch(), of: plan.source.tenant, fold.view)
+            }
+        } catch {
+            store.discard(outcome.added)
+            throw error
+        }
+        try commit(outcome.added, removed: [], plan, ViewSet(views.map(\.target.id)))
+        return outcome
+    }
+
+    // MARK: Views with a join
+
+    private func replace(
+        _ plan: RollupPlan, _ work: RollupPlan.Replacement, _ view: RollupDefinition, _ source: TableDefinition,
+        _ isCancelled: () -> Bool
+    ) throws(MergeError) -> RollupOutcome {
+        let join = JoinFold(view, source: source)
+        var outcome = RollupOutcome(rows: 0, added: [])
+        for (place, parts) in [plan.parts, work.next].enumerated() where !parts.isEmpty {
+            let earlier = place == 0 ? work.earlier : plan.parts
+            for record in parts {
+                try forEachBlock(of: record, join.addedColumns, source, isCancelled) { (batch) throws(MergeError) in
+                    outcome.rows += batch.rowCount
+                    join.add(batch)
+                    if join.isFull { try resolve(join, parts + earlier, source, isCancelled) }
+                }
+            }
+            try resolve(join, parts + earlier, source, isCancelled)
+        }
+        // What the view has of other buckets stays.
+        let bucket = view.target.place(view.target.partitionColumn)
+        let replaced = Set(work.buckets)
+        for record in work.replaced {
+            let all = Array(view.target.columns.indices)
+            try forEachBlock(of: record, all, view.target, isCancelled) { (batch) throws(MergeError) in
+                guard case .integers(let buckets)? = batch.columns[bucket] else { return }
+                let rows = (0..<UInt32(batch.rowCount)).filter { !replaced.contains(buckets[Int($0)]) }
+                do throws(RollupError) {
+                    try join.fold.add(folded: batch, rows: rows)
+                } catch {
+                    throw .unfoldable([record.id])
+                }
+            }
+        }
+        if join.fold.groupCount > 0 {
+            outcome.added = try write(join.fold.batch(), of: plan.source.tenant, view)
+        }
+        try commit(outcome.added, removed: work.replaced, plan, ViewSet([view.target.id]))
+        return outcome
+    }
+
+    private func resolve(
+        _ join: JoinFold, _ parts: [PartRecord], _ source: TableDefinition, _ isCancelled: () -> Bool
+    ) throws(MergeError) {
+        for record in parts where join.hasPending {
+            try forEachBlock(of: record, join.offeredColumns, source, isCancelled) { (batch) throws(MergeError) in
+                join.offer(batch)
+            }
+        }
+        join.finish()
+    }
+
+    // MARK: Parts
+
+    private func forEachBlock(
+        of record: PartRecord, _ columns: [Int], _ table: TableDefinition, _ isCancelled: () -> Bool,
+        _ body: (ColumnBatch) throws(MergeError) -> Void
+    ) throws(MergeError) {
+        let part: Part
+        do throws(StorageError) {
+            part = try store.open(record)
+        } catch {
+            if case .part(_, let error) = error { throw .unreadable(record.id, error) }
+            throw .storage(error)
+        }
+        for block in 0..<part.blockCount {
+            if isCancelled() { throw .cancelled }
+            var batch = ColumnBatch(
+                rowCount: part.rowCount(ofBlock: block), columns: Array(repeating: nil, count: table.columns.count))
+            for column in columns {
+                do throws(PartError) {
+                    batch.columns[column] = try part.read(column, block: block)
+                } catch {
+                    throw .unreadable(record.id, error)
+                }
+            }
+            try body(batch)
+        }
+    }
+
+    /// Writes rows of a view as parts of level 0, which no record names yet.
+    private func write(
+        _ batch: ColumnBatch, of tenant: TenantID, _ view: RollupDefinition
+    ) throws(MergeError) -> [PartRecord] {
+        do throws(StorageError) {
+            return try store.writeParts(
+                batch, of: TenantTable(tenant: tenant, table: view.target.id), zstdLevel: 1, times: WorkTimes())
+        } catch {
+            throw .storage(error)
+        }
+    }
+
+    private func commit(
+        _ added: [PartRecord], removed: [PartRecord], _ plan: RollupPlan, _ views: ViewSet
+    ) throws(MergeError) {
+        let marks = Dictionary(uniqueKeysWithValues: plan.parts.map { ($0.id, views) })
+        do throws(StorageError) {
+            try store.commit(CatalogEdit(added: added, removed: removed.map(\.id), rolledUp: marks))
+        } catch {
+            throw .storage(error)
+        }
+    }
+}

@@ -1,0 +1,198 @@
+internal import Columns
+internal import Core
+internal import TableSchema
+
+/// One value for each row.
+enum FoldValues {
+    case integers(Buffer<Int64>)
+    case floats(Buffer<Double>)
+    case fixed(FixedColumn)
+    case strings(StringColumn)
+}
+
+/// The rows of a batch that are folded, and what a view's expressions are for them.
+struct FoldInput {
+    private let batch: ColumnBatch
+    private let table: TableDefinition
+    /// Nil: all.
+    private var rows: [UInt32]?
+    private let joined: ColumnBatch?
+    /// Of the rows of `joined`.
+    private var joinedRows: [UInt32]?
+    private(set) var count: Int
+    /// What was worked out before.
+    private var known: [RollupExpression: FoldValues] = [:]
+    private var chosen: [RollupCondition: [UInt32]] = [:]
+
+    init(
+        _ batch: ColumnBatch, _ table: TableDefinition, rows: [UInt32]?, joined: ColumnBatch? = nil,
+        joinedRows: [UInt32]? = nil
+    ) {
+        self.joinedRows = joinedRows
+        self.batch = batch
+        self.table = table
+        self.rows = rows
+        self.joined = joined
+        count = rows?.count ?? batch.rowCount
+        precondition(
+            joined.map { (joinedRows?.count ?? $0.rowCount) == count } ?? true,
+            "every row has the one that it is joined to")
+    }
+
+    /// Leaves only some of the rows.
+    ///
+    /// - Parameter places: ascending places among the rows so far.
+    mutating func keep(_ places: [UInt32]) {
+        guard places.count < count else { return }
+        rows = rows.map { rows in places.map { rows[Int($0)] } } ?? places
+        if joined != nil { joinedRows = joinedRows.map { rows in places.map { rows[Int($0)] } } ?? places }
+        count = places.count
+        known = [:]
+        chosen = [:]
+    }
+
+    // MARK: Expressions
+
+    mutating func values(_ expression: RollupExpression) -> FoldValues {
+        if let values = known[expression] { return values }
+        let values: FoldValues
+        switch expression {
+        case .column(let column): values = self.column(column)
+        case .bucket(let column, let width):
+            let times = integers(.column(column))
+            values = .integers(Buffer(times.unsafeElements.map { Self.start($0, width) }))
+        case .sum(let left, let right):
+            let (left, right) = (integers(.column(left)), integers(.column(right)))
+            values = .integers(Buffer((0..<count).map { left.base[$0] &+ right.base[$0] }))
+        }
+        known[expression] = values
+        return values
+    }
+
+    mutating func integers(_ expression: RollupExpression) -> Buffer<Int64> {
+        guard case .integers(let values) = values(expression) else { preconditionFailure("Schema/ was checked") }
+        return values
+    }
+
+    /// The greatest multiple of `width` that is not above `time`; of times before the first one, that.
+    private static func start(_ time: Int64, _ width: Int64) -> Int64 {
+        let rest = time % width
+        return time.subtractingReportingOverflow(rest < 0 ? rest + width : rest).partialValue
+    }
+
+    private func column(_ column: RollupColumn) -> FoldValues {
+        switch column {
+        case .source(let id): Self.values(batch.columns[table.place(id)], rows)
+        case .joined(let id): Self.values(joined?.columns[table.place(id)], joinedRows)
+        }
+    }
+
+    private static func values(_ column: Column?, _ rows: [UInt32]?) -> FoldValues {
+        switch column {
+        case .integers(let values)?: .integers(gather(values, rows))
+        case .floats(let values)?: .floats(gather(values, rows))
+        case .strings(let values)?:
+            .strings(StringColumn(codes: gather(values.codes, rows), dictionary: values.dictionary))
+        case .fixed(let values)?: .fixed(gather(values, rows))
+        default: preconditionFailure("a column that the view is made of was not read")
+        }
+    }
+
+    private static func gather<Element>(_ values: Buffer<Element>, _ rows: [UInt32]?) -> Buffer<Element> {
+        guard let rows else { return values }
+        return Buffer(rows.lazy.map { values[Int($0)] })
+    }
+
+    private static func gather(_ column: FixedColumn, _ rows: [UInt32]?) -> FixedColumn {
+        guard let rows else { return column }
+        let width = column.width
+        let memory = BufferMemory<UInt8>(capacity: rows.count * width)
+        for (place, row) in rows.enumerated() {
+            precondition((Int(row) + 1) * width <= column.bytes.count)
+            (memory.base + place * width).initialize(from: column.bytes.base + Int(row) * width, count: width)
+        }
+        return FixedColumn(
+            width: width, bytes: Buffer(owner: memory, base: memory.base, count: rows.count * width))
+    }
+
+    // MARK: Conditions
+
+    /// The places, ascending, of the rows for which a condition holds.
+    mutating func rows(where condition: RollupCondition) -> [UInt32] {
+        if let rows = chosen[condition] { return rows }
+        let holds = self.holds(condition)
+        let rows = (0..<UInt32(count)).filter { holds[Int($0)] }
+        chosen[condition] = rows
+        return rows
+    }
+
+    private mutating func holds(_ condition: RollupCondition) -> [Bool] {
+        switch condition {
+        case .integer(let column, let mask, let comparison, let number):
+            let values = integers(.column(column))
+            guard let mask else { return values.unsafeElements.map { comparison.holds($0, number) } }
+            return values.unsafeElements.map { comparison.holds($0 & mask, number) }
+        case .bytes(let column, let comparison, let bytes):
+            let isEqual = comparison == .equal
+            return equal(values(.column(column)), bytes).map { $0 == isEqual }
+        case .columns(let left, let comparison, let right):
+            return compare(values(.column(left)), comparison, values(.column(right)))
+        case .not(let inner): return holds(inner).map { !$0 }
+        case .and(let left, let right): return zip(holds(left), holds(right)).map { $0 && $1 }
+        case .or(let left, let right): return zip(holds(left), holds(right)).map { $0 || $1 }
+        }
+    }
+
+    private func equal(_ values: FoldValues, _ bytes: [UInt8]) -> [Bool] {
+        switch values {
+        case .fixed(let ids):
+            return (0..<count).map { row in
+                ids.bytes.base[row * ids.width..<(row + 1) * ids.width].elementsEqual(bytes)
+            }
+        case .strings(let strings):
+            let codes = Set(strings.dictionary.codes(equalTo: bytes))
+            return strings.codes.unsafeElements.map { codes.contains($0) }
+        case .integers, .floats: preconditionFailure("Schema/ was checked")
+        }
+    }
+
+    private func compare(_ left: FoldValues, _ comparison: RollupComparison, _ right: FoldValues) -> [Bool] {
+        switch (left, right) {
+        case (.integers(let left), .integers(let right)):
+            return (0..<count).map { comparison.holds(left[$0], right[$0]) }
+        case (.floats(let left), .floats(let right)):
+            return (0..<count).map { comparison.holds(left[$0], right[$0]) }
+        case (.fixed(let left), .fixed(let right)):
+            return (0..<count).map { row in
+                stride(from: 0, to: left.width, by: 8).allSatisfy {
+                    left.word(row, at: $0) == right.word(row, at: $0)
+                } == (comparison == .equal)
+            }
+        case (.strings(let left), .strings(let right)):
+            return (0..<count).map { row in
+                (ByteOrder.compare(left.bytes(row), right.bytes(row)) == 0) == (comparison == .equal)
+            }
+        default: preconditionFailure("Schema/ was checked")
+        }
+    }
+}
+
+extension UnsafePointer<UInt8> {
+    fileprivate subscript(range: Range<Int>) -> UnsafeBufferPointer<UInt8> {
+        UnsafeBufferPointer(start: self + range.lowerBound, count: range.count)
+    }
+}
+
+extension RollupComparison {
+    @inline(__always)
+    fileprivate func holds<Value: Comparable>(_ left: Value, _ right: Value) -> Bool {
+        switch self {
+        case .equal: left == right
+        case .notEqual: left != right
+        case .less: left < right
+        case .lessOrEqual: left <= right
+        case .greater: left > right
+        case .greaterOrEqual: left >= right
+        }
+    }
+}

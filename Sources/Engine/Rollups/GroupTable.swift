@@ -1,0 +1,116 @@
+internal import Columns
+internal import Core
+
+/// Numbers distinct combinations of words, from 0 on: open addressing over one array of words.
+struct GroupTable: ~Copyable {
+    private let width: Int
+    /// `width` words for each group.
+    private var words: [UInt64] = []
+    /// The group's number plus one; 0 is free.
+    private var slots: [UInt32]
+    private(set) var count = 0
+
+    init(width: Int) {
+        self.width = width
+        slots = Array(repeating: 0, count: 64)
+    }
+
+    var byteCount: Int { words.capacity * 8 + slots.count * 4 }
+
+    func word(_ group: Int, _ place: Int) -> UInt64 { words[group * width + place] }
+
+    /// - Parameter columns: `width` of them, each with a word for each row.
+    mutating func numbers(_ columns: [[UInt64]], count rows: Int) -> [UInt32] {
+        precondition(columns.count == width && columns.allSatisfy { $0.count == rows })
+        return [UInt32](unsafeUninitializedCapacity: rows) { numbers, filled in
+            var last: UInt32 = 0
+            for row in 0..<rows {
+                // Rows of one group often follow each other.
+                if row == 0 || !isSame(columns, row, row - 1) { last = number(columns, row) }
+                numbers[row] = last
+            }
+            filled = rows
+        }
+    }
+
+    @inline(__always)
+    private func isSame(_ columns: [[UInt64]], _ row: Int, _ other: Int) -> Bool {
+        for column in columns where column[row] != column[other] { return false }
+        return true
+    }
+
+    private mutating func number(_ columns: [[UInt64]], _ row: Int) -> UInt32 {
+        if count * 2 >= slots.count { grow() }
+        let mask = slots.count - 1
+        var slot = Int(truncatingIfNeeded: Self.hash(width) { columns[$0][row] }) & mask
+        while slots[slot] != 0 {
+            let group = Int(slots[slot]) - 1
+            var place = 0
+            while place < width, words[group * width + place] == columns[place][row] { place += 1 }
+            if place == width { return UInt32(group) }
+            slot = (slot + 1) & mask
+        }
+        for column in columns { words.append(column[row]) }
+        count += 1
+        slots[slot] = UInt32(count)
+        return UInt32(count - 1)
+    }
+
+    private mutating func grow() {
+        slots = Array(repeating: 0, count: slots.count * 4)
+        let mask = slots.count - 1
+        for group in 0..<count {
+            var slot = Int(truncatingIfNeeded: Self.hash(width) { words[group * width + $0] }) & mask
+            while slots[slot] != 0 { slot = (slot + 1) & mask }
+            slots[slot] = UInt32(group + 1)
+        }
+    }
+
+    @inline(__always)
+    private static func hash(_ width: Int, _ word: (Int) -> UInt64) -> UInt64 {
+        var hash: UInt64 = 0x9E37_79B9_7F4A_7C15
+        for place in 0..<width {
+            let product = (hash ^ word(place)).multipliedFullWidth(by: 0xD6E8_FEB8_6659_FD93)
+            hash = product.high ^ product.low
+        }
+        return hash
+    }
+}
+
+/// Numbers texts that come in columns with dictionaries of their own.
+final class TextNumbers {
+    private var interner = StringInterner()
+    private var known: StringDictionary?
+    /// By code of the dictionary that was met last: the number, or the greatest if it was not looked up.
+    private var numbers: [UInt32] = []
+
+    init() {}
+
+    var count: Int { interner.count }
+    var byteCount: Int { interner.byteCount + numbers.capacity * 4 }
+    var dictionary: StringDictionary { interner.snapshot() }
+
+    func bytes(_ number: Int) -> UnsafeRawBufferPointer { interner.bytes(number) }
+
+    func numbers(_ column: StringColumn) -> [UInt32] {
+        if known !== column.dictionary {
+            known = column.dictionary
+            numbers = Array(repeating: .max, count: column.dictionary.count)
+        }
+        return column.codes.unsafeElements.map { code in
+            let number = numbers[Int(code)]
+            if number != .max { return number }
+            let found = self.number(column.dictionary.bytes(Int(code)))
+            numbers[Int(code)] = found
+            return found
+        }
+    }
+
+    func number(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+        var empty: UInt8 = 0
+        guard let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else {
+            return withUnsafePointer(to: &empty) { interner.lookUp($0, 0) }
+        }
+        return interner.lookUp(start, bytes.count)
+    }
+}

@@ -1,0 +1,108 @@
+internal import Columns
+internal import Core
+internal import TableSchema
+
+/// `exponentialHistogram`.
+final class HistogramAccumulator: Accumulator {
+    private let expression: RollupExpression
+    private var histograms: [ExponentialHistogram] = []
+
+    init(_ expression: RollupExpression) { self.expression = expression }
+
+    var byteCount: Int { histograms.reduce(0) { $0 + 40 + $1.counts.capacity * 8 } }
+
+    func grow(to groups: Int) {
+        guard groups > histograms.count else { return }
+        histograms.append(contentsOf: repeatElement(ExponentialHistogram(), count: groups - histograms.count))
+    }
+
+    func add(_ input: inout FoldInput, _ groups: [UInt32], _ chosen: [UInt32]?) {
+        let values = input.integers(expression)
+        if let chosen {
+            for row in chosen { histograms[Int(groups[Int(row)])].insert(values[Int(row)]) }
+        } else {
+            for row in groups.indices { histograms[Int(groups[row])].insert(values.base[row]) }
+        }
+    }
+
+    func add(folded input: inout FoldInput, _ column: ColumnID, _ groups: [UInt32]) -> Bool {
+        guard case .strings(let states) = input.values(.column(.source(column))) else { return false }
+        for (row, group) in groups.enumerated() {
+            guard let state = ExponentialHistogram(bytes: states.bytes(row)) else { return false }
+            histograms[Int(group)].merge(state)
+        }
+        return true
+    }
+
+    func column() -> Column { StateColumn.make(histograms.count) { histograms[$0].bytes } }
+}
+
+/// `groupUniqArray` of texts. Sets of a few texts that all groups share, such as services, are bits of a word.
+final class SetAccumulator: Accumulator {
+    private let expression: RollupExpression
+    private let texts = TextNumbers()
+    /// By group: the texts with numbers below 64.
+    private var bits: [UInt64] = []
+    /// By group: the others.
+    private var others: [Int: Set<UInt32>] = [:]
+
+    init(_ expression: RollupExpression) { self.expression = expression }
+
+    var byteCount: Int { bits.capacity * 8 + texts.byteCount + others.values.reduce(0) { $0 + 32 + $1.capacity * 8 } }
+
+    func grow(to groups: Int) {
+        guard groups > bits.count else { return }
+        bits.append(contentsOf: repeatElement(0, count: groups - bits.count))
+    }
+
+    func add(_ input: inout FoldInput, _ groups: [UInt32], _ chosen: [UInt32]?) {
+        guard case .strings(let values) = input.values(expression) else { preconditionFailure("Schema/ was checked") }
+        let numbers = texts.numbers(values)
+        if let chosen {
+            for row in chosen { insert(numbers[Int(row)], Int(groups[Int(row)])) }
+        } else {
+            for row in groups.indices { insert(numbers[row], Int(groups[row])) }
+        }
+    }
+
+    @inline(__always)
+    private func insert(_ number: UInt32, _ group: Int) {
+        if number < 64 {
+            bits[group] |= 1 << UInt64(number)
+        } else {
+            others[group, default: []].insert(number)
+        }
+    }
+
+    func add(folded input: inout FoldInput, _ column: ColumnID, _ groups: [UInt32]) -> Bool {
+        guard case .strings(let states) = input.values(.column(.source(column))) else { return false }
+        for (row, group) in groups.enumerated() {
+            let isRead = ValueSet.forEach(in: states.bytes(row)) { insert(texts.number($0), Int(group)) }
+            guard isRead else { return false }
+        }
+        return true
+    }
+
+    func column() -> Column {
+        StateColumn.make(bits.count) { group in
+            var numbers = (0..<64).filter { bits[group] >> UInt64($0) & 1 == 1 }
+            numbers += others[group]?.map { Int($0) } ?? []
+            return ValueSet.bytes(sorted: numbers.map { texts.bytes($0) }.sorted { ByteOrder.compare($0, $1) < 0 })
+        }
+    }
+}
+
+/// Makes columns of states.
+enum StateColumn {
+    static func make(_ count: Int, _ state: (Int) -> [UInt8]) -> Column {
+        var builder = StringColumnBuilder(.adaptive)
+        for row in 0..<count {
+            let bytes = state(row)
+            bytes.withUnsafeBufferPointer { bytes in
+                guard let start = bytes.baseAddress else { return }
+                builder.append(start, count: bytes.count)
+            }
+        }
+        return .strings(builder.snapshot(rows: count))
+    }
+}
