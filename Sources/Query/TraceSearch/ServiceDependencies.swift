@@ -1,83 +1,132 @@
 package import Core
 package import QueryModel
 
-/// How often spans of one service were called by spans of another (rule J-30).
-package struct ServiceDependency: Hashable, Sendable {
-    package var parent: String
-    package var child: String
-    package var callCount: Int
-
-    package init(parent: String, child: String, callCount: Int) {
-        self.parent = parent
-        self.child = child
-        self.callCount = callCount
-    }
-}
-
-/// Where a dependency graph comes from.
-package protocol DependencySource: Sendable {
-    /// One entry for each ordered pair of distinct services, sorted by names.
-    func dependencies(in range: TimeRange, context: QueryContext) throws(QueryError) -> [ServiceDependency]
-}
-
-/// Counts over the spans that start in a range, exactly: a span whose parent starts there too and belongs to another service
-/// is one call. Only ids and services are held, 40 bytes a span, and counted against the query's budget.
+/// The dependency graph as its definition says, over the spans themselves: what a faster source is held against.
+///
+/// Of each span of the range and of the hours around it, 56 bytes are held and counted against the query's budget.
 extension TraceSearch: DependencySource {
+    private static let hour: Int64 = 3_600_000_000_000
+
     package func dependencies(
-        in range: TimeRange, context: QueryContext
-    ) throws(QueryError) -> [ServiceDependency] {
-        guard !range.isEmpty else { return [] }
+        in range: TimeRange, table: TableChoice, context: QueryContext
+    ) throws(QueryError) -> ServiceGraph {
+        if table == .rollup { throw Self.noSummaries }
+        guard !range.isEmpty else { return ServiceGraph(dependencies: [], tables: []) }
         var services = ServiceNumbers()
         var calls: [SpanCall] = []
         var spent = 0
         defer { context.release(bytes: spent) }
-        try scan(TraceQuery(range: range, limit: .max), context: context) { spans throws(QueryError) -> Bool in
+        let wider = Self.withHours(of: range)
+        try scan(TraceQuery(range: wider, limit: .max), context: context) { spans throws(QueryError) -> Bool in
             let bytes = spans.count * MemoryLayout<SpanCall>.stride
-            try spend(bytes, context)
             spent += bytes
-            for span in spans where range.contains(span.start) {
-                calls.append(
-                    SpanCall(
-                        trace: span.traceID, span: span.spanID, parent: span.parentSpanID,
-                        service: services.number(of: span.serviceName)))
+            try spend(bytes, context)
+            for span in spans where wider.contains(span.start) {
+                calls.append(SpanCall(span, service: services.number(of: span.storedServiceName)))
             }
             return true
         }
-        calls.sort { ($0.trace, $0.span, $0.parent, $0.service) < ($1.trace, $1.span, $1.parent, $1.service) }
-        return Self.count(calls, services.names)
+        calls.sort()
+        return ServiceGraph(
+            dependencies: Self.edges(calls, in: range, services.names),
+            tables: [AnsweringTable(name: Self.spanTable, range: range)])
     }
 
-    /// - Parameter calls: sorted, so that a trace's spans are together, and a span that was stored twice is too.
-    private static func count(_ calls: [SpanCall], _ names: [String]) -> [ServiceDependency] {
-        var counts: [ServicePair: Int] = [:]
+    static let spanTable = "otel_traces"
+    static let noSummaries = QueryError.execution(
+        "no summaries of spans are kept here; only the spans themselves can answer")
+
+    /// The hours of UTC that the range touches, and the one before.
+    private static func withHours(of range: TimeRange) -> TimeRange {
+        let first = Timestamp(nanoseconds: hourStart(range.start)).advanced(by: -hour)
+        // The end is outside.
+        let last = Timestamp(nanoseconds: hourStart(range.end.advanced(by: -1))).advanced(by: hour)
+        return TimeRange(start: first, end: last)
+    }
+
+    /// Clamped, where the hour begins before time does.
+    private static func hourStart(_ time: Timestamp) -> Int64 {
+        let rest = time.nanoseconds % hour
+        let (start, overflow) = time.nanoseconds.subtractingReportingOverflow(rest < 0 ? rest + hour : rest)
+        return overflow ? .min : start
+    }
+
+    /// - Parameter calls: sorted, so that a trace's spans are together, and those that were stored twice are too.
+    private static func edges(
+        _ calls: [SpanCall], in range: TimeRange, _ names: [String]
+    ) -> [ServiceDependency] {
+        var edges: [ServicePair: ServiceDependency] = [:]
         var first = 0
         while first < calls.count {
             var end = first
-            var serviceBySpan: [SpanID: Int32] = [:]
+            var rowsBySpan: [SpanID: [SpanCall]] = [:]
             while end < calls.count, calls[end].trace == calls[first].trace {
-                serviceBySpan[calls[end].span] = calls[end].service
+                rowsBySpan[calls[end].span, default: []].append(calls[end])
                 end += 1
             }
             for index in first..<end where index == first || calls[index] != calls[index - 1] {
                 let call = calls[index]
-                guard !call.parent.isZero, let parent = serviceBySpan[call.parent], parent != call.service else {
-                    continue
-                }
-                counts[ServicePair(parent: parent, child: call.service), default: 0] += 1
+                guard range.contains(Timestamp(nanoseconds: call.start)), !call.parent.isZero,
+                    let parent = parentService(of: call, among: rowsBySpan[call.parent] ?? [], names)
+                else { continue }
+                let pair = ServicePair(parent: parent, child: call.service)
+                var edge = edges[pair] ?? ServiceDependency(parent: names[Int(parent)], child: names[Int(call.service)])
+                edge.calls += 1
+                edge.errors += call.status == 2 ? 1 : 0
+                edge.durations.insert(call.duration)
+                edges[pair] = edge
             }
             first = end
         }
-        return counts.map {
-            ServiceDependency(parent: names[Int($0.key.parent)], child: names[Int($0.key.child)], callCount: $0.value)
-        }.sorted { ($0.parent, $0.child) < ($1.parent, $1.child) }
+        return Array(edges.values)
+    }
+
+    /// - Returns: nil if the parent is of the same service, or not there.
+    private static func parentService(of call: SpanCall, among rows: [SpanCall], _ names: [String]) -> Int32? {
+        let own = hourStart(Timestamp(nanoseconds: call.start))
+        let near = rows.filter { row in
+            let other = hourStart(Timestamp(nanoseconds: row.start))
+            return other == own || other.addingReportingOverflow(hour) == (own, false)
+        }
+        if near.contains(where: { $0.service == call.service }) { return nil }
+        return near.map(\.service).min { names[Int($0)].utf8.lexicographicallyPrecedes(names[Int($1)].utf8) }
     }
 }
 
-private struct SpanCall: Equatable {
+extension TraceSpan {
+    /// As the table has it.
+    var storedServiceName: String { resource.serviceName ?? "" }
+
+    /// End minus start, as the table has it.
+    var storedDuration: Int64 { end.nanoseconds &- start.nanoseconds }
+}
+
+private struct SpanCall: Hashable, Comparable {
     let trace: TraceID
     let span: SpanID
     let parent: SpanID
+    let start: Int64
+    let duration: Int64
     let service: Int32
+    let status: Int32
+
+    init(_ span: TraceSpan, service: Int32) {
+        trace = span.traceID
+        self.span = span.spanID
+        parent = span.parentSpanID
+        start = span.start.nanoseconds
+        duration = span.storedDuration
+        self.service = service
+        status = span.statusCode
+    }
+
+    static func < (left: SpanCall, right: SpanCall) -> Bool {
+        if (left.trace, left.span) != (right.trace, right.span) {
+            return (left.trace, left.span) < (right.trace, right.span)
+        }
+        return (left.parent, left.start, left.duration, left.service, left.status)
+            < (right.parent, right.start, right.duration, right.service, right.status)
+    }
 }
 
 private struct ServicePair: Hashable {

@@ -8,15 +8,14 @@ import Testing
 
 /// What clients are told when too many queries run, and how spans that were counted are shown.
 struct QueryAdmissionAPITests {
-    private struct Counts: SpanCountSource {
-        func spanCounts(
-            service: String?, in range: TimeRange, step: Int64?, context: QueryContext
-        ) throws(QueryError) -> [SpanCount] {
-            [
-                SpanCount(service: "a", step: 0, calls: 3, errors: 1),
-                SpanCount(service: "a", step: 2, calls: 4, errors: 0),
-                SpanCount(service: "b", step: 1, calls: 5, errors: 5),
-            ].filter { service == nil || service == $0.service }
+    private struct Counts: SpanStatisticsSource {
+        func spanStatistics(_ query: SpanStatisticsQuery, context: QueryContext) -> SpanStatistics {
+            let rows = [("a", 0, 3, 1), ("a", 2, 4, 0), ("b", 1, 5, 5)].map { service, step, calls, errors in
+                SpanStatistics.Row(
+                    service: service, step: step, measures: SpanMeasures(calls: calls, errors: errors))
+            }
+            return SpanStatistics(
+                rows: rows.filter { query.services.isEmpty || query.services.contains($0.service) }, tables: [])
         }
     }
 

@@ -34,7 +34,9 @@ struct DamagedBlockTests {
             start: Timestamp(nanoseconds: first), end: Timestamp(nanoseconds: try #require(times.max()) + 1))
         func ask() throws -> (calls: Int, errors: Int, warnings: [String]) {
             let context = QueryContext(tenant: .default)
-            let counts = try storage.reader.spanCounts(service: nil, in: range, step: 1_000_000, context: context)
+            let counts = try storage.reader.spanStatistics(
+                SpanStatisticsQuery(range: range, step: 1_000_000), context: context
+            ).rows.map(\.measures)
             #expect(context.heldBytes == 0)
             return (
                 counts.reduce(0) { $0 + $1.calls }, counts.reduce(0) { $0 + $1.errors }, context.statistics.warnings

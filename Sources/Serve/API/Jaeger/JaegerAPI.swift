@@ -1,7 +1,7 @@
 package import Core
 import HTTP
 import JSON
-import QueryModel
+package import QueryModel
 package import TraceSearch
 
 /// Jaeger's legacy query API, `/api/…` (rules J-1 to J-33, J-50, J-51).
@@ -176,9 +176,10 @@ package struct JaegerAPI: Sendable {
         let parameters = JaegerParameters(http: request.http)
         let range = try parameters.dependencyRange(now: now())
         let service = parameters.text("service")
-        let calls = try asking { () throws(QueryError) in
-            try dependencies.dependencies(in: range, context: request.context)
-        }.filter { service == nil || $0.parent == service || $0.child == service }
+        let graph = try asking { () throws(QueryError) in
+            try dependencies.dependencies(in: range, table: .automatic, context: request.context)
+        }
+        let calls = graph.named().filter { service == nil || $0.parent == service || $0.child == service }
         return JaegerEnvelope.response(total: calls.count) { json in
             json.beginArray()
             for call in calls {
@@ -188,7 +189,7 @@ package struct JaegerAPI: Sendable {
                 json.key("child")
                 json.string(call.child)
                 json.key("callCount")
-                json.int(call.callCount)
+                json.int(call.calls)
                 json.endObject()
             }
             json.endArray()

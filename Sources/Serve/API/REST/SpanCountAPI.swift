@@ -10,13 +10,13 @@ package import QueryModel
 /// The answer is `{"source":"spans","start":ns,"step":ns,"services":[{"service":"shop","calls":9,"errors":1,…}]}`; with `step`,
 /// each service has `points`: the start of each step that has spans, its calls and errors. Steps begin with the range.
 package struct SpanCountAPI: Sendable {
-    private let source: any SpanCountSource
+    private let source: any SpanStatisticsSource
     private let now: @Sendable () -> Timestamp
 
     /// A query that would answer more points is refused.
     private static let mostSteps: Int64 = 11_000
 
-    package init(source: any SpanCountSource, now: @escaping @Sendable () -> Timestamp) {
+    package init(source: any SpanStatisticsSource, now: @escaping @Sendable () -> Timestamp) {
         self.source = source
         self.now = now
     }
@@ -44,9 +44,12 @@ package struct SpanCountAPI: Sendable {
                 throw .badRequest("step: the range has more than \(Self.mostSteps) steps")
             }
         }
+        let query = SpanStatisticsQuery(
+            services: Set(parameters.text("service").map { [$0] } ?? []), range: range, step: step,
+            wantsDurations: false)
         let counts = try asking { () throws(QueryError) in
-            try source.spanCounts(service: parameters.text("service"), in: range, step: step, context: request.context)
-        }
+            try source.spanStatistics(query, context: request.context)
+        }.rows
         var json = JSONWriter()
         json.beginObject()
         json.key("source")
@@ -72,15 +75,15 @@ package struct SpanCountAPI: Sendable {
     }
 
     private func write(
-        _ counts: ArraySlice<SpanCount>, _ range: TimeRange, _ step: Int64?, to json: inout JSONWriter
+        _ counts: ArraySlice<SpanStatistics.Row>, _ range: TimeRange, _ step: Int64?, to json: inout JSONWriter
     ) {
         json.beginObject()
         json.key("service")
         json.string(counts.first?.service ?? "")
         json.key("calls")
-        json.int(counts.reduce(0) { $0 + $1.calls })
+        json.int(counts.reduce(0) { $0 + $1.measures.calls })
         json.key("errors")
-        json.int(counts.reduce(0) { $0 + $1.errors })
+        json.int(counts.reduce(0) { $0 + $1.measures.errors })
         if let step {
             json.key("points")
             json.beginArray()
@@ -88,8 +91,8 @@ package struct SpanCountAPI: Sendable {
                 json.beginArray()
                 let (distance, overflow) = Int64(count.step).multipliedReportingOverflow(by: step)
                 json.int(range.start.advanced(by: overflow ? .max : distance).nanoseconds)
-                json.int(count.calls)
-                json.int(count.errors)
+                json.int(count.measures.calls)
+                json.int(count.measures.errors)
                 json.endArray()
             }
             json.endArray()
