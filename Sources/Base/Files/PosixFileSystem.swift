@@ -113,7 +113,8 @@ package struct PosixFileSystem: FileSystem {
         _ path: String, _ operation: FileError.Operation
     ) throws(FileError) -> (size: Int64, kind: DirectoryEntry.Kind)? {
         var status = stat()
-        guard stat(path, &status) == 0 else {
+        // An entry of a list is the link itself, not what it leads to.
+        guard (operation == .list ? lstat(path, &status) : stat(path, &status)) == 0 else {
             if errno == ENOENT { return nil }
             throw FileError(operation, path, code: errno)
         }

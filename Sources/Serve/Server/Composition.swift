@@ -18,6 +18,8 @@ private import TraceSearch
 struct Composition {
     let otlpRoutes: [Routes]
     let queryRoutes: [Routes]
+    /// What is answered to paths that are no API's: the pages of Jaeger's UI, if there are any.
+    let pages: @Sendable (HTTPRequest) -> HTTPResponse?
     /// What all queries share.
     let admission: QueryAdmission
     private let engine: Engine
@@ -37,7 +39,14 @@ struct Composition {
         engineConfiguration.parts.files = configuration.openParts
         engineConfiguration.parts.bytes = configuration.partCache
         Self.keepMemory()
-        let engine = try Engine(engineConfiguration, fileSystem: PosixFileSystem(), report: log)
+        let fileSystem = PosixFileSystem()
+        let ui = try Self.ui(configuration, fileSystem)
+        if let ui {
+            pages = ui.pages
+        } else {
+            pages = { _ in nil }
+        }
+        let engine = try Engine(engineConfiguration, fileSystem: fileSystem, report: log)
         self.engine = engine
         Self.warn(configuration, engine, log)
 
@@ -59,8 +68,10 @@ struct Composition {
         let traces = TraceReader(table: engine.spanTable, spans: engine.spans)
         let search = TraceSearch(source: traces)
         otlpRoutes = [otlp.routes, status]
-        queryRoutes = [
-            JaegerAPI(search: search, dependencies: nil, now: Self.now).routes,
+        var routes: [Routes] = []
+        if let ui { routes.append(ui.routes) }
+        routes += [
+            JaegerAPI(search: search, dependencies: nil, statistics: traces, now: Self.now).routes,
             JaegerV3API(search: search).routes,
             prometheus.routes,
             loki.routes,
@@ -69,6 +80,14 @@ struct Composition {
             AdministrationRoutes.make(flush: { try engine.flush() }),
             status,
         ]
+        queryRoutes = routes
+    }
+
+    private static func ui(
+        _ configuration: Configuration, _ fileSystem: any FileSystem
+    ) throws(EngineError) -> JaegerUI? {
+        guard let folder = configuration.jaegerUI else { return nil }
+        return try JaegerBundle.load(folder, archives: false, fileSystem: fileSystem)
     }
 
     /// Makes durable what is in memory; no request comes any more.

@@ -33,7 +33,7 @@ package enum Server {
                 limits: QueryLimits(
                     timeout: .nanoseconds(configuration.queryTimeout), memory: configuration.queryMemory,
                     admission: composition.admission),
-                origins: configuration.corsOrigins, log: log),
+                origins: configuration.corsOrigins, log: log, pages: composition.pages),
             log: log)
         do throws(HTTPServerError) {
             try otlp.start()

@@ -5,7 +5,7 @@ import QueryModel
 import Testing
 import TraceFixtures
 
-/// The legacy API's routes, parameters and errors (J-1 to J-51, smoke tests J-S1 to J-S7 and J-S10).
+/// The legacy API's routes, parameters and errors (J-1 to J-51, smoke tests J-S1 to J-S7).
 struct JaegerAPITests {
     private static let empty = #"{"data":[],"total":0,"limit":0,"offset":0,"errors":null}"#
     private static let micros: Int64 = 1_700_000_000_000_000
@@ -90,6 +90,7 @@ struct JaegerAPITests {
         ("service=front&tags=%7B%22http.status_code%22:%22500%22%7D", ["1"]),
         ("service=front&tags=%7B%22http.status_code%22:%22500%22,%22x%22:%22y%22%7D", []),
         ("service=front&tag=http.status_code:500&tag=span.kind:server", ["1"]),
+        ("service=back/end&spanKind=client", ["1"]), ("service=back/end&spanKind=producer", []),
         ("service=front&tags=%7B%7D", ["2", "1"]),
         ("service=front&tag=a:b:c", []), ("service=back/end&tag=http.status_code:500", []),
     ])
@@ -127,6 +128,9 @@ struct JaegerAPITests {
             "/api/traces/\(String(repeating: "a", count: 33))",
             "unable to parse param 'traceID': \"\(String(repeating: "a", count: 33))\" is not a trace id"
         ),
+        ("/api/traces/1?start=x", "unable to parse param 'start': \"x\" is not an integer"),
+        ("/api/traces/1?raw=x", "unable to parse param 'raw': \"x\" is neither true nor false"),
+        ("/api/traces?service=s&spanKind=x", "unable to parse param 'spanKind': unknown kind \"x\""),
         ("/api/dependencies?endTs=x", "unable to parse param 'endTs': \"x\" is not an integer"),
         ("/api/dependencies?lookback=-1", "unable to parse param 'lookback': must not be negative"),
     ])
@@ -185,13 +189,6 @@ struct JaegerAPITests {
         #expect(client.get("/api/dependencies?service=front").text == client.get("/api/dependencies").text)
         #expect(client.get("/api/dependencies?service=other").text == Self.empty)
         #expect(client.get("/api/dependencies?endTs=1600000000000&lookback=9223372036854775807").text == Self.empty)
-    }
-
-    @Test(arguments: ["/api/metrics/calls?service=s", "/api/metrics/latencies", "/api/metrics/errors"])
-    func `J-S10, J-33 span metrics are not supported`(target: String) throws {
-        let response = client.get(target)
-        #expect(response.status == 501)
-        #expect(try response.json()["errors"]?[0]?["code"] == .int(501))
     }
 
     @Test func `J-50 archiving is not supported, by POST alone`() {

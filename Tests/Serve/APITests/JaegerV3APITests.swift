@@ -41,6 +41,17 @@ struct JaegerV3APITests {
     @Test(arguments: [
         ("/api/v3/traces/ffff", 404, "No traces found"),
         ("/api/v3/traces/xyz", 400, "malformed parameter trace_id: \"xyz\" is not a trace id"),
+        ("/api/v3/traces/1?startTime=1", 400, "malformed parameter startTime: \"1\" is not a time of RFC 3339"),
+        ("/api/v3/traces/1?end_time=x", 400, "malformed parameter end_time: \"x\" is not a time of RFC 3339"),
+        ("/api/v3/traces/1?rawTraces=2", 400, "malformed parameter rawTraces: \"2\" is neither true nor false"),
+        (
+            "/api/v3/traces?\(window)&query.raw_traces=x", 400,
+            "malformed parameter query.raw_traces: \"x\" is neither true nor false"
+        ),
+        (
+            "/api/v3/trace-summaries?\(window)&query.spanKind=x", 400,
+            "malformed parameter query.spanKind: unknown kind \"x\""
+        ),
         ("/api/v3/operations", 400, "malformed parameter service: parameter is required"),
         ("/api/v3/operations?service=a&spanKind=b", 400, "malformed parameter spanKind: unknown kind \"b\""),
         ("/api/v3/traces?query.serviceName=a", 400, "malformed parameter query.startTimeMin: parameter is required"),

@@ -6,19 +6,24 @@ package import TraceSearch
 
 /// Jaeger's legacy query API, `/api/…` (rules J-1 to J-33, J-50, J-51).
 ///
-/// The hints `start` and `end` of a single trace and `raw` need nothing: a trace is always looked for everywhere, and shown as
-/// it was sent.
+/// The hints `start` and `end` of a single trace and `raw` need nothing but to be readable: a trace is always looked for
+/// everywhere, and shown as it was sent. What an answer lacks stands in `errors` beside its data.
 package struct JaegerAPI: Sendable {
     private let search: TraceSearch
     private let dependencies: any DependencySource
+    private let metrics: JaegerSpanMetrics
     private let now: @Sendable () -> Timestamp
 
-    /// - Parameter dependencies: where the dependency graph comes from; nil counts it from the spans.
+    /// - Parameters:
+    ///   - dependencies: where the dependency graph comes from; nil counts it from the spans.
+    ///   - statistics: where rates and latencies come from; likewise.
     package init(
-        search: TraceSearch, dependencies: (any DependencySource)? = nil, now: @escaping @Sendable () -> Timestamp
+        search: TraceSearch, dependencies: (any DependencySource)? = nil,
+        statistics: (any SpanStatisticsSource)? = nil, now: @escaping @Sendable () -> Timestamp
     ) {
         self.search = search
         self.dependencies = dependencies ?? search
+        metrics = JaegerSpanMetrics(source: statistics ?? search, now: now)
         self.now = now
     }
 
@@ -31,7 +36,7 @@ package struct JaegerAPI: Sendable {
     private static let uploadLimit = 64 << 20
 
     package var routes: Routes {
-        var routes = Routes(Self.dialect, roots: ["/api"])
+        var routes = Routes(Self.dialect, roots: ["/api", "/analytics/v1"])
         add("/api/services", to: &routes, services)
         add("/api/services/{service*}/operations", to: &routes, operationNames)
         add("/api/operations", to: &routes, operations)
@@ -40,8 +45,16 @@ package struct JaegerAPI: Sendable {
         add("/api/dependencies", to: &routes, dependencyGraph)
         routes.add([.post], "/api/transform", bodyLimit: Self.uploadLimit, answering(transform))
         routes.add([.post], "/api/archive/{id}", answering(Self.unsupported("archiving of traces")))
-        for name in ["latencies", "calls", "errors", "minstep"] {
-            add("/api/metrics/\(name)", to: &routes, Self.unsupported("computing metrics from spans"))
+        for path in ["/api/deep-dependencies", "/analytics/v1/dependencies"] {
+            add(path, to: &routes, deepDependencies)
+        }
+        for family in JaegerSpanMetrics.Family.allCases {
+            add("/api/metrics/\(family)", to: &routes) { [metrics] request throws(RequestFailure) in
+                try metrics.answer(family, request)
+            }
+        }
+        add("/api/metrics/minstep", to: &routes) { _ throws(RequestFailure) in
+            JaegerEnvelope.response(total: 0) { $0.int(JaegerSpanMetrics.smallestStep) }
         }
         return routes
     }
@@ -131,6 +144,7 @@ package struct JaegerAPI: Sendable {
 
     private func trace(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let id = try JaegerParameters.traceID(request.pathParameters["id"] ?? "", parameter: "traceID")
+        try JaegerParameters(http: request.http).checkHints()
         let found = try asking { () throws(QueryError) in try search.trace(id, context: request.context) }
         guard let found else { throw RequestFailure(status: 404, "trace not found") }
         return Self.response([found], request)
@@ -153,20 +167,7 @@ package struct JaegerAPI: Sendable {
         for trace in traces { writer.trace(trace) }
         writer.json.endArray()
         Explanation.write(request, to: &writer.json)
-        let errors: ((inout JSONWriter) -> Void)? =
-            missing.isEmpty
-            ? nil
-            : { json in
-                for id in missing {
-                    json.beginObject()
-                    json.key("msg")
-                    json.string("trace not found")
-                    json.key("traceID")
-                    json.string(JaegerTraceWriter.text(id))
-                    json.endObject()
-                }
-            }
-        JaegerEnvelope.finish(&writer.json, total: traces.count, errors: errors)
+        JaegerEnvelope.finish(&writer.json, total: traces.count, errors: errors(request, missing: missing))
         return .json(writer.json.bytes)
     }
 
@@ -174,25 +175,58 @@ package struct JaegerAPI: Sendable {
 
     private func dependencyGraph(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let parameters = JaegerParameters(http: request.http)
-        let range = try parameters.dependencyRange(now: now())
+        let range = try parameters.rangeBack(from: now(), lookback: 86_400_000)
         let service = parameters.text("service")
         let graph = try asking { () throws(QueryError) in
             try dependencies.dependencies(in: range, table: .automatic, context: request.context)
         }
         let calls = graph.named().filter { service == nil || $0.parent == service || $0.child == service }
-        return JaegerEnvelope.response(total: calls.count) { json in
-            json.beginArray()
-            for call in calls {
+        var json = JSONWriter()
+        json.beginObject()
+        json.key("data")
+        json.beginArray()
+        for call in calls {
+            json.beginObject()
+            json.key("parent")
+            json.string(call.parent)
+            json.key("child")
+            json.string(call.child)
+            json.key("callCount")
+            json.int(call.calls)
+            json.endObject()
+        }
+        json.endArray()
+        Explanation.write(request, tables: graph.tables, to: &json)
+        JaegerEnvelope.finish(&json, total: calls.count, errors: Self.errors(request))
+        return .json(json.bytes)
+    }
+
+    private func deepDependencies(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        let wanted = try JaegerDeepDependencies(JaegerParameters(http: request.http), now: now())
+        return try asking { () throws(QueryError) in try wanted.answer(search, request.context) }
+    }
+
+    /// What the answer lacks, and the traces that were asked for and not found (J-12); nil if there is nothing to tell.
+    private static func errors(
+        _ request: APIRequest, missing: [TraceID] = []
+    ) -> ((inout JSONWriter) -> Void)? {
+        let warnings = request.context.statistics.warnings
+        if warnings.isEmpty, missing.isEmpty { return nil }
+        return { json in
+            for id in missing {
                 json.beginObject()
-                json.key("parent")
-                json.string(call.parent)
-                json.key("child")
-                json.string(call.child)
-                json.key("callCount")
-                json.int(call.calls)
+                json.key("msg")
+                json.string("trace not found")
+                json.key("traceID")
+                json.string(JaegerTraceWriter.text(id))
                 json.endObject()
             }
-            json.endArray()
+            for warning in warnings {
+                json.beginObject()
+                json.key("msg")
+                json.string(warning)
+                json.endObject()
+            }
         }
     }
 

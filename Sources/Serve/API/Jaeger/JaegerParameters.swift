@@ -37,17 +37,22 @@ struct JaegerParameters {
             throw .badRequest("'maxDuration' should be greater than 'minDuration'")
         }
         return TraceQuery(
-            service: try service(), operation: text("operation"), tags: tags, minDuration: minimum,
-            maxDuration: maximum,
+            service: try service(), operation: text("operation"), kind: try spanKind(), tags: tags,
+            minDuration: minimum, maxDuration: maximum,
             // Clients see microseconds, and the last one belongs to the range (J-8).
             range: TimeRange(start: start, end: end.advanced(by: 1_000)),
             limit: limit == 0 ? Self.defaultLimit : min(limit, Self.largestLimit))
     }
 
-    /// The range of `/api/dependencies`: milliseconds back from an end (J-30).
-    func dependencyRange(now: Timestamp) throws(RequestFailure) -> TimeRange {
+    /// The range of a search that names none.
+    func defaultRange(now: Timestamp) -> TimeRange {
+        TimeRange(start: now.advanced(by: -Self.defaultLookback), end: now.advanced(by: 1_000))
+    }
+
+    /// Milliseconds back from `endTs`, both inside (J-30, J-32).
+    func rangeBack(from now: Timestamp, lookback usual: Int64) throws(RequestFailure) -> TimeRange {
         let end = try moment("endTs", nanosecondsPerUnit: 1_000_000) ?? now
-        let lookback = try integer("lookback") ?? 86_400_000
+        let lookback = try integer("lookback") ?? usual
         guard lookback >= 0 else { throw .unparsable("lookback", "must not be negative") }
         let (nanoseconds, overflow) = lookback.multipliedReportingOverflow(by: 1_000_000)
         return TimeRange(
@@ -56,10 +61,35 @@ struct JaegerParameters {
 
     func spanKind() throws(RequestFailure) -> Int32? {
         guard let name = text("spanKind") else { return nil }
+        return try Self.kind(name)
+    }
+
+    /// Any number of kinds; server if there is none (J-32).
+    func spanKinds() throws(RequestFailure) -> Set<Int32> {
+        var kinds: Set<Int32> = []
+        for name in http.parameters(named: "spanKind") where !name.isEmpty { kinds.insert(try Self.kind(name)) }
+        return kinds.isEmpty ? [2] : kinds
+    }
+
+    private static func kind(_ name: String) throws(RequestFailure) -> Int32 {
         guard let kind = SpanKindName.kind(named: name) else {
             throw .unparsable("spanKind", "unknown kind \"\(name)\"")
         }
         return kind
+    }
+
+    /// As Go reads a truth value.
+    func flag(_ name: String) throws(RequestFailure) -> Bool? {
+        guard let text = text(name) else { return nil }
+        guard let flag = FlagText.flag(text) else { throw .unparsable(name, "\"\(text)\" is neither true nor false") }
+        return flag
+    }
+
+    /// The parameters of a single trace: they need nothing but to be readable (J-15).
+    func checkHints() throws(RequestFailure) {
+        _ = try integer("start")
+        _ = try integer("end")
+        _ = try flag("raw")
     }
 
     /// A trace's id: up to 32 hexadecimal digits, or base64 of 8 or 16 bytes (J-14).
@@ -84,14 +114,14 @@ struct JaegerParameters {
     // MARK: Single values
 
     /// A moment in units since the epoch; one beyond what nanoseconds can say is the nearest that they can (G-1).
-    private func moment(_ name: String, nanosecondsPerUnit: Int64) throws(RequestFailure) -> Timestamp? {
+    func moment(_ name: String, nanosecondsPerUnit: Int64) throws(RequestFailure) -> Timestamp? {
         guard let units = try integer(name) else { return nil }
         let (nanoseconds, overflow) = units.multipliedReportingOverflow(by: nanosecondsPerUnit)
         return overflow ? (units < 0 ? .min : .max) : Timestamp(nanoseconds: nanoseconds)
     }
 
     /// An integer; one beyond 64 bits is the nearest of 64 bits.
-    private func integer(_ name: String) throws(RequestFailure) -> Int64? {
+    func integer(_ name: String) throws(RequestFailure) -> Int64? {
         guard let text = text(name) else { return nil }
         guard let integer = DecimalText.clampedInteger(text) else {
             throw .unparsable(name, "\"\(text)\" is not an integer")

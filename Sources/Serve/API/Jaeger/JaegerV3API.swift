@@ -48,7 +48,7 @@ package struct JaegerV3API: Sendable {
         guard let service = parameters.text("service") else {
             throw .malformed("service", "parameter is required")
         }
-        let kind = try parameters.spanKind()
+        let kind = try parameters.spanKind("spanKind", "span_kind")
         let operations = try asking { () throws(QueryError) in
             try search.operations(of: service, context: request.context)
         }.filter { kind == nil || $0.kind == kind }
@@ -75,18 +75,19 @@ package struct JaegerV3API: Sendable {
         guard let id = JaegerParameters.traceID(text) else {
             throw .malformed("trace_id", "\"\(text)\" is not a trace id")
         }
+        try JaegerV3Parameters(http: request.http).checkHints()
         let found = try asking { () throws(QueryError) in try search.trace(id, context: request.context) }
         guard let found else { throw RequestFailure(status: 404, "No traces found") }
-        return Self.response([found])
+        return Self.response([found], request)
     }
 
     private func traces(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let query = try JaegerV3Parameters(http: request.http).searchQuery()
         return Self.response(
-            try asking { () throws(QueryError) in try search.search(query, context: request.context) })
+            try asking { () throws(QueryError) in try search.search(query, context: request.context) }, request)
     }
 
-    private static func response(_ traces: [Trace]) -> HTTPResponse {
+    private static func response(_ traces: [Trace], _ request: APIRequest) -> HTTPResponse {
         var writer = OTLPJSONWriter()
         writer.json.beginObject()
         writer.json.key("result")
@@ -94,6 +95,8 @@ package struct JaegerV3API: Sendable {
         writer.json.key("resourceSpans")
         writer.resourceSpans(traces.flatMap(\.spans))
         writer.json.endObject()
+        Explanation.writeWarnings(request, to: &writer.json)
+        Explanation.write(request, to: &writer.json)
         writer.json.endObject()
         return .json(writer.json.bytes)
     }
@@ -107,6 +110,8 @@ package struct JaegerV3API: Sendable {
         json.beginArray()
         for trace in found { TraceSummary(trace).write(to: &json) }
         json.endArray()
+        Explanation.writeWarnings(request, to: &json)
+        Explanation.write(request, to: &json)
         json.endObject()
         return .json(json.bytes)
     }

@@ -18,15 +18,29 @@ struct JaegerV3Parameters {
         return nil
     }
 
-    func spanKind() throws(RequestFailure) -> Int32? {
-        guard let (name, text) = first(["spanKind", "span_kind"]) else { return nil }
+    func spanKind(_ names: String...) throws(RequestFailure) -> Int32? {
+        guard let (name, text) = first(names) else { return nil }
         guard let kind = SpanKindName.kind(named: text) else { throw .malformed(name, "unknown kind \"\(text)\"") }
         return kind
     }
 
+    /// The parameters of a single trace: it is looked for everywhere and shown as it was sent, so that they need nothing but to be
+    /// readable (J-43).
+    func checkHints() throws(RequestFailure) {
+        _ = try optionalTime("startTime", "start_time")
+        _ = try optionalTime("endTime", "end_time")
+        try checkFlag("rawTraces", "raw_traces")
+    }
+
+    private func checkFlag(_ names: String...) throws(RequestFailure) {
+        guard let (name, text) = first(names) else { return }
+        if FlagText.flag(text) == nil { throw .malformed(name, "\"\(text)\" is neither true nor false") }
+    }
+
     func searchQuery() throws(RequestFailure) -> TraceQuery {
-        let start = try time("query.startTimeMin", "query.start_time_min")
-        let end = try time("query.startTimeMax", "query.start_time_max")
+        let start = try requiredTime("query.startTimeMin", "query.start_time_min")
+        let end = try requiredTime("query.startTimeMax", "query.start_time_max")
+        try checkFlag("query.rawTraces", "query.raw_traces")
         let minimum = try duration("query.durationMin", "query.duration_min")
         let maximum = try duration("query.durationMax", "query.duration_max")
         if let minimum, let maximum, maximum < minimum {
@@ -34,13 +48,21 @@ struct JaegerV3Parameters {
         }
         return TraceQuery(
             service: text("query.serviceName", "query.service_name"),
-            operation: text("query.operationName", "query.operation_name"), tags: try attributes(),
+            operation: text("query.operationName", "query.operation_name"),
+            kind: try spanKind("query.spanKind", "query.span_kind"), tags: try attributes(),
             minDuration: minimum, maxDuration: maximum,
             range: TimeRange(start: start, end: end.advanced(by: 1)), limit: try limit())
     }
 
-    private func time(_ names: String...) throws(RequestFailure) -> Timestamp {
-        guard let (name, text) = first(names) else { throw .malformed(names[0], "parameter is required") }
+    private func requiredTime(_ names: String...) throws(RequestFailure) -> Timestamp {
+        guard let time = try time(names) else { throw .malformed(names[0], "parameter is required") }
+        return time
+    }
+
+    private func optionalTime(_ names: String...) throws(RequestFailure) -> Timestamp? { try time(names) }
+
+    private func time(_ names: [String]) throws(RequestFailure) -> Timestamp? {
+        guard let (name, text) = first(names) else { return nil }
         // A plus sign that was not encoded arrives as a space.
         guard let time = TimeText.rfc3339(text.replacing(" ", with: "+")) else {
             throw .malformed(name, "\"\(text)\" is not a time of RFC 3339")
@@ -69,7 +91,9 @@ struct JaegerV3Parameters {
         guard
             let (name, text) = first(["query.searchDepth", "query.search_depth", "query.num_traces", "query.numTraces"])
         else { return JaegerParameters.defaultLimit }
-        guard let limit = Int(text), limit >= 0 else { throw .malformed(name, "\"\(text)\" is not a number of traces") }
-        return limit == 0 ? JaegerParameters.defaultLimit : min(limit, JaegerParameters.largestLimit)
+        guard let limit = DecimalText.clampedInteger(text), limit >= 0 else {
+            throw .malformed(name, "\"\(text)\" is not a number of traces")
+        }
+        return limit == 0 ? JaegerParameters.defaultLimit : Int(min(limit, Int64(JaegerParameters.largestLimit)))
     }
 }

@@ -1,6 +1,7 @@
 import Core
 import HTTP
 import JSON
+import QueryModel
 
 /// What a query read and skipped, for those who ask with `explain=true`.
 enum Explanation {
@@ -13,6 +14,44 @@ enum Explanation {
         guard isWanted(request) else { return }
         json.key("explain")
         write(request.context.statistics, to: &json)
+    }
+
+    /// Writes the member `warnings`, what the answer lacks, if it lacks anything.
+    static func writeWarnings(_ request: APIRequest, to json: inout JSONWriter) {
+        let warnings = request.context.statistics.warnings
+        guard !warnings.isEmpty else { return }
+        json.key("warnings")
+        json.beginArray()
+        for warning in warnings { json.string(warning) }
+        json.endArray()
+    }
+
+    /// As above, and which tables answered which part of the range.
+    static func write(_ request: APIRequest, tables: [AnsweringTable], to json: inout JSONWriter) {
+        guard isWanted(request) else { return }
+        json.key("tables")
+        write(tables, to: &json)
+        write(request, to: &json)
+    }
+
+    /// `[{"table":"otel_traces","start":ns,"end":ns}]`; a bound that is not there is left out.
+    static func write(_ tables: [AnsweringTable], to json: inout JSONWriter) {
+        json.beginArray()
+        for table in tables {
+            json.beginObject()
+            json.key("table")
+            json.string(table.name)
+            if table.range.start != .min {
+                json.key("start")
+                json.int(table.range.start.nanoseconds)
+            }
+            if table.range.end != .max {
+                json.key("end")
+                json.int(table.range.end.nanoseconds)
+            }
+            json.endObject()
+        }
+        json.endArray()
     }
 
     /// `{"blocksRead":3,…,"skippedBy":{"bloom":{"blocksSkipped":99,…}}}`

@@ -23,6 +23,7 @@ package struct Router: HTTPHandler {
     private let limits: QueryLimits
     private let origins: Origins
     private let log: Log
+    private let pages: @Sendable (HTTPRequest) -> HTTPResponse?
 
     private struct Match: Sendable {
         var route: Routes.Route
@@ -36,10 +37,12 @@ package struct Router: HTTPHandler {
         case unknown(Dialect)
     }
 
+    /// - Parameter pages: what is answered to a path of no dialect that has no route; nil is 404.
     package init(
         _ groups: [Routes], limits: QueryLimits = QueryLimits(), origins: Origins = .none,
-        log: Log = .silent
+        log: Log = .silent, pages: @escaping @Sendable (HTTPRequest) -> HTTPResponse? = { _ in nil }
     ) {
+        self.pages = pages
         self.groups = groups
         self.limits = limits
         self.origins = origins
@@ -72,6 +75,7 @@ package struct Router: HTTPHandler {
         if request.method == .options { return options(resolution) }
         switch resolution {
         case .unknown(let dialect):
+            if dialect.name == Dialect.plain.name, let page = pages(request) { return page }
             return dialect.failure(404, "not found: \(Self.excerpt(request.path))")
         case .wrongMethod(let dialect, let allowed):
             var response = dialect.failure(405, "method not allowed")
@@ -139,7 +143,9 @@ package struct Router: HTTPHandler {
         return .unknown(owner(of: path))
     }
 
-    private static func withoutMount(_ segments: [String]) -> ArraySlice<String> {
+    static func isMount(_ segment: String) -> Bool { mounts.contains(segment) }
+
+    static func withoutMount(_ segments: [String]) -> ArraySlice<String> {
         guard let first = segments.first else { return [] }
         // Loki's own paths begin with /loki: a base URL that ends so doubles it (§1, note 1).
         let isDoubled = first == "loki" && segments.count > 1 && segments[1] == "loki"

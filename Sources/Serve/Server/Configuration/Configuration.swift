@@ -50,6 +50,8 @@ package struct Configuration: Sendable {
     package var maxBodySize = 64 << 20
     /// For each of the two ports.
     package var maxConnections = 1024
+    /// The folder of the built UI of Jaeger; nil: its pages are not served.
+    package var jaegerUI: String?
     package var logLevel = Log.Level.info
     package var corsOrigins = Router.Origins.any
     package var otlpCORSOrigins = Router.Origins.none

@@ -219,6 +219,13 @@ struct Setting: Sendable {
                 configuration.maxConnections = try ValueText.integer(text, in: 1...100_000)
             }),
         Setting(
+            key: "jaeger-ui", value: "DIR",
+            help: "the folder of Jaeger's built UI, whose pages are served then; or none",
+            show: { $0.jaegerUI ?? "none" },
+            apply: { configuration, text throws(ValueError) in
+                configuration.jaegerUI = text.isEmpty || text == "none" ? nil : text
+            }),
+        Setting(
             key: "log-level", value: "LEVEL", help: "what is logged: debug, info, warning or error",
             show: { $0.logLevel.name },
             apply: { configuration, text throws(ValueError) in
