@@ -17,12 +17,13 @@ let common: [SwiftSetting] = [
 enum Memory { case checked, kernel }
 
 func module(
-    _ layer: String, _ name: String, _ memory: Memory = .checked, imports: [String] = []
+    _ layer: String, _ name: String, _ memory: Memory = .checked, imports: [String] = [], resources: [Resource] = []
 ) -> Target {
     .target(
         name: name,
         dependencies: imports.map { .init(stringLiteral: $0) },
         path: "Sources/\(layer)/\(name)",
+        resources: resources.isEmpty ? nil : resources,
         swiftSettings: common + (memory == .checked ? [.strictMemorySafety()] : [])
     )
 }
@@ -140,7 +141,7 @@ let package = Package(
             imports: [
                 "Core", "JSON", "HTTP", "Pattern", "QueryModel", "PromQL", "LogQL", "TraceSearch", "OTLP",
                 "Ingest", "Compression", "Settings",
-            ]),
+            ], resources: [.embedInCode("REST/openapi.json")]),
         module(
             "Serve", "Server", .kernel,
             imports: [

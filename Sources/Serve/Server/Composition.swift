@@ -76,7 +76,7 @@ struct Composition {
             prometheus.routes,
             loki.routes,
             RecordAPI(search: search, records: RecordReader(logs: lines, metrics: series)).routes,
-            SpanCountAPI(source: traces, now: Self.now).routes,
+            ServiceAPI(statistics: traces, dependencies: search, now: Self.now).routes,
             AdministrationRoutes.make(flush: { try engine.flush() }),
             status,
         ]

@@ -109,6 +109,11 @@ struct RecordAPITests {
         #expect(try count("service=a&operation=x&minDuration=50ns&maxDuration=50ns&tag=span.kind:server") == 1)
         #expect(try count("tags=%7B%22span.kind%22:%22client%22%7D") == 0)
         #expect(try count("limit=1") == 1)
+        #expect(try count("kind=server") == 2)
+        #expect(try count("kind=client") == 0)
+        #expect(try count("status=unset&service=b") == 1)
+        #expect(try count("status=error") == 0)
+        #expect(try count("trace_id=00000000000000010000000000000002&trace_id=ff&service=none") == 1)
         let second = "1700000000"
         for digits in [second, second + "000", second + "000000", second + "000000000", second + ".0"] {
             #expect(try count("end=\(digits)") == 1, "\(digits)")

@@ -18,6 +18,7 @@ struct TraceClient {
         router = Router([
             JaegerAPI(search: search, now: { Self.now }).routes, JaegerV3API(search: search).routes,
             RecordAPI(search: search, records: records).routes,
+            ServiceAPI(statistics: search, dependencies: search, now: { Self.now }).routes,
         ])
     }
 

@@ -6,6 +6,7 @@ package import TraceSearch
 
 /// Varve's own read API: what was sent, found by plain parameters and shown as OTLP/JSON.
 ///
+///     GET /api/v1/traces?trace_id=…&trace_id=…
 ///     GET /api/v1/traces?service=shop&operation=GET /&tags={"error":"true"}&minDuration=100ms&start=…&end=…&limit=20
 ///     GET /api/v1/traces/{id}
 ///     GET /api/v1/logs?service=shop&severity=WARN&contains=timeout&trace_id=…
@@ -26,6 +27,7 @@ package struct RecordAPI: Sendable {
 
     package var routes: Routes {
         var routes = Routes(Self.dialect, roots: ["/api/v1/traces", "/api/v1/logs", "/api/v1/metrics"])
+        routes.add([.get], "/api/v1/openapi.json", isQuery: false) { _ in .json(PackageResources.openapi_json) }
         add("/api/v1/traces", to: &routes, traces)
         add("/api/v1/traces/{id}", to: &routes, trace)
         add("/api/v1/logs", to: &routes, logs)
@@ -43,8 +45,14 @@ package struct RecordAPI: Sendable {
     }
 
     private func traces(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
-        let query = try RecordParameters(http: request.http).traceQuery()
-        let found = try asking { () throws(QueryError) in try search.search(query, context: request.context) }
+        let parameters = RecordParameters(http: request.http)
+        let ids = try parameters.traceIDs()
+        let query = try parameters.traceQuery()
+        let found = try asking { () throws(QueryError) in
+            // A list of ids names what is wanted; other conditions do not matter then.
+            try ids.isEmpty
+                ? search.search(query, context: request.context) : search.traces(ids, context: request.context)
+        }
         return Self.response(request, "resourceSpans") { $0.resourceSpans(found.flatMap(\.spans)) }
     }
 
@@ -91,6 +99,7 @@ package struct RecordAPI: Sendable {
         writer.json.beginObject()
         writer.json.key(key)
         write(&writer)
+        Explanation.writeWarnings(request, to: &writer.json)
         Explanation.write(request, to: &writer.json)
         writer.json.endObject()
         return .json(writer.json.bytes)

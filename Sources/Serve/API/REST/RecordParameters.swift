@@ -2,6 +2,7 @@ import Core
 import HTTP
 import QueryModel
 import Settings
+import TraceSearch
 
 /// The parameters of the plain read API as values. An empty parameter is an absent one.
 struct RecordParameters {
@@ -22,8 +23,83 @@ struct RecordParameters {
             throw .badRequest("maxDuration must not be below minDuration")
         }
         return TraceQuery(
-            service: text("service"), operation: text("operation"), tags: try tags(), minDuration: minimum,
-            maxDuration: maximum, range: try range(), limit: try limit())
+            service: text("service"), operation: text("operation"), kind: try kind(), tags: try tags() + status(),
+            minDuration: minimum, maxDuration: maximum, range: try range(), limit: try limit())
+    }
+
+    /// All that are not empty.
+    func texts(_ name: String) -> [String] { http.parameters(named: name).filter { !$0.isEmpty } }
+
+    /// The ids of a list of traces.
+    func traceIDs() throws(RequestFailure) -> [TraceID] {
+        var ids: [TraceID] = []
+        for text in texts("trace_id") {
+            guard let id = TraceID(hex: text) else {
+                throw .badRequest("trace_id: \"\(text)\" is not 1 to 32 hexadecimal digits")
+            }
+            ids.append(id)
+        }
+        guard ids.count <= Self.largestLimit else { throw .badRequest("trace_id: more than \(Self.largestLimit)") }
+        return ids
+    }
+
+    func kind() throws(RequestFailure) -> Int32? {
+        guard let name = text("kind") else { return nil }
+        return try Self.kind(name)
+    }
+
+    func kinds() throws(RequestFailure) -> Set<Int32> {
+        var kinds: Set<Int32> = []
+        for name in texts("kind") { kinds.insert(try Self.kind(name)) }
+        return kinds
+    }
+
+    private static func kind(_ name: String) throws(RequestFailure) -> Int32 {
+        guard let kind = SpanKindName.kind(named: name) else {
+            throw .badRequest(
+                "kind: \"\(name)\" is none of server, client, producer, consumer, internal and unspecified")
+        }
+        return kind
+    }
+
+    /// `status=error` as the tag that searches know.
+    private func status() throws(RequestFailure) -> [(key: String, value: String)] {
+        guard let status = text("status") else { return [] }
+        guard ["ok", "error", "unset"].contains(status) else {
+            throw .badRequest("status: \"\(status)\" is none of ok, error and unset")
+        }
+        return status == "error" ? [("error", "true")] : [("span.status", status)]
+    }
+
+    func flag(_ name: String) throws(RequestFailure) -> Bool? {
+        guard let text = text(name) else { return nil }
+        guard let flag = FlagText.flag(text) else {
+            throw .badRequest("\(name): \"\(text)\" is neither true nor false")
+        }
+        return flag
+    }
+
+    /// `group=operation,kind`, or several of them.
+    func grouping() throws(RequestFailure) -> SpanStatisticsQuery.Grouping {
+        var grouping: SpanStatisticsQuery.Grouping = []
+        for name in texts("group").flatMap({ $0.split(separator: ",") }) {
+            switch name {
+            case "operation": grouping.insert(.operation)
+            case "kind": grouping.insert(.kind)
+            default: throw .badRequest("group: \"\(name)\" is neither operation nor kind")
+            }
+        }
+        return grouping
+    }
+
+    /// Whether spans or their hourly summaries answer.
+    func table() throws(RequestFailure) -> TableChoice {
+        switch text("source") {
+        case nil, "auto": return .automatic
+        case "raw": return .raw
+        case "rollup": return .rollup
+        case .some(let name): throw .badRequest("source: \"\(name)\" is none of auto, raw and rollup")
+        }
     }
 
     /// From `start` to `end`, both inside; each may be left open.
