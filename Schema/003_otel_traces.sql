@@ -33,7 +33,8 @@ CREATE TABLE otel_traces (
         flags                    UInt32
     ),
     dropped_links_count      UInt32,
-    INDEX by_trace_id trace_id TYPE bloom_filter(0.001),
+    INDEX by_trace_id trace_id TYPE bloom_filter(0.001),                    -- which parts have a trace
+    INDEX blocks_of_trace trace_id TYPE token_postings,                     -- and where in them
     INDEX by_attributes attributes TYPE token_postings,
     INDEX by_event_attributes events.attributes TYPE token_postings
 ) PARTITION BY toStartOfHour(start_time)

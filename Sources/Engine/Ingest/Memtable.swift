@@ -11,6 +11,7 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
     /// A builder that takes no more rows, as a batch.
     struct Frozen {
         let batch: ColumnBatch
+        let index: MemoryIndex
         /// The first and the last log position in it.
         let first: UInt64
         let last: UInt64
@@ -22,6 +23,8 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
 
     private struct State: ~Copyable {
         var builder: Builder
+        /// What searches have found out about the builder's rows.
+        var index = MemoryIndex()
         /// Rows whose records are durable.
         var published = 0
         /// Of requests that are not published: the log position, and the number of rows with it.
@@ -123,6 +126,7 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
         if state.pointee.builder.rowCount == 0, state.pointee.builder.byteCount > 1 << 20 {
             // Rows were taken back, but not their strings, which nothing would ever flush.
             state.pointee.builder = makeBuilder()
+            state.pointee.index = MemoryIndex()
         }
         let bytes = state.pointee.builder.byteCount
         memory.change(by: bytes - state.pointee.bytes)
@@ -145,10 +149,12 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
         return state.withLock { state in
             Self.publish(state, through: durable)
             var batches = state.pointee.frozen.map(\.batch)
+            var indexes = state.pointee.frozen.map(\.index)
             if state.pointee.published > 0 {
                 batches.append(state.pointee.builder.snapshot(rows: state.pointee.published))
+                indexes.append(state.pointee.index)
             }
-            return TableSnapshot(table: table, memory: batches, parts: parts())
+            return TableSnapshot(table: table, memory: batches, memoryIndexes: indexes, parts: parts())
         }
     }
 
@@ -198,10 +204,11 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
             Self.publish(state, through: log.durablePosition)
             guard isDurable, state.pointee.pending.isEmpty, state.pointee.published > 0 else { return nil }
             let frozen = Frozen(
-                batch: state.pointee.builder.snapshot(rows: state.pointee.published),
+                batch: state.pointee.builder.snapshot(rows: state.pointee.published), index: state.pointee.index,
                 first: state.pointee.first, last: state.pointee.last, bytes: state.pointee.bytes)
             state.pointee.frozen.append(frozen)
             state.pointee.builder = makeBuilder()
+            state.pointee.index = MemoryIndex()
             state.pointee.bytes = 0
             state.pointee.published = 0
             state.pointee.oldestRow = nil

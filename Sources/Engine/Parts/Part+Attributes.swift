@@ -12,7 +12,7 @@ extension Part {
 
     /// - Parameter wanted: as of `read`.
     func readAttributes(
-        _ column: UInt16, _ rows: Int, _ wanted: [UInt32]?, _ block: Int, _ statistics: QueryStatistics?
+        _ column: UInt16, _ rows: Int, _ wanted: [UInt32]?, _ block: Int, _ access: PageAccess
     ) throws(PartError) -> AttributesColumn {
         guard let leaf = leafOfKey[LeafKey(column: column, role: .shapes)],
             let number = shapesOfColumn[column]
@@ -22,7 +22,7 @@ extension Part {
                 shapes: zeros, lanesOfShape: [[]], lanes: [], starts: zeros, slots: .empty)
         }
         let entry = footer.shapes[number]
-        let shapes = try readNaturals(leaf, rows, block, below: entry.shapes.count, statistics)
+        let shapes = try readNaturals(leaf, rows, block, below: entry.shapes.count, access)
         guard let places = LanePlaces(entry, shapes, wanted: wanted) else {
             throw .corruptPage(column: column, block: block)
         }
@@ -30,7 +30,7 @@ extension Part {
         for (index, lane) in entry.lanes.enumerated() {
             var values: Column?
             if places.isWanted[index] {
-                values = try readLane(column, index, lane.type, Int(places.counts[index]), block, statistics)
+                values = try readLane(column, index, lane.type, Int(places.counts[index]), block, access)
             }
             lanes.append(AttributeLane(key: lane.key, type: lane.type, values: values))
         }
@@ -40,7 +40,7 @@ extension Part {
 
     private func readLane(
         _ column: UInt16, _ lane: Int, _ type: AttributeType, _ count: Int, _ block: Int,
-        _ statistics: QueryStatistics?
+        _ access: PageAccess
     ) throws(PartError) -> Column {
         let key = LeafKey(column: column, role: .lane, lane: UInt16(lane))
         guard leafOfKey[key] != nil else { throw .corruptFooter("column \(column) lacks a lane") }
@@ -50,12 +50,12 @@ extension Part {
             case .double: .float
             case .string, .array, .map, .bytes, .overflow: .string
             }
-        return try readLeaf(key, columnType, count, block, statistics)
+        return try readLeaf(key, columnType, count, block, access)
     }
 
     /// Reads only the lanes of one attribute key in a block: by lane, the rows that have it and their values.
     package func readLanes(
-        _ ordinal: Int, key: [UInt8], block: Int, statistics: QueryStatistics? = nil
+        _ ordinal: Int, key: [UInt8], block: Int, keepsPages: Bool = false, statistics: QueryStatistics? = nil
     ) throws(PartError) -> [(type: AttributeType, rows: [UInt32], values: Column)] {
         let column = table.columns[ordinal].id.number
         guard let leaf = leafOfKey[LeafKey(column: column, role: .shapes)],
@@ -66,15 +66,16 @@ extension Part {
             entry.lanes[$0].key == key || entry.lanes[$0].type == .overflow
         }
         guard !wanted.isEmpty else { return [] }
+        let access = PageAccess(statistics, keepsPages: keepsPages)
         let rows = footer.blockRows[block]
-        let shapes = try readNaturals(leaf, rows, block, below: entry.shapes.count, statistics)
+        let shapes = try readNaturals(leaf, rows, block, below: entry.shapes.count, access)
         var result: [(type: AttributeType, rows: [UInt32], values: Column)] = []
         for lane in wanted {
             let has = entry.shapes.map { $0.contains(UInt32(lane)) }
             let present = (0..<UInt32(rows)).filter { has[Int(shapes.base[Int($0)])] }
             guard !present.isEmpty else { continue }
             let type = entry.lanes[lane].type
-            let values = try readLane(column, lane, type, present.count, block, statistics)
+            let values = try readLane(column, lane, type, present.count, block, access)
             result.append((type, present, values))
         }
         return result

@@ -16,11 +16,14 @@ package final class Part: Sendable {
     let shapesOfColumn: [UInt16: Int]
     let leavesOfColumn: [UInt16: [Int]]
     private let dictionaries: DictionaryPool
+    private let pages: PagePool?
     /// By which the pool knows the part.
     private let number: UInt64
     let tokenIndexes: PartCache<TokenIndex>
-    /// By bloom filter: whether its checksum was found right.
-    private let checkedBlooms: PartCache<Bool>
+    /// By bloom filter: its bytes, once they were read and their checksum was found right; none of a large one.
+    private let knownBlooms: PartCache<[UInt8]>
+    /// Larger filters are read one line at a time.
+    private static let keptBloomBytes = 1 << 16
     /// Bytes of indexes and lists that were read and are kept.
     private let keptBytes = Atomic<Int>(0)
     private let grown: (@Sendable (Part) -> Void)?
@@ -33,14 +36,16 @@ package final class Part: Sendable {
     ///
     /// - Parameters:
     ///   - dictionaries: where those that were read are kept; nil keeps them as long as the part.
+    ///   - pages: where decoded pages are kept for readers who want that; goes with `dictionaries`. Nil keeps none.
     ///   - grown: called when `heldBytes` has become more, by the thread that read something.
     package init(
         _ file: any File, table: TableDefinition, dictionaries: DictionaryPool? = nil,
-        grown: (@Sendable (Part) -> Void)? = nil
+        pages: PagePool? = nil, grown: (@Sendable (Part) -> Void)? = nil
     ) throws(PartError) {
         self.file = file
         self.grown = grown
         self.dictionaries = dictionaries ?? DictionaryPool(byteLimit: .max)
+        self.pages = dictionaries == nil ? nil : pages
         number = self.dictionaries.makePartNumber()
         self.table = table
         footer = try FooterFile.read(file)
@@ -53,7 +58,7 @@ package final class Part: Sendable {
             footer.shapes.enumerated().map { ($1.column, $0) }, uniquingKeysWith: { first, _ in first })
         leavesOfColumn = Dictionary(grouping: footer.leaves.indices) { [footer] in footer.leaves[$0].key.column }
         tokenIndexes = PartCache(count: footer.tokenIndexes.count)
-        checkedBlooms = PartCache(count: footer.blooms.count)
+        knownBlooms = PartCache(count: footer.blooms.count)
         var rows = 0
         firstRows = footer.blockRows.map { count in
             rows += count
@@ -62,7 +67,10 @@ package final class Part: Sendable {
         try checkShapes()
     }
 
-    deinit { dictionaries.forget(part: number) }
+    deinit {
+        dictionaries.forget(part: number)
+        pages?.forget(part: number)
+    }
 
     /// Bytes of memory that the open part takes by now, about, without its dictionaries.
     package var heldBytes: Int { footerBytes + keptBytes.load(ordering: .relaxed) }
@@ -130,19 +138,22 @@ package final class Part: Sendable {
         return blocks
     }
 
-    /// Asks a filter. The first time it is read whole and checked; a part does not change, so one line is enough later.
+    /// Asks a filter. The first time it is read whole and checked; a part does not change, so of a large one a line is enough
+    /// later.
     private func probe(
         _ number: Int, _ hash: UInt64, _ statistics: QueryStatistics?
     ) throws(PartError) -> Bool {
         let bloom = footer.blooms[number]
         guard let line = SplitBlockBloom.offset(ofLine: hash, filterBytes: bloom.page.storedLength) else { return true }
-        if checkedBlooms[number] == true {
+        if let known = knownBlooms[number] {
+            if !known.isEmpty { return known.withUnsafeBytes { SplitBlockBloom.lineMayContain(hash, $0, at: line) } }
             let bytes = try readBytes(at: bloom.page.offset + Int64(line), count: SplitBlockBloom.blockBytes)
             statistics?[.bloom].bytesRead.add(bytes.count, ordering: .relaxed)
             return bytes.withUnsafeBytes { SplitBlockBloom.lineMayContain(hash, $0, at: 0) }
         }
         let bytes = try read(bloom.page, column: bloom.column, block: 0)
-        checkedBlooms[number] = true
+        let isKept = bytes.count <= Self.keptBloomBytes
+        if knownBlooms.insert(isKept ? bytes : [], number), isKept { keep(bytes: bytes.count) }
         statistics?[.bloom].bytesRead.add(bytes.count, ordering: .relaxed)
         return bytes.withUnsafeBytes { SplitBlockBloom.lineMayContain(hash, $0, at: line) }
     }
@@ -154,9 +165,11 @@ package final class Part: Sendable {
     /// - Parameter wanted: the rows that somebody will look at, ascending; nil: all. Of attributes and nested rows only what these
     ///   have is read, and other rows of the result are without meaning.
     package func read(
-        _ ordinal: Int, block: Int, wanted: [UInt32]? = nil, statistics: QueryStatistics? = nil
+        _ ordinal: Int, block: Int, wanted: [UInt32]? = nil, keepsPages: Bool = false,
+        statistics: QueryStatistics? = nil
     ) throws(PartError) -> Column {
-        try read(table.columns[ordinal], rows: footer.blockRows[block], wanted, block: block, statistics)
+        let access = PageAccess(statistics, keepsPages: keepsPages)
+        return try read(table.columns[ordinal], rows: footer.blockRows[block], wanted, block: block, access)
     }
 
     /// Decodes only some fields of a nested column of a block: the result's fields are these, in the order of `fields`.
@@ -169,11 +182,12 @@ package final class Part: Sendable {
         }
         let rows = footer.blockRows[block]
         let key = LeafKey(column: column.id.number, role: .lengths)
-        let offsets = try readOffsets(key, rows, block, statistics)
+        let access = PageAccess(statistics)
+        let offsets = try readOffsets(key, rows, block, access)
         let inner = Int(offsets[offsets.count - 1])
         var columns: [Column] = []
         for field in fields {
-            columns.append(try read(definitions[field], rows: inner, nil, block: block, statistics))
+            columns.append(try read(definitions[field], rows: inner, nil, block: block, access))
         }
         return NestedColumn(offsets: offsets, fields: columns)
     }
@@ -186,13 +200,13 @@ package final class Part: Sendable {
     }
 
     private func read(
-        _ column: ColumnDefinition, rows: Int, _ wanted: [UInt32]?, block: Int, _ statistics: QueryStatistics?
+        _ column: ColumnDefinition, rows: Int, _ wanted: [UInt32]?, block: Int, _ access: PageAccess
     ) throws(PartError) -> Column {
         let number = column.id.number
         switch column.type {
-        case .attributes: return .attributes(try readAttributes(number, rows, wanted, block, statistics))
+        case .attributes: return .attributes(try readAttributes(number, rows, wanted, block, access))
         case .nested(let fields):
-            let offsets = try readOffsets(LeafKey(column: number, role: .lengths), rows, block, statistics)
+            let offsets = try readOffsets(LeafKey(column: number, role: .lengths), rows, block, access)
             let inner = Int(offsets[offsets.count - 1])
             let wantedInside = wanted.map { $0.flatMap { offsets[Int($0)]..<offsets[Int($0) + 1] } }
             if inner > 0, wantedInside?.isEmpty == true {
@@ -201,17 +215,17 @@ package final class Part: Sendable {
             }
             var columns: [Column] = []
             for field in fields {
-                columns.append(try read(field, rows: inner, wantedInside, block: block, statistics))
+                columns.append(try read(field, rows: inner, wantedInside, block: block, access))
             }
             return .nested(NestedColumn(offsets: offsets, fields: columns))
         default:
             return try readLeaf(
-                LeafKey(column: number, role: .values), column.type, rows, block, statistics)
+                LeafKey(column: number, role: .values), column.type, rows, block, access)
         }
     }
 
     func readLeaf(
-        _ key: LeafKey, _ type: ColumnType, _ rows: Int, _ block: Int, _ statistics: QueryStatistics?
+        _ key: LeafKey, _ type: ColumnType, _ rows: Int, _ block: Int, _ access: PageAccess
     ) throws(PartError) -> Column {
         guard let index = leafOfKey[key] else { return Self.missing(type, rows) }
         let leaf = footer.leaves[index]
@@ -219,6 +233,32 @@ package final class Part: Sendable {
         guard page.count == rows, Self.fits(leaf.kind, type) else {
             throw .corruptPage(column: key.column, block: block)
         }
+        switch keptPage(index, block) {
+        case .column(let known): return known
+        case .naturals(let codes): return .strings(try strings(codes, leaf))
+        case nil: break
+        }
+        let column = try decode(leaf, block, access)
+        // A kept page holds no dictionary: these have a limit of their own.
+        if case .strings(let strings) = column, leaf.kind == .codes {
+            keep(.naturals(strings.codes), index, block, access)
+        } else {
+            keep(.column(column), index, block, access)
+        }
+        return column
+    }
+
+    private func strings(_ codes: Buffer<UInt32>, _ leaf: LeafEntry) throws(PartError) -> StringColumn {
+        guard let number = leaf.dictionary else { throw .corruptFooter("codes without a dictionary") }
+        return StringColumn(codes: codes, dictionary: try dictionary(number, column: leaf.key.column))
+    }
+
+    private func decode(
+        _ leaf: LeafEntry, _ block: Int, _ access: PageAccess
+    ) throws(PartError) -> Column {
+        let key = leaf.key
+        let page = leaf.pages[block]
+        let statistics = access.statistics
         let bytes = try read(page, column: key.column, block: block, statistics)
         var decoder = LeafDecoder(page: page, column: key.column, block: block)
         switch leaf.kind {
@@ -233,14 +273,9 @@ package final class Part: Sendable {
         case .integerRows: return .arrays(try decoder.integerRows(bytes))
         case .floatRows: return .arrays(try decoder.floatRows(bytes))
         case .codes:
-            guard let number = leaf.dictionary else {
-                throw .corruptFooter("codes without a dictionary")
-            }
-            let dictionary = try dictionary(number, column: key.column)
-            return .strings(
-                StringColumn(
-                    codes: try decoder.naturals(bytes, below: dictionary.count),
-                    dictionary: dictionary))
+            let none = try strings(.empty, leaf)
+            let codes = try decoder.naturals(bytes, below: none.dictionary.count)
+            return .strings(StringColumn(codes: codes, dictionary: none.dictionary))
         case .naturals: throw .corruptPage(column: key.column, block: block)
         }
     }
@@ -284,10 +319,10 @@ package final class Part: Sendable {
     }
 
     private func readOffsets(
-        _ key: LeafKey, _ rows: Int, _ block: Int, _ statistics: QueryStatistics?
+        _ key: LeafKey, _ rows: Int, _ block: Int, _ access: PageAccess
     ) throws(PartError) -> Buffer<UInt32> {
         guard let index = leafOfKey[key] else { return Buffer(repeatElement(0, count: rows + 1)) }
-        let lengths = try readNaturals(index, rows, block, below: PartLayout.pageValueLimit, statistics)
+        let lengths = try readNaturals(index, rows, block, below: PartLayout.pageValueLimit, access)
         guard let offsets = Offsets.make(lengths, limit: PartLayout.pageValueLimit) else {
             throw .corruptPage(column: key.column, block: block)
         }
@@ -295,19 +330,34 @@ package final class Part: Sendable {
     }
 
     func readNaturals(
-        _ leaf: Int, _ rows: Int, _ block: Int, below limit: Int, _ statistics: QueryStatistics?
+        _ leaf: Int, _ rows: Int, _ block: Int, below limit: Int, _ access: PageAccess
     ) throws(PartError) -> Buffer<UInt32> {
         let entry = footer.leaves[leaf]
         let page = entry.pages[block]
         guard page.count == rows, entry.kind == .naturals else {
             throw .corruptPage(column: entry.key.column, block: block)
         }
-        let bytes = try read(page, column: entry.key.column, block: block, statistics)
+        // The limit is one of the leaf, so that what was kept is below it.
+        if case .naturals(let known)? = keptPage(leaf, block) { return known }
+        let bytes = try read(page, column: entry.key.column, block: block, access.statistics)
         var decoder = LeafDecoder(page: page, column: entry.key.column, block: block)
-        return try decoder.naturals(bytes, below: limit)
+        let values = try decoder.naturals(bytes, below: limit)
+        keep(.naturals(values), leaf, block, access)
+        return values
     }
 
     // MARK: Pages
+
+    private func keptPage(_ leaf: Int, _ block: Int) -> DecodedPage? {
+        pages?.find(Self.pageNumber(leaf, block), ofPart: number)
+    }
+
+    private func keep(_ page: @autoclosure () -> DecodedPage, _ leaf: Int, _ block: Int, _ access: PageAccess) {
+        guard access.keepsPages, let pages else { return }
+        _ = pages.insert(page(), Self.pageNumber(leaf, block), ofPart: number)
+    }
+
+    private static func pageNumber(_ leaf: Int, _ block: Int) -> Int { leaf << 32 | block }
 
     func dictionary(_ number: Int, column: UInt16) throws(PartError) -> StringDictionary {
         if let known = dictionaries.find(number, ofPart: self.number) { return known }
@@ -356,5 +406,17 @@ package final class Part: Sendable {
             throw error.isEndOfFile
                 ? .truncated : .file(operation: error.operation.rawValue, errno: error.code)
         }
+    }
+}
+
+/// How pages are read.
+struct PageAccess {
+    let statistics: QueryStatistics?
+    /// Whether pages are kept once they were decoded, since the next query may want them too.
+    let keepsPages: Bool
+
+    init(_ statistics: QueryStatistics?, keepsPages: Bool = false) {
+        self.statistics = statistics
+        self.keepsPages = keepsPages
     }
 }

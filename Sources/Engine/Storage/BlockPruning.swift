@@ -50,9 +50,10 @@ struct BlockPruning {
         case .ids(let column, let ids):
             // "None" is in no index.
             guard !ids.contains(where: \.isZero) else { return }
-            try askTokens(.ids(ids.map(BloomKeys.hash)), column, field: nil, &blocks)
+            // A filter tells in less time that the part has nothing, an index which of its blocks have something.
             let possible = try blooms(column, ids, among: blocks)
-            skip(&blocks, by: .bloom) { possible.contains($0) }
+            skip(&blocks, by: .bloom) { possible.blocks.contains($0) }
+            try askTokens(.ids(possible.ids.map(BloomKeys.hash)), column, field: nil, &blocks)
         case .anyOf(let filters):
             // Each choice asks on its own; what one of them counts as skipped, another may still want.
             var possible = BlockSet.none(of: part.blockCount)
@@ -98,14 +99,19 @@ struct BlockPruning {
         if let possible { skip(&blocks, by: .tokens) { possible.contains($0) } }
     }
 
-    private func blooms(_ column: Int, _ ids: Set<TraceID>, among blocks: BlockSet) throws -> BlockSet {
+    /// The blocks that may have one of the ids, and the ids that may be in one.
+    private func blooms(
+        _ column: Int, _ ids: Set<TraceID>, among blocks: BlockSet
+    ) throws -> (blocks: BlockSet, ids: [TraceID]) {
         var possible = BlockSet.none(of: part.blockCount)
+        var left: [TraceID] = []
         for id in ids {
             let found = try part.blocks(
                 mayContaining: BloomKeys.hash(id), column: column, statistics: statistics)
             for block in found { possible.insert(block) }
+            if !found.isEmpty { left.append(id) }
         }
-        return possible
+        return (possible, left)
     }
 
     private func skip(_ blocks: inout BlockSet, by index: SkipIndex, keeping accepts: (Int) -> Bool) {

@@ -8,13 +8,15 @@ internal import TableSchema
 struct BlockReader {
     private let part: Part
     private let block: Int
+    private let keepsPages: Bool
     private let context: QueryContext
     private(set) var batch: ColumnBatch
     private(set) var selection: RowSelection
     /// The memory of the columns that were read.
     let lease: MemoryLease
 
-    init(_ part: Part, block: Int, context: QueryContext) {
+    init(_ part: Part, block: Int, keepsPages: Bool = false, context: QueryContext) {
+        self.keepsPages = keepsPages
         self.part = part
         self.block = block
         self.context = context
@@ -48,7 +50,8 @@ struct BlockReader {
             try load(column)
             RowFilters.keepIDs(&selection, batch.columns[column], ids)
         case .attribute(let column, let key, let accepts, let known):
-            let lanes = try part.readLanes(column, key: key, block: block, statistics: context.statistics)
+            let lanes = try part.readLanes(
+                column, key: key, block: block, keepsPages: keepsPages, statistics: context.statistics)
             RowFilters.keepAttributes(&selection, lanes, known: known, accepts)
         case .nestedAttribute(let column, let field, let key, let accepts):
             try load(column)
@@ -78,7 +81,8 @@ struct BlockReader {
     private mutating func load(_ column: Int, wanted: [UInt32]?) throws {
         guard batch.columns[column] == nil else { return }
         try lease.extend(bytes: part.decodedBytes(ofColumn: column, block: block))
-        batch.columns[column] = try part.read(column, block: block, wanted: wanted, statistics: context.statistics)
+        batch.columns[column] = try part.read(
+            column, block: block, wanted: wanted, keepsPages: keepsPages, statistics: context.statistics)
     }
 
     /// As for a block, of rows in memory.

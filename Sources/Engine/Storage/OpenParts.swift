@@ -7,7 +7,7 @@ private import Synchronization
 package final class OpenParts: Sendable {
     package struct Limits: Hashable, Sendable {
         package var files: Int
-        /// Of footers with what was read of their indexes and lists, and of dictionaries: half of it for each.
+        /// Of footers with what was read of their indexes and lists half, of dictionaries and of decoded pages a quarter each.
         package var bytes: Int
 
         package init(files: Int = 512, bytes: Int = 256 << 20) {
@@ -31,15 +31,17 @@ package final class OpenParts: Sendable {
 
     package let limits: Limits
     let dictionaries: DictionaryPool
+    let pages: PagePool
     private let state = Mutex(State())
 
     package init(_ limits: Limits = Limits()) {
         self.limits = limits
-        dictionaries = DictionaryPool(byteLimit: limits.bytes / 2)
+        dictionaries = DictionaryPool(byteLimit: limits.bytes / 4)
+        pages = PagePool(byteLimit: limits.bytes / 4)
     }
 
     package var openParts: Int { state.withLock { $0.slots.count } }
-    package var usedBytes: Int { state.withLock { $0.bytes } + dictionaries.usedBytes }
+    package var usedBytes: Int { state.withLock { $0.bytes } + dictionaries.usedBytes + pages.usedBytes }
 
     func insert(_ handle: PartHandle, _ part: Part) {
         close { state in

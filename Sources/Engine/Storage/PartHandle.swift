@@ -97,7 +97,9 @@ package final class PartHandle: Sendable {
         } catch {
             throw .file(operation: error.operation.rawValue, errno: error.code)
         }
-        let part = try Part(file, table: table, dictionaries: cache?.dictionaries) { [cache] in cache?.update($0) }
+        let part = try Part(file, table: table, dictionaries: cache?.dictionaries, pages: cache?.pages) { [cache] in
+            cache?.update($0)
+        }
         // A footer does not name its tenant: what the catalog knows of the part stands for that.
         guard part.rowCount == record.rowCount, part.partition == record.partition,
             part.leastTime == record.leastTime, part.greatestTime == record.greatestTime
@@ -112,11 +114,16 @@ package final class PartHandle: Sendable {
 package struct TableSnapshot: Sendable {
     package let table: TableDefinition
     package let memory: [ColumnBatch]
+    /// What is known of the rows in memory, by batch; fewer if nothing is.
+    package let memoryIndexes: [MemoryIndex]
     package let parts: [PartHandle]
 
-    package init(table: TableDefinition, memory: [ColumnBatch], parts: [PartHandle]) {
+    package init(
+        table: TableDefinition, memory: [ColumnBatch], memoryIndexes: [MemoryIndex] = [], parts: [PartHandle]
+    ) {
         self.table = table
         self.memory = memory
+        self.memoryIndexes = memoryIndexes
         self.parts = parts
     }
 }

@@ -7,6 +7,9 @@ enum RowFilters {
     /// The values of an attribute's lanes and the rows that have them.
     typealias Lanes = [(type: AttributeType, rows: [UInt32], values: Column)]
 
+    /// With more entries than this for a row, what was answered is not remembered: most are asked about once.
+    private static let entriesPerRow = 4
+
     static func keepIntegers(_ selection: inout RowSelection, _ column: Column?, _ range: ClosedRange<Int64>) {
         guard case .integers(let values)? = column else { return mismatch() }
         let base = values.base
@@ -30,6 +33,9 @@ enum RowFilters {
         _ selection: inout RowSelection, _ column: Column?, _ accepts: (UnsafeRawBufferPointer) -> Bool
     ) {
         guard case .strings(let values)? = column else { return mismatch() }
+        guard values.dictionary.count <= entriesPerRow * selection.count else {
+            return selection.keep { accepts(values.bytes($0)) }
+        }
         // Entries are asked about as they come up: rows may be few, and entries many.
         var answers = [UInt8](repeating: 0, count: values.dictionary.count)
         selection.keep { row in
@@ -97,6 +103,11 @@ enum RowFilters {
                     where known[Int(values.codes[slot])] { matching.insert(Int(row)) }
                     continue
                 }
+                guard values.dictionary.count <= entriesPerRow * lane.rows.count else {
+                    for (slot, row) in lane.rows.enumerated()
+                    where accepts(lane.type, .bytes(values.bytes(slot))) { matching.insert(Int(row)) }
+                    continue
+                }
                 var answers = [UInt8](repeating: 0, count: values.dictionary.count)
                 for (slot, row) in lane.rows.enumerated() {
                     let code = Int(values.codes[slot])
@@ -130,8 +141,13 @@ enum RowFilters {
             let lane = column.lanes[index]
             guard lane.key == key || lane.type == .overflow, let values = lane.values else { return nil }
             var rows: [UInt32] = []
-            column.forEachRow(inLane: index) { row, _ in rows.append(UInt32(row)) }
-            return (lane.type, rows, values)
+            var first = 0
+            column.forEachRow(inLane: index) { row, slot in
+                if rows.isEmpty { first = slot }
+                rows.append(UInt32(row))
+            }
+            // A lane has a value for each row that has it, one after the other, from some row on.
+            return (lane.type, rows, values.slice(first..<(first + rows.count)))
         }
     }
 

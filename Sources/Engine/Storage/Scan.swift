@@ -23,6 +23,19 @@ package enum RowFilter: Sendable {
     case indexed(Int, field: Int? = nil, IndexProbe)
 }
 
+extension RowFilter {
+    /// The columns that it looks at.
+    var columns: [Int] {
+        switch self {
+        case .integers(let column, _), .strings(let column, _), .ids(let column, _), .attribute(let column, _, _),
+            .nestedAttribute(let column, _, _, _):
+            [column]
+        case .anyOf(let filters), .allOf(let filters): filters.flatMap(\.columns)
+        case .indexed: []
+        }
+    }
+}
+
 /// One value of an attribute lane.
 package enum LaneValue {
     case bytes(UnsafeRawBufferPointer)
@@ -40,14 +53,18 @@ package struct ScanRequest: Sendable {
     /// All of them hold for every row of the result. They are applied in the order of what they cost.
     package var filters: [RowFilter]
     package var order: BlockOrder
+    /// Whether few rows are wanted, by a query that others like it follow: rows in memory are handed over in chunks, of which
+    /// those that cannot match are not looked at, and decoded pages are kept for the next one.
+    package var isSearch: Bool
 
     package init(
-        range: TimeRange, columns: [Int], filters: [RowFilter] = [], order: BlockOrder = .any
+        range: TimeRange, columns: [Int], filters: [RowFilter] = [], order: BlockOrder = .any, isSearch: Bool = false
     ) {
         self.range = range
         self.columns = columns
         self.filters = filters
         self.order = order
+        self.isSearch = isSearch
     }
 }
 
@@ -130,7 +147,7 @@ package struct Scan {
         _ body: (Output) throws(Failure) -> Bool
     ) throws where State: SendableMetatype, Output: BoundedResult & SendableMetatype {
         let states = WorkerStates(make: state)
-        let stretches = ScanStretch.make(snapshot, order: request.order)
+        let stretches = ScanStretch.make(snapshot, order: request.order, isSearch: request.isSearch)
         countPartitions()
         for (number, stretch) in stretches.enumerated() {
             let plan = try ScanPlanner(snapshot, request, context).plan(stretch)

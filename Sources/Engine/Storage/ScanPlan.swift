@@ -17,7 +17,7 @@ final class ScanPlan: Sendable {
     }
 
     enum Source: Sendable {
-        case memory(Int)
+        case memory(Int, Range<Int>)
         case part(Int, block: Int)
     }
 
@@ -38,6 +38,8 @@ final class ScanPlan: Sendable {
     /// The memory of the dictionaries that filters refer to.
     private let lease: MemoryLease
     private let memoryFilters: [BoundFilter]
+    /// What they look at.
+    private let memoryColumns: Set<Int>
 
     fileprivate init(_ planner: consuming ScanPlanner) {
         snapshot = planner.snapshot
@@ -48,6 +50,7 @@ final class ScanPlan: Sendable {
         timeColumn = planner.timeColumn
         lease = planner.lease
         memoryFilters = planner.allFilters.map { BoundFilter($0) }
+        memoryColumns = Set(planner.allFilters.flatMap(\.columns))
     }
 
     // MARK: Reading
@@ -57,8 +60,12 @@ final class ScanPlan: Sendable {
         do throws(QueryInterruption) { try context.check() } catch { throw .interrupted(error) }
         let unit = units[index]
         switch unit.source {
-        case .memory(let number):
-            do throws(QueryInterruption) { return try readMemory(number, unit) } catch { throw .interrupted(error) }
+        case .memory(let number, let rows):
+            do throws(QueryInterruption) {
+                return try readMemory(number, rows, unit)
+            } catch {
+                throw .interrupted(error)
+            }
         case .part(let number, let block):
             do {
                 return try read(sources[number], block, unit)
@@ -106,26 +113,35 @@ final class ScanPlan: Sendable {
         return nil
     }
 
-    private func readMemory(_ number: Int, _ unit: Unit) throws(QueryInterruption) -> ScanBlock? {
-        let batch = snapshot.memory[number]
+    private func readMemory(
+        _ number: Int, _ rows: Range<Int>, _ unit: Unit
+    ) throws(QueryInterruption) -> ScanBlock? {
+        let whole = snapshot.memory[number]
+        let statistics = context.statistics
+        statistics.rowsRead.add(rows.count, ordering: .relaxed)
+        statistics.memoryRowsRead.add(rows.count, ordering: .relaxed)
+        var batch = whole.slice(rows, columns: memoryColumns)
         var selection = RowSelection(rowCount: batch.rowCount)
         for filter in memoryFilters where !selection.isEmpty { BlockReader.keep(&selection, filter, batch) }
-        let statistics = context.statistics
-        statistics.rowsRead.add(batch.rowCount, ordering: .relaxed)
-        statistics.memoryRowsRead.add(batch.rowCount, ordering: .relaxed)
         guard !selection.isEmpty else { return nil }
-        let rows = selection.rows
+        if rows.count < whole.rowCount {
+            for column in request.columns where batch.columns[column] == nil {
+                batch.columns[column] = whole.columns[column]?.slice(rows)
+            }
+        }
+        let list = selection.rows
         let lease = MemoryLease(context)
-        try lease.extend(bytes: rows.count * 4)
+        try lease.extend(bytes: list.count * 4)
         return ScanBlock(
-            batch: batch, rows: rows, bound: nil, source: unit.place.source, firstRow: 0, origin: nil, lease: lease)
+            batch: batch, rows: list, bound: nil, source: unit.place.source, firstRow: unit.place.row, origin: nil,
+            lease: lease)
     }
 
     private func read(_ source: PartSource, _ block: Int, _ unit: Unit) throws -> ScanBlock? {
         let statistics = context.statistics
         statistics.blocksRead.add(1, ordering: .relaxed)
         let part = try source.handle.part()
-        var reader = BlockReader(part, block: block, context: context)
+        var reader = BlockReader(part, block: block, keepsPages: request.isSearch, context: context)
         statistics.rowsRead.add(part.rowCount(ofBlock: block), ordering: .relaxed)
         try reader.keep(source.filters)
         guard !reader.selection.isEmpty else { return nil }
@@ -151,6 +167,8 @@ struct ScanPlanner {
     fileprivate var sources: [ScanPlan.PartSource] = []
     fileprivate var units: [ScanPlan.Unit] = []
     private var partitions: Set<Int64> = []
+    /// Of the ids that rows must have, by column.
+    private let idHashes: [(column: Int, hashes: [UInt64])]
 
     init(_ snapshot: TableSnapshot, _ request: ScanRequest, _ context: QueryContext) {
         self.snapshot = snapshot
@@ -163,6 +181,10 @@ struct ScanPlanner {
         lease = MemoryLease(context)
         let times = Self.times(request.range)
         allFilters = (times.map { [.integers(time, $0)] } ?? [.anyOf([])]) + request.filters
+        idHashes = request.filters.compactMap { filter in
+            guard case .ids(let column, let ids) = filter else { return nil }
+            return (column, ids.map(BloomKeys.hash))
+        }
     }
 
     /// The moments of a range; nil if there are none. The last representable moment is inside a range that ends with it.
@@ -200,11 +222,32 @@ struct ScanPlanner {
     }
 
     private mutating func addMemory(_ index: Int) {
-        guard let times = ScanStretch.times(of: snapshot.memory[index], column: timeColumn) else { return }
-        add(
-            ScanPlan.Unit(
-                source: .memory(index), least: times.lowerBound, greatest: times.upperBound,
-                place: (.max - UInt64(snapshot.memory.count - index), 0)))
+        let batch = snapshot.memory[index]
+        let source = UInt64.max - UInt64(snapshot.memory.count - index)
+        guard request.isSearch else {
+            guard let times = ScanStretch.times(of: batch, column: timeColumn) else { return }
+            add(
+                ScanPlan.Unit(
+                    source: .memory(index, 0..<batch.rowCount), least: times.lowerBound, greatest: times.upperBound,
+                    place: (source, 0)))
+            return
+        }
+        let known = index < snapshot.memoryIndexes.count ? snapshot.memoryIndexes[index] : MemoryIndex()
+        for chunk in known.chunks(of: batch, snapshot.table, timeColumn: timeColumn) where mayMatch(chunk) {
+            add(
+                ScanPlan.Unit(
+                    source: .memory(index, chunk.rows), least: chunk.times.lowerBound,
+                    greatest: chunk.times.upperBound, place: (source, chunk.rows.lowerBound)))
+        }
+    }
+
+    /// Whether rows of a chunk can have all the ids that are asked for.
+    private func mayMatch(_ chunk: MemoryIndex.Chunk) -> Bool {
+        guard !chunk.ids.isEmpty else { return true }
+        return idHashes.allSatisfy { column, hashes in
+            guard let filter = chunk.ids[column] else { return true }
+            return hashes.contains { filter.mayContain($0) }
+        }
     }
 
     private mutating func add(_ unit: ScanPlan.Unit) {
@@ -267,7 +310,9 @@ struct ScanStretch {
     private(set) var greatest = Int64.min
 
     /// The stretches of a snapshot in the order of a scan.
-    static func make(_ snapshot: TableSnapshot, order: BlockOrder) -> [ScanStretch] {
+    ///
+    /// - Parameter isSearch: as of a request.
+    static func make(_ snapshot: TableSnapshot, order: BlockOrder, isSearch: Bool = false) -> [ScanStretch] {
         guard let column = snapshot.table.ordinal(of: snapshot.table.partitionColumn) else {
             preconditionFailure("a table has its partition column")
         }
@@ -279,7 +324,11 @@ struct ScanStretch {
         }
         var single: [ScanStretch] = []
         for (index, batch) in snapshot.memory.enumerated() {
-            guard let times = times(of: batch, column: column) else { continue }
+            let known = isSearch && index < snapshot.memoryIndexes.count ? snapshot.memoryIndexes[index] : nil
+            let bounds =
+                known.map { $0.times(of: batch, snapshot.table, timeColumn: column) }
+                ?? times(of: batch, column: column)
+            guard let times = bounds else { continue }
             single.append(ScanStretch(memory: [index], least: times.lowerBound, greatest: times.upperBound))
         }
         for handle in snapshot.parts {

@@ -1,16 +1,18 @@
-internal import Columns
+package import Columns
+package import Core
 private import Synchronization
 
-/// Dictionaries of parts that were read, as many as memory is given for: those that nobody asked for since the pool last looked
-/// go first. Whoever uses one keeps it alive, in the pool or not.
-package final class DictionaryPool: Sendable {
+/// Things of parts that were read and decoded, as many as memory is given for: those that nobody asked for since the pool last
+/// looked go first. Whoever uses one keeps it alive, in the pool or not.
+package final class PartPool<Value: PooledValue>: Sendable {
     private struct Key: Hashable {
         let part: UInt64
         let number: Int
     }
 
     private struct Entry {
-        let dictionary: StringDictionary
+        let value: Value
+        let byteCount: Int
         var wasUsed: Bool
     }
 
@@ -30,7 +32,7 @@ package final class DictionaryPool: Sendable {
 
     package var usedBytes: Int { state.withLock { $0.bytes } }
 
-    /// A number by which a part's dictionaries are known.
+    /// A number by which a part is known here.
     func makePartNumber() -> UInt64 {
         state.withLock { state in
             state.nextPart += 1
@@ -38,35 +40,36 @@ package final class DictionaryPool: Sendable {
         }
     }
 
-    func find(_ number: Int, ofPart part: UInt64) -> StringDictionary? {
+    func find(_ number: Int, ofPart part: UInt64) -> Value? {
         let key = Key(part: part, number: number)
         return state.withLock { state in
-            guard let dictionary = state.entries[key]?.dictionary else { return nil }
-            state.entries[key]?.wasUsed = true
-            return dictionary
+            guard let place = state.entries.index(forKey: key) else { return nil }
+            state.entries.values[place].wasUsed = true
+            return state.entries.values[place].value
         }
     }
 
     /// - Returns: the one to use: another thread may have been faster.
-    func insert(_ dictionary: StringDictionary, _ number: Int, ofPart part: UInt64) -> StringDictionary {
+    func insert(_ value: Value, _ number: Int, ofPart part: UInt64) -> Value {
         let key = Key(part: part, number: number)
+        let byteCount = value.pooledBytes
         // What is removed is let go of behind the lock.
         let (kept, removed) = state.withLock { state in
-            if let known = state.entries[key] { return (known.dictionary, [StringDictionary]()) }
+            if let known = state.entries[key] { return (known.value, [Value]()) }
             // A single one that is larger than all may be goes as soon as its query does.
-            guard dictionary.byteCount <= byteLimit else { return (dictionary, []) }
-            state.entries[key] = Entry(dictionary: dictionary, wasUsed: true)
+            guard byteCount <= byteLimit else { return (value, []) }
+            state.entries[key] = Entry(value: value, byteCount: byteCount, wasUsed: true)
             state.ring.append(key)
-            state.bytes += dictionary.byteCount
-            var removed: [StringDictionary] = []
+            state.bytes += byteCount
+            var removed: [Value] = []
             while state.bytes > byteLimit { removed.append(Self.removeOne(&state)) }
-            return (dictionary, removed)
+            return (value, removed)
         }
         withExtendedLifetime(removed) {}
         return kept
     }
 
-    private static func removeOne(_ state: inout State) -> StringDictionary {
+    private static func removeOne(_ state: inout State) -> Value {
         while true {
             if state.hand >= state.ring.count { state.hand = 0 }
             let key = state.ring[state.hand]
@@ -76,19 +79,19 @@ package final class DictionaryPool: Sendable {
                 state.hand += 1
             } else {
                 drop(key, at: state.hand, &state)
-                return entry.dictionary
+                return entry.value
             }
         }
     }
 
     private static func drop(_ key: Key, at place: Int, _ state: inout State) {
         guard let entry = state.entries.removeValue(forKey: key) else { return }
-        state.bytes -= entry.dictionary.byteCount
+        state.bytes -= entry.byteCount
         state.ring.swapAt(place, state.ring.count - 1)
         state.ring.removeLast()
     }
 
-    /// Forgets the dictionaries of a part that is closed.
+    /// Forgets what is of a part that is closed.
     func forget(part: UInt64) {
         state.withLock { state in
             for place in state.ring.indices.reversed() where state.ring[place].part == part {
@@ -97,3 +100,31 @@ package final class DictionaryPool: Sendable {
         }
     }
 }
+
+/// Something that is kept of a part.
+package protocol PooledValue: Sendable {
+    /// Bytes of memory that it takes, about.
+    var pooledBytes: Int { get }
+}
+
+package typealias DictionaryPool = PartPool<StringDictionary>
+
+extension StringDictionary: PooledValue {
+    package var pooledBytes: Int { byteCount }
+}
+
+/// One page, decoded.
+package enum DecodedPage: PooledValue {
+    case column(Column)
+    case naturals(Buffer<UInt32>)
+
+    package var pooledBytes: Int {
+        switch self {
+        // The entry itself takes some, too.
+        case .column(let column): 128 + column.heldBytes
+        case .naturals(let values): 128 + values.count * 4
+        }
+    }
+}
+
+package typealias PagePool = PartPool<DecodedPage>
