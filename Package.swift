@@ -114,6 +114,8 @@ let package = Package(
                 "Core", "Columns", "Files", "Ingest", "Maintenance", "Parts", "Settings", "Storage", "TableSchema",
             ]),
 
+        module("Engine", "Archive", .kernel, imports: ["Core", "Compression", "Files"]),
+
         // Signals
         module(
             "Signals", "Telemetry", .kernel,
@@ -140,13 +142,13 @@ let package = Package(
             "Serve", "API",
             imports: [
                 "Core", "JSON", "HTTP", "Pattern", "QueryModel", "PromQL", "LogQL", "TraceSearch", "OTLP",
-                "Ingest", "Compression", "Settings",
+                "Archive", "Files", "Ingest", "Compression", "Settings",
             ], resources: [.embedInCode("REST/openapi.json")]),
         module(
             "Serve", "Server", .kernel,
             imports: [
                 "Core", "JSON", "Files", "Compression", "TableSchema", "Schema", "Columns", "Storage", "Maintenance",
-                "Ingest",
+                "Archive", "Ingest",
                 "Telemetry", "OTLP", "QueryModel", "PromQL", "LogQL", "TraceSearch", "Parts", "Readers", "HTTP", "API",
                 "Settings", "CLinux",
             ]),
@@ -193,7 +195,8 @@ let package = Package(
         tests(
             "Serve", "API",
             imports: [
-                "API", "Compression", "Core", "HTTP", "Ingest", "JSON", "LogFixtures", "LogQL", "OTLP", "QueryModel",
+                "API", "Archive", "Compression", "Core", "EngineFixtures", "Files", "HTTP", "Ingest", "JSON",
+                "LogFixtures", "LogQL", "OTLP", "QueryModel",
                 "QuerySupport", "Settings", "TraceFixtures", "TraceSearch",
             ]),
         tests(
@@ -240,6 +243,7 @@ let package = Package(
         .executableTarget(
             name: "varve-simulate", dependencies: ["EngineFixtures", "Files", "Simulation"], path: "Tests/Simulate",
             swiftSettings: common),
+        tests("Engine", "Archive", imports: ["Archive", "Core", "EngineFixtures", "Files"]),
         tests(
             "Engine", "Ingest",
             imports: [

@@ -15,8 +15,13 @@ package import QueryModel
 /// What is fetched beyond the answer is the traces that were running when the answer's oldest trace began.
 package struct TraceSearch: Sendable {
     private let source: any TraceSource
+    /// What of archived traces is not in the source any more belongs to them all the same.
+    private let archive: (any TraceArchive)?
 
-    package init(source: any TraceSource) { self.source = source }
+    package init(source: any TraceSource, archive: (any TraceArchive)? = nil) {
+        self.source = source
+        self.archive = archive
+    }
 
     package func search(_ query: TraceQuery, context: QueryContext) throws(QueryError) -> [Trace] {
         guard query.limit > 0, !query.range.isEmpty else { return [] }
@@ -62,8 +67,22 @@ package struct TraceSearch: Sendable {
         var seen: Set<TraceID> = []
         let unique = ids.filter { seen.insert($0).inserted }
         guard !unique.isEmpty else { return [] }
-        let spans = try source.spans(of: unique, context: context)
+        var spans = try source.spans(of: unique, context: context)
+        if let archive {
+            for (index, id) in unique.enumerated() { try add(id, of: archive, to: &spans[index], context) }
+        }
         return zip(unique, spans).compactMap { Trace(id: $0, spans: $1) }
+    }
+
+    /// Adds the archived spans of a trace, those that are there twice included; that they cannot be read is a warning.
+    private func add(
+        _ id: TraceID, of archive: any TraceArchive, to spans: inout [TraceSpan], _ context: QueryContext
+    ) throws(QueryError) {
+        do throws(QueryError) {
+            spans += try archive.spans(of: id, context: context)
+        } catch .storage(let reason) {
+            context.statistics.warn(reason)
+        }
     }
 
     /// Sorted and unique; spans whose resource names no service are `TraceSpan.unnamedService`.

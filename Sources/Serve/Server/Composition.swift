@@ -1,4 +1,5 @@
 internal import API
+private import Archive
 private import CLinux
 internal import Core
 private import Files
@@ -66,12 +67,13 @@ struct Composition {
         let lines = LogReader(table: engine.logTable, logs: engine.logs)
         let loki = LokiAPI(engine: LogQLEngine(source: lines), now: Self.now)
         let traces = TraceReader(table: engine.spanTable, spans: engine.spans)
-        let search = TraceSearch(source: traces)
+        let archive = try Self.archive(configuration, fileSystem, metrics)
+        let search = TraceSearch(source: traces, archive: archive)
         otlpRoutes = [otlp.routes, status]
         var routes: [Routes] = []
         if let ui { routes.append(ui.routes) }
         routes += [
-            JaegerAPI(search: search, dependencies: nil, statistics: traces, now: Self.now).routes,
+            JaegerAPI(search: search, statistics: traces, archive: archive, now: Self.now).routes,
             JaegerV3API(search: search).routes,
             prometheus.routes,
             loki.routes,
@@ -87,7 +89,26 @@ struct Composition {
         _ configuration: Configuration, _ fileSystem: any FileSystem
     ) throws(EngineError) -> JaegerUI? {
         guard let folder = configuration.jaegerUI else { return nil }
-        return try JaegerBundle.load(folder, archives: false, fileSystem: fileSystem)
+        return try JaegerBundle.load(folder, archives: configuration.archiveBytes > 0, fileSystem: fileSystem)
+    }
+
+    /// To be opened behind the engine, which holds the directory's lock.
+    private static func archive(
+        _ configuration: Configuration, _ fileSystem: any FileSystem, _ metrics: MetricsRegistry
+    ) throws(EngineError) -> ArchivedTraces? {
+        guard configuration.archiveBytes > 0 else { return nil }
+        var limits = TraceFiles.Limits()
+        limits.files = configuration.archiveTraces
+        limits.bytes = Int64(configuration.archiveBytes)
+        let files: TraceFiles
+        do throws(FileError) {
+            files = try TraceFiles(directory: configuration.dataDirectory, fileSystem: fileSystem, limits: limits)
+        } catch {
+            throw EngineError(description: "\(error)")
+        }
+        metrics.computed("varve_archived_traces", help: "Traces that are archived.") { Double(files.count) }
+        metrics.computed("varve_archive_bytes", help: "Bytes of archived traces.") { Double(files.bytes) }
+        return ArchivedTraces(files)
     }
 
     /// Makes durable what is in memory; no request comes any more.

@@ -191,9 +191,7 @@ struct JaegerAPITests {
         #expect(client.get("/api/dependencies?endTs=1600000000000&lookback=9223372036854775807").text == Self.empty)
     }
 
-    @Test func `J-50 archiving is not supported, by POST alone`() {
-        #expect(client.post("/api/archive/1", "").status == 501)
-        #expect(client.get("/api/archive/1").status == 405)
+    @Test func `J-2 an unknown path is an error in the envelope`() {
         #expect(
             client.get("/api/nonsense").text
                 == #"{"data":null,"total":0,"limit":0,"offset":0,"errors":[{"code":404,"msg":"not found: /api/nonsense"}]}"#

@@ -13,10 +13,12 @@ struct TraceClient {
 
     private let router: Router
 
-    init(_ spans: [TraceSpan] = [], records: any RecordSource = NoRecords()) {
-        let search = TraceSearch(source: MemoryTraceSource(spans))
+    init(
+        _ spans: [TraceSpan] = [], records: any RecordSource = NoRecords(), archive: (any TraceArchive)? = nil
+    ) {
+        let search = TraceSearch(source: MemoryTraceSource(spans), archive: archive)
         router = Router([
-            JaegerAPI(search: search, now: { Self.now }).routes, JaegerV3API(search: search).routes,
+            JaegerAPI(search: search, archive: archive, now: { Self.now }).routes, JaegerV3API(search: search).routes,
             RecordAPI(search: search, records: records).routes,
             ServiceAPI(statistics: search, dependencies: search, now: { Self.now }).routes,
         ])

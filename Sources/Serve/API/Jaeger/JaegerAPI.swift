@@ -12,15 +12,19 @@ package struct JaegerAPI: Sendable {
     private let search: TraceSearch
     private let dependencies: any DependencySource
     private let metrics: JaegerSpanMetrics
+    private let archive: (any TraceArchive)?
     private let now: @Sendable () -> Timestamp
 
     /// - Parameters:
     ///   - dependencies: where the dependency graph comes from; nil counts it from the spans.
     ///   - statistics: where rates and latencies come from; likewise.
+    ///   - archive: where traces are kept, which the search reads as well; nil: nowhere.
     package init(
         search: TraceSearch, dependencies: (any DependencySource)? = nil,
-        statistics: (any SpanStatisticsSource)? = nil, now: @escaping @Sendable () -> Timestamp
+        statistics: (any SpanStatisticsSource)? = nil, archive: (any TraceArchive)? = nil,
+        now: @escaping @Sendable () -> Timestamp
     ) {
+        self.archive = archive
         self.search = search
         self.dependencies = dependencies ?? search
         metrics = JaegerSpanMetrics(source: statistics ?? search, now: now)
@@ -44,7 +48,7 @@ package struct JaegerAPI: Sendable {
         add("/api/traces/{id}", to: &routes, trace)
         add("/api/dependencies", to: &routes, dependencyGraph)
         routes.add([.post], "/api/transform", bodyLimit: Self.uploadLimit, answering(transform))
-        routes.add([.post], "/api/archive/{id}", answering(Self.unsupported("archiving of traces")))
+        routes.add([.post], "/api/archive/{id}", cancellation: .never, answering(archiveTrace))
         for path in ["/api/deep-dependencies", "/analytics/v1/dependencies"] {
             add(path, to: &routes, deepDependencies)
         }
@@ -75,11 +79,6 @@ package struct JaegerAPI: Sendable {
                 return error.legacyResponse
             }
         }
-    }
-
-    /// Clients take 501 for "not configured" (J-33, J-50).
-    private static func unsupported(_ what: String) -> Answer {
-        { _ throws(RequestFailure) in throw RequestFailure(status: 501, "\(what) is not supported") }
     }
 
     // MARK: Services and operations
@@ -145,9 +144,35 @@ package struct JaegerAPI: Sendable {
     private func trace(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let id = try JaegerParameters.traceID(request.pathParameters["id"] ?? "", parameter: "traceID")
         try JaegerParameters(http: request.http).checkHints()
+        return Self.response([try stored(id, request)], request)
+    }
+
+    private func stored(_ id: TraceID, _ request: APIRequest) throws(RequestFailure) -> Trace {
         let found = try asking { () throws(QueryError) in try search.trace(id, context: request.context) }
-        guard let found else { throw RequestFailure(status: 404, "trace not found") }
-        return Self.response([found], request)
+        if let found { return found }
+        throw .traceNotFound("trace not found", request)
+    }
+
+    /// Keeps a trace when its table drops it (J-50).
+    private func archiveTrace(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        let id = try JaegerParameters.traceID(request.pathParameters["id"] ?? "", parameter: "traceID")
+        // Clients take 501 for "not configured".
+        guard let archive else { throw RequestFailure(status: 501, "archiving of traces is not configured") }
+        let trace = try stored(id, request)
+        do throws(TraceArchiveError) {
+            try archive.keep(trace.spans, of: id, context: request.context)
+        } catch {
+            switch error {
+            case .tooLarge(let reason): throw RequestFailure(status: 413, reason)
+            case .full(let reason): throw RequestFailure(status: 507, reason)
+            case .storage(let reason): throw RequestFailure(status: 500, reason)
+            }
+        }
+        return .json(
+            JaegerEnvelope.bytes(total: 0, errors: { _ in }) { json in
+                json.beginArray()
+                json.endArray()
+            })
     }
 
     /// An uploaded file of OTLP/JSON as Jaeger shows it (J-51).

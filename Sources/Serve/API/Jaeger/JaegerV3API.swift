@@ -77,7 +77,7 @@ package struct JaegerV3API: Sendable {
         }
         try JaegerV3Parameters(http: request.http).checkHints()
         let found = try asking { () throws(QueryError) in try search.trace(id, context: request.context) }
-        guard let found else { throw RequestFailure(status: 404, "No traces found") }
+        guard let found else { throw .traceNotFound("No traces found", request) }
         return Self.response([found], request)
     }
 

@@ -36,7 +36,7 @@ enum OTLPTraceReader {
         let object = group.object("resource")
         let attributes = object.attributes("attributes")
         var serviceName: String?
-        if let attribute = attributes.last(where: { $0.key == "service.name" }) { serviceName = attribute.value.text }
+        if case .string(let name)? = attributes.last(where: { $0.key == "service.name" })?.value { serviceName = name }
         return TelemetryResource(
             serviceName: serviceName, attributes: attributes,
             droppedAttributesCount: object.count("droppedAttributesCount"), schemaURL: group.text("schemaUrl"))
@@ -68,6 +68,9 @@ enum OTLPTraceReader {
         span.start = object.time("startTimeUnixNano")
         span.end = object.time("endTimeUnixNano")
         span.attributes = object.attributes("attributes")
+        span.droppedAttributesCount = object.count("droppedAttributesCount")
+        span.droppedEventsCount = object.count("droppedEventsCount")
+        span.droppedLinksCount = object.count("droppedLinksCount")
         span.events = object.objects("events").map {
             .init(
                 time: $0.time("timeUnixNano"), name: $0.text("name"), attributes: $0.attributes("attributes"),

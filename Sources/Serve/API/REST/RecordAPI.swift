@@ -62,7 +62,7 @@ package struct RecordAPI: Sendable {
             throw .badRequest("\"\(text)\" is not a trace id of 1 to 32 hexadecimal digits")
         }
         let found = try asking { () throws(QueryError) in try search.trace(id, context: request.context) }
-        guard let found else { throw RequestFailure(status: 404, "trace \(id.hex) not found") }
+        guard let found else { throw .traceNotFound("trace \(id.hex) not found", request) }
         return Self.response(request, "resourceSpans") { $0.resourceSpans(found.spans) }
     }
 

@@ -16,6 +16,14 @@ struct RequestFailure: Error, Hashable {
 
     static func badRequest(_ message: String) -> RequestFailure { RequestFailure(status: 400, message) }
 
+    /// That a trace was not found; or why that cannot be said, if something could not be read.
+    static func traceNotFound(_ message: String, _ request: APIRequest) -> RequestFailure {
+        guard let warning = request.context.statistics.warnings.first else {
+            return RequestFailure(status: 404, message)
+        }
+        return RequestFailure(status: 500, warning)
+    }
+
     /// All queries together want more memory than there is.
     static var memoryExhausted: RequestFailure {
         var failure = RequestFailure(status: 503, memoryMessage)

@@ -50,6 +50,9 @@ package struct Configuration: Sendable {
     package var maxBodySize = 64 << 20
     /// For each of the two ports.
     package var maxConnections = 1024
+    /// How many traces may be archived, and the bytes of all of them; no bytes: none is.
+    package var archiveTraces = 100_000
+    package var archiveBytes = 1 << 30
     /// The folder of the built UI of Jaeger; nil: its pages are not served.
     package var jaegerUI: String?
     package var logLevel = Log.Level.info

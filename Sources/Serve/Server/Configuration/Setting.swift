@@ -219,6 +219,19 @@ struct Setting: Sendable {
                 configuration.maxConnections = try ValueText.integer(text, in: 1...100_000)
             }),
         Setting(
+            key: "archive-size", value: "SIZE",
+            help: "the most bytes of all archived traces; 0 refuses to archive, and shows none",
+            show: { ValueText.size($0.archiveBytes) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.archiveBytes = try ValueText.size(text, in: 0...1 << 50)
+            }),
+        Setting(
+            key: "archive-traces", value: "N", help: "how many traces may be archived",
+            show: { "\($0.archiveTraces)" },
+            apply: { configuration, text throws(ValueError) in
+                configuration.archiveTraces = try ValueText.integer(text, in: 1...10_000_000)
+            }),
+        Setting(
             key: "jaeger-ui", value: "DIR",
             help: "the folder of Jaeger's built UI, whose pages are served then; or none",
             show: { $0.jaegerUI ?? "none" },
