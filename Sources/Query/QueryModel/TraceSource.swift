@@ -149,12 +149,50 @@ package struct SpanMatch: Sendable {
     }
 }
 
+/// What a list of traces needs to know of a span.
+package struct SpanOutline: Hashable, Sendable {
+    package var spanID: SpanID
+    /// Zero for a root.
+    package var parentSpanID: SpanID
+    /// Empty if its resource names none.
+    package var serviceName: String
+    package var name: String
+    package var start: Timestamp
+    /// May lie before `start`.
+    package var end: Timestamp
+    package var statusCode: Int32
+
+    package init(
+        spanID: SpanID, parentSpanID: SpanID, serviceName: String, name: String, start: Timestamp, end: Timestamp,
+        statusCode: Int32
+    ) {
+        self.spanID = spanID
+        self.parentSpanID = parentSpanID
+        self.serviceName = serviceName
+        self.name = name
+        self.start = start
+        self.end = end
+        self.statusCode = statusCode
+    }
+
+    package init(_ span: TraceSpan) {
+        self.init(
+            spanID: span.spanID, parentSpanID: span.parentSpanID, serviceName: span.resource.serviceName ?? "",
+            name: span.name, start: span.start, end: span.end, statusCode: span.statusCode)
+    }
+}
+
 /// Where trace searches read.
 package protocol TraceSource: Sendable {
     /// Every span of each trace, complete and not cut by any time range; a trace that is not stored is an empty array.
     func spans(
         of traces: [TraceID], context: QueryContext
     ) throws(QueryError) -> [[TraceSpan]]
+
+    /// As `spans(of:)`, but only what a list of traces shows.
+    func outlines(
+        of traces: [TraceID], context: QueryContext
+    ) throws(QueryError) -> [[SpanOutline]]
 
     /// Hands over the spans that start in `query.range` newest first, in batches, after dropping those that the source can
     /// tell from its columns (service, operation, kind, duration, simple tags) not to match. It may hand over too many: the
@@ -185,6 +223,12 @@ package protocol TraceSource: Sendable {
 }
 
 extension TraceSource {
+    package func outlines(
+        of traces: [TraceID], context: QueryContext
+    ) throws(QueryError) -> [[SpanOutline]] {
+        try spans(of: traces, context: context).map { $0.map { SpanOutline($0) } }
+    }
+
     package func scanMatches(
         _ query: TraceQuery, context: QueryContext,
         visit: ([SpanMatch]) throws(QueryError) -> Bool

@@ -1,7 +1,8 @@
 import Core
 import QueryModel
 
-/// A span compared by all that it says, so that a repeated one is found. A NaN equals itself here.
+/// A span compared by all that it says, so that a repeated one is found. A NaN equals itself here, and the order of attributes does not
+/// count: of very large sets it depends on what else was stored with them.
 struct SpanContent: Hashable {
     let span: TraceSpan
 
@@ -10,7 +11,12 @@ struct SpanContent: Hashable {
         hasher.combine(span.start)
         hasher.combine(span.end)
         hasher.combine(span.name)
-        hasher.combine(span.attributes)
+        hasher.combine(
+            span.attributes.reduce(0) { sum, attribute in
+                var one = Hasher()
+                one.combine(attribute)
+                return sum ^ one.finalize()
+            })
     }
 
     static func == (left: SpanContent, right: SpanContent) -> Bool {
@@ -47,7 +53,11 @@ struct SpanContent: Hashable {
     }
 
     private static func isSame(_ a: [Attribute], _ b: [Attribute]) -> Bool {
-        a.elementsEqual(b) { $0.key == $1.key && isSame($0.value, $1.value) }
+        guard a.count == b.count else { return false }
+        func areEqual(_ a: [Attribute], _ b: [Attribute]) -> Bool {
+            a.elementsEqual(b) { $0.key == $1.key && isSame($0.value, $1.value) }
+        }
+        return areEqual(a, b) || areEqual(a.sorted { $0.key < $1.key }, b.sorted { $0.key < $1.key })
     }
 
     private static func isSame(_ a: AttributeValue, _ b: AttributeValue) -> Bool {

@@ -13,10 +13,26 @@ package struct Trace: Sendable {
     package init?(id: TraceID, spans: [TraceSpan]) {
         guard !spans.isEmpty else { return nil }
         self.id = id
-        var seen = Set<SpanContent>(minimumCapacity: spans.count)
-        self.spans = spans.filter { seen.insert(SpanContent(span: $0)).inserted }
-            .sorted { ($0.start, $0.spanID, $0.end) < ($1.start, $1.spanID, $1.end) }
+        let sorted = spans.sorted { Self.key($0) < Self.key($1) }
+        // Equal spans are neighbours now, with few others among them, unless somebody means harm.
+        var kept: [TraceSpan] = []
+        kept.reserveCapacity(sorted.count)
+        var first = 0
+        while first < sorted.count {
+            var end = first + 1
+            while end < sorted.count, Self.key(sorted[end]) == Self.key(sorted[first]) { end += 1 }
+            if end == first + 1 {
+                kept.append(sorted[first])
+            } else {
+                var seen: Set<SpanContent> = []
+                kept += sorted[first..<end].filter { seen.insert(SpanContent(span: $0)).inserted }
+            }
+            first = end
+        }
+        self.spans = kept
     }
+
+    private static func key(_ span: TraceSpan) -> (Timestamp, SpanID, Timestamp) { (span.start, span.spanID, span.end) }
 
     /// The earliest start of any span.
     package var start: Timestamp { spans[0].start }
@@ -27,14 +43,11 @@ package struct Trace: Sendable {
     /// The first span without a parent, or else the first span.
     package var root: TraceSpan { spans.first { $0.parentSpanID.isZero } ?? spans[0] }
 
-    /// The order of answers: newest first by earliest start, equal starts by trace id (rule J-10).
-    package static func isNewer(_ left: Trace, _ right: Trace) -> Bool {
-        left.start == right.start ? left.id < right.id : left.start > right.start
-    }
-
     /// About how many bytes the spans take in memory.
     var footprint: Int { spans.reduce(0) { $0 + $1.footprint } }
 }
+
+extension Trace: FoundTrace {}
 
 extension TraceSpan {
     /// The name by which Jaeger calls the service of a resource that names none.

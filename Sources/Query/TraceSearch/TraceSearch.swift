@@ -23,38 +23,77 @@ package struct TraceSearch: Sendable {
         self.archive = archive
     }
 
+    /// - Returns: if the time or the memory of the query came to an end before, what was found until then, with a warning in the
+    ///   context's statistics; if that is nothing, the end is thrown.
     package func search(_ query: TraceQuery, context: QueryContext) throws(QueryError) -> [Trace] {
+        try find(query, size: \.footprint, context) { ids throws(QueryError) in try traces(ids, context: context) }
+    }
+
+    /// As `search`, but only what a list of results shows: few columns are read.
+    package func summaries(_ query: TraceQuery, context: QueryContext) throws(QueryError) -> [TraceSummary] {
+        try find(query, size: \.footprint, context) { ids throws(QueryError) in
+            try summaries(of: ids, context: context)
+        }
+    }
+
+    /// - Parameter ids: each once.
+    private func summaries(of ids: [TraceID], context: QueryContext) throws(QueryError) -> [TraceSummary] {
+        var found: [TraceSummary] = []
+        var unclear: [TraceID] = []
+        for (id, outlines) in zip(ids, try source.outlines(of: ids, context: context)) {
+            if let summary = TraceSummary(id: id, outlines: outlines) {
+                found.append(summary)
+            } else if !outlines.isEmpty {
+                unclear.append(id)
+            }
+        }
+        for id in unclear {
+            if let trace = try trace(id, context: context) { found.append(TraceSummary(trace)) }
+        }
+        return found
+    }
+
+    private func find<Found: FoundTrace>(
+        _ query: TraceQuery, size: (Found) -> Int, _ context: QueryContext,
+        fetch: ([TraceID]) throws(QueryError) -> [Found]
+    ) throws(QueryError) -> [Found] {
         guard query.limit > 0, !query.range.isEmpty else { return [] }
-        var selection = TraceSelection(limit: query.limit)
-        func add(_ trace: TraceID, _ start: Timestamp) throws(QueryError) {
-            if selection.add(candidate: trace, at: start), selection.wantsFetch {
-                try fetchCandidates(of: &selection, context: context)
-            }
-        }
-        let scanned = Self.scanned(query)
-        var isScanned = false
-        if scanned.service == query.service {
-            isScanned = try source.scanMatches(scanned, context: context) { matches throws(QueryError) -> Bool in
-                try check(context)
+        var search = TraceCollection<Found>(limit: query.limit, context: context)
+        do throws(QueryError) {
+            try scan(query, context) { matches throws(QueryError) -> Bool in
                 for match in matches {
-                    if selection.isSettled(at: match.start) { return false }
-                    try add(match.traceID, match.start)
+                    if search.isSettled(at: match.start) { return false }
+                    guard try search.add(match) else { continue }
+                    guard try search.fetch(size, fetch) else { return false }
                 }
-                return true
+                return search.hasTime()
             }
+            try search.finish(size, fetch)
+        } catch {
+            try search.end(by: error)
         }
-        if !isScanned {
-            let matcher = SpanMatcher(query)
-            try scan(scanned, context: context) { spans throws(QueryError) -> Bool in
-                for span in spans {
-                    if selection.isSettled(at: span.start) { return false }
-                    if matcher.matches(span) { try add(span.traceID, span.start) }
-                }
-                return true
+        return search.found
+    }
+
+    /// Hands over the spans that match, newest first.
+    private func scan(
+        _ query: TraceQuery, _ context: QueryContext, visit: ([SpanMatch]) throws(QueryError) -> Bool
+    ) throws(QueryError) {
+        let scanned = Self.scanned(query)
+        if scanned.service == query.service {
+            let isScanned = try source.scanMatches(scanned, context: context) { matches throws(QueryError) -> Bool in
+                try check(context)
+                return try visit(matches)
             }
+            if isScanned { return }
         }
-        try fetchCandidates(of: &selection, context: context)
-        return selection.kept
+        let matcher = SpanMatcher(query)
+        try scan(scanned, context: context) { spans throws(QueryError) -> Bool in
+            try visit(
+                spans.compactMap { span in
+                    matcher.matches(span) ? SpanMatch(traceID: span.traceID, start: span.start) : nil
+                })
+        }
     }
 
     /// The trace with all its spans, or nil if it is not stored.
@@ -113,24 +152,6 @@ package struct TraceSearch: Sendable {
         return wider
     }
 
-    private func fetchCandidates(
-        of selection: inout TraceSelection, context: QueryContext
-    ) throws(QueryError) {
-        let ids = selection.takeCandidates()
-        guard !ids.isEmpty else { return }
-        try check(context)
-        for trace in try traces(ids, context: context) {
-            guard let dropped = selection.keep(trace) else {
-                try spend(trace.footprint, context)
-                continue
-            }
-            if dropped.id != trace.id {
-                try spend(trace.footprint, context)
-                context.release(bytes: dropped.footprint)
-            }
-        }
-    }
-
     /// Scans the source, and stops when the query was interrupted.
     func scan(
         _ query: TraceQuery, context: QueryContext, visit: ([TraceSpan]) throws(QueryError) -> Bool
@@ -147,59 +168,5 @@ package struct TraceSearch: Sendable {
 
     func spend(_ bytes: Int, _ context: QueryContext) throws(QueryError) {
         do { try context.spend(bytes: bytes) } catch { throw .interrupted(error) }
-    }
-}
-
-/// The best traces so far, and those whose start is not known yet.
-struct TraceSelection {
-    /// At most `limit`, newest first.
-    private(set) var kept: [Trace] = []
-    private let limit: Int
-    private var seen: Set<TraceID> = []
-    /// Traces to be fetched, each with the start of its first match: the trace itself starts no later.
-    private var candidates: [(id: TraceID, start: Timestamp)] = []
-
-    /// A fetch looks into every part, so that once the answer is full a few candidates share one.
-    private static let smallestFetch = 16
-    private static let largestFetch = 256
-
-    init(limit: Int) { self.limit = limit }
-
-    private var isFull: Bool { kept.count >= limit }
-
-    /// Whether no trace that starts at `start` or earlier can be among the best.
-    func isSettled(at start: Timestamp) -> Bool {
-        guard isFull, let worst = kept.last else { return false }
-        return start < worst.start
-    }
-
-    /// - Returns: whether the trace is new.
-    mutating func add(candidate id: TraceID, at start: Timestamp) -> Bool {
-        guard seen.insert(id).inserted else { return false }
-        candidates.append((id, start))
-        return true
-    }
-
-    var wantsFetch: Bool {
-        let wanted = isFull ? Self.smallestFetch : limit - kept.count
-        return candidates.count >= min(wanted, Self.largestFetch)
-    }
-
-    mutating func takeCandidates() -> [TraceID] {
-        defer { candidates = [] }
-        return candidates.filter { !isSettled(at: $0.start) }.map(\.id)
-    }
-
-    /// - Returns: the trace that had to go, which may be `trace` itself; nil if there was room.
-    mutating func keep(_ trace: Trace) -> Trace? {
-        var low = 0
-        var high = kept.count
-        while low < high {
-            let middle = (low + high) / 2
-            if Trace.isNewer(kept[middle], trace) { low = middle + 1 } else { high = middle }
-        }
-        if isFull, low == kept.count { return trace }
-        kept.insert(trace, at: low)
-        return kept.count > limit ? kept.removeLast() : nil
     }
 }

@@ -20,7 +20,7 @@ enum SpanFilters {
         if least > most || most < 0 { return [.anyOf([])] }
         if least != .min || most != .max { filters.append(.integers(table.duration.ordinal, least...most)) }
         for tag in query.tags {
-            if let filter = make(tag.key, tag.value, table) { filters.append(filter) }
+            filters.append(make(tag.key, tag.value, table))
         }
         return filters
     }
@@ -28,12 +28,7 @@ enum SpanFilters {
     /// Whether only rows pass that the whole query accepts.
     static func isExact(_ query: TraceQuery) -> Bool {
         // No service has an empty name; one without a name has another to those who ask.
-        query.service != "" && query.tags.allSatisfy { !isVirtual($0.key) }
-    }
-
-    private static func isVirtual(_ key: String) -> Bool {
-        // `scope.x` may also be an attribute of that whole name.
-        virtualKeys.contains(key) || key.hasPrefix("scope.")
+        query.service != ""
     }
 
     /// The column holds this text. One that is not UTF-8 is asked for as it is shown, which is repaired.
@@ -45,36 +40,90 @@ enum SpanFilters {
         }
     }
 
-    /// The keys with a meaning of their own, which columns beside the attributes may answer.
-    private static let virtualKeys: Set<String> = [
-        "span.kind", "span.status", "otel.status_code", "otel.status_description", "scope.name",
-        "otel.scope.name", "scope.version", "otel.scope.version", "w3c.tracestate",
-    ]
-
-    private static func make(_ key: String, _ value: String, _ table: SpanTable) -> RowFilter? {
-        if key == "error", value == "true" { return .integers(table.statusCode.ordinal, 2...2) }
-        if key == "error", value == "false" {
-            return .anyOf([
-                .integers(table.statusCode.ordinal, .min...1), .integers(table.statusCode.ordinal, 3...(.max)),
-            ])
+    private static func make(_ key: String, _ value: String, _ table: SpanTable) -> RowFilter {
+        switch (key, value) {
+        case ("error", "true"): return .integers(table.statusCode.ordinal, 2...2)
+        case ("error", "false"): return integers(table.statusCode, [.min...1, 3...(.max)])
+        default: break
         }
-        if isVirtual(key) { return nil }
         let match = TextMatch(value)
         if key.hasPrefix("resource.") {
             return resource(String(key.dropFirst("resource.".count)), match, table)
         }
+        let attribute = attribute(key, match, table)
+        return virtual(key, value, match, table).map { .anyOf([$0, attribute]) } ?? attribute
+    }
+
+    /// What a key with a meaning of its own says of the other columns. The span may also have an attribute of that name.
+    private static func virtual(
+        _ key: String, _ value: String, _ match: TextMatch, _ table: SpanTable
+    ) -> RowFilter? {
+        switch key {
+        case "span.kind":
+            let kinds = kindNames.indices.dropFirst().filter { kindNames[$0] == value }
+            return integers(table.kind, kinds.map { Int64($0)...Int64($0) })
+        case "span.status":
+            let codes: [ClosedRange<Int64>] =
+                switch value {
+                case "ok": [1...1]
+                case "error": [2...2]
+                case "unset": [.min...0, 3...(.max)]
+                default: []
+                }
+            return integers(table.statusCode, codes)
+        case "otel.status_code":
+            let codes: [ClosedRange<Int64>] =
+                switch value {
+                case "OK": [1...1]
+                case "ERROR": [2...2]
+                // A span without a status has no such tag; one that is not known is shown as that.
+                case "UNSET": [.min...(-1), 3...(.max)]
+                default: []
+                }
+            return integers(table.statusCode, codes)
+        case "otel.status_description": return shown(table.statusMessage, value)
+        case "w3c.tracestate": return shown(table.traceState, value)
+        case "scope.name", "otel.scope.name": return scope(table, value) { $0.name }
+        case "scope.version", "otel.scope.version": return scope(table, value) { $0.version }
+        default:
+            guard key.hasPrefix("scope.") else { return nil }
+            return identity(table.scope, String(key.dropFirst("scope.".count)), match) { IdentityMessage(scope: $0) }
+        }
+    }
+
+    /// OTLP's span kinds as the tag shows them.
+    private static let kindNames = ["", "internal", "server", "client", "producer", "consumer"]
+
+    private static func integers(_ column: ColumnHandle<Int64>, _ ranges: [ClosedRange<Int64>]) -> RowFilter {
+        .anyOf(ranges.map { .integers(column.ordinal, $0) })
+    }
+
+    /// A tag that is not there is empty, and equals no value.
+    private static func shown(_ column: ColumnHandle<StringColumn>, _ value: String) -> RowFilter {
+        value.isEmpty ? .anyOf([]) : .strings(column.ordinal) { String(decoding: $0, as: UTF8.self) == value }
+    }
+
+    private static func scope(
+        _ table: SpanTable, _ value: String, _ field: @escaping @Sendable (IdentityMessage) -> String
+    ) -> RowFilter {
+        if value.isEmpty { return .anyOf([]) }
+        return .strings(table.scope.ordinal) { field(IdentityMessage(scope: $0)) == value }
+    }
+
+    /// An attribute of the span, its resource, its scope, or one of its events.
+    private static func attribute(_ key: String, _ match: TextMatch, _ table: SpanTable) -> RowFilter {
         let bytes = Array(key.utf8)
         return .anyOf([
             .allOf([
-                .indexed(table.attributes.ordinal, .attribute(AttributeProbe(key: bytes, text: value))),
+                .indexed(table.attributes.ordinal, .attribute(AttributeProbe(key: bytes, text: match.text))),
                 .attribute(table.attributes.ordinal, key: bytes) { match.matches($0, $1, key: key) },
             ]),
             resource(key, match, table),
-            .strings(table.scope.ordinal) { match.isAmong(IdentityMessage(scope: $0).attributes, key) },
+            identity(table.scope, key, match) { IdentityMessage(scope: $0) },
             .allOf([
                 .indexed(
                     table.events.ordinal, field: SpanTable.EventField.attributes,
-                    .attribute(AttributeProbe(key: bytes, text: value))),
+                    .attribute(AttributeProbe(key: bytes, text: match.text))),
                 .nestedAttribute(
                     table.events.ordinal, field: SpanTable.EventField.attributes, key: bytes
                 ) { match.matches($0, $1, key: key) },
@@ -83,13 +132,27 @@ enum SpanFilters {
     }
 
     private static func resource(_ key: String, _ match: TextMatch, _ table: SpanTable) -> RowFilter {
-        .strings(table.resource.ordinal) { match.isAmong(IdentityMessage(resource: $0).attributes, key) }
+        identity(table.resource, key, match) { IdentityMessage(resource: $0) }
+    }
+
+    /// Resources and scopes come back in every part, and in every chunk of memory: each is decoded once.
+    private static func identity(
+        _ column: ColumnHandle<StringColumn>, _ key: String, _ match: TextMatch,
+        _ decode: @escaping @Sendable (UnsafeRawBufferPointer) -> IdentityMessage
+    ) -> RowFilter {
+        let known = ByteMemo<Bool>()
+        // Keys are compared as they are shown, which for other bytes than ASCII is not always what is stored.
+        let needle = key.utf8.allSatisfy { $0 < 0x80 } ? Array(key.utf8) : []
+        return .strings(column.ordinal) { bytes in
+            guard needle.isEmpty || ByteMemo<Bool>.has(needle, in: bytes) else { return false }
+            return known.value(of: bytes) { match.isAmong(decode(bytes).attributes, key) }
+        }
     }
 }
 
 /// Whether a value has a given textual form; a double also every other decimal spelling of itself.
 struct TextMatch: Sendable {
-    private let text: String
+    let text: String
     private let bytes: [UInt8]
     private let number: Double?
     private let integer: Int64?

@@ -4,6 +4,7 @@ package import Ingest
 internal import Parts
 package import QueryModel
 internal import Storage
+private import Synchronization
 internal import TableSchema
 package import Telemetry
 
@@ -23,21 +24,52 @@ package struct TraceReader: TraceSource {
     package func spans(
         of traces: [TraceID], context: QueryContext
     ) throws(QueryError) -> [[TraceSpan]] {
-        let request = ScanRequest(
-            range: .everything, columns: allColumns,
-            filters: [.ids(table.traceID.ordinal, Set(traces))])
-        var found: [TraceID: [TraceSpan]] = [:]
-        var count = 0
-        // The caller counts what it keeps.
-        defer { context.release(bytes: Self.footprint(count)) }
-        let identities = SpanIdentities()
-        try run(request, context) { block throws(QueryError) in
-            let rows = block.rows.map { (batch: block.batch, row: Int($0)) }
-            count += rows.count
-            for span in try materialize(rows, identities, context) {
-                found[span.traceID, default: []].append(span)
+        let (table, identities) = (table, SpanIdentities())
+        return try rows(of: traces, columns: allColumns, size: Self.footprint, context) { block in
+            var rows = SpanRows(block.batch, table, identities)
+            return block.rows.map { row in
+                let span = rows.span(Int(row))
+                return (span.traceID, span)
             }
-            return true
+        }
+    }
+
+    package func outlines(
+        of traces: [TraceID], context: QueryContext
+    ) throws(QueryError) -> [[SpanOutline]] {
+        let table = table
+        let columns = SpanOutlineRows.columns(table)
+        return try rows(of: traces, columns: columns, size: SpanOutlineRows.footprint, context) { block in
+            let rows = SpanOutlineRows(block.batch, table)
+            return block.rows.map { (rows.traceID(Int($0)), rows.outline(Int($0))) }
+        }
+    }
+
+    /// What is made of each row of some traces, made where its block was read.
+    ///
+    /// - Parameter size: about how many bytes so many of them take.
+    private func rows<Row: Sendable & SendableMetatype>(
+        of traces: [TraceID], columns: [Int], size: @escaping @Sendable (Int) -> Int, _ context: QueryContext,
+        _ make: @escaping @Sendable (ScanBlock) -> [(TraceID, Row)]
+    ) throws(QueryError) -> [[Row]] {
+        let ids = Set(traces)
+        let request = ScanRequest(
+            range: .everything, columns: columns, filters: [.ids(table.traceID.ordinal, ids)], isSearch: true)
+        var found: [TraceID: [Row]] = [:]
+        let snapshot = spans.snapshot(context.tenant, in: request.range)
+        let spent = SpentBytes(context)
+        // The caller counts what it keeps.
+        defer { spent.release() }
+        try SourceErrors.mapping {
+            var scan = Scan(snapshot, request, context: context)
+            try scan.map(state: {}) { _, block -> MadeRows<Row>? in
+                try context.check()
+                try spent.add(size(block.rows.count))
+                return MadeRows(rows: make(block))
+            } _: { made throws(QueryError) in
+                for (trace, row) in made.rows { found[trace, default: []].append(row) }
+                return true
+            }
         }
         return traces.map { found[$0] ?? [] }
     }
@@ -48,7 +80,7 @@ package struct TraceReader: TraceSource {
     ) throws(QueryError) {
         let request = ScanRequest(
             range: query.range, columns: allColumns, filters: SpanFilters.make(query, table),
-            order: .newestFirst)
+            order: .newestFirst, isSearch: true)
         let identities = SpanIdentities()
         try forEachRows(of: request, context) { rows throws(QueryError) in
             try handOver(rows, identities, context, visit)
@@ -62,7 +94,7 @@ package struct TraceReader: TraceSource {
         guard SpanFilters.isExact(query) else { return false }
         let request = ScanRequest(
             range: query.range, columns: [table.startTime.ordinal, table.traceID.ordinal],
-            filters: SpanFilters.make(query, table), order: .newestFirst)
+            filters: SpanFilters.make(query, table), order: .newestFirst, isSearch: true)
         try forEachRows(of: request, context) { rows throws(QueryError) in
             guard !rows.isEmpty else { return true }
             return try visit(
@@ -208,8 +240,45 @@ package struct TraceReader: TraceSource {
             try context.check()
             try context.spend(bytes: Self.footprint(rows.count))
         }
-        return rows.map { SpanRow(table: table, batch: $0.batch, row: $0.row).span(identities) }
+        var made: [TraceSpan] = []
+        made.reserveCapacity(rows.count)
+        var last: (batch: ColumnBatch, rows: SpanRows)?
+        for (batch, row) in rows {
+            // Rows of a block follow each other.
+            if last.map({ !$0.batch.isSame(as: batch, table) }) ?? true {
+                last = (batch, SpanRows(batch, table, identities))
+            }
+            if let span = last?.rows.span(row) { made.append(span) }
+        }
+        return made
     }
+}
+
+extension ColumnBatch {
+    fileprivate func isSame(as other: ColumnBatch, _ table: SpanTable) -> Bool {
+        self[table.startTime].base == other[table.startTime].base
+    }
+}
+
+/// What a thread made of a block.
+private struct MadeRows<Row: Sendable & SendableMetatype>: BoundedResult {
+    var bound: Int64?
+    let rows: [(TraceID, Row)]
+}
+
+/// Bytes that several threads have spent on one thing.
+private final class SpentBytes: Sendable {
+    private let context: QueryContext
+    private let bytes = Atomic<Int>(0)
+
+    init(_ context: QueryContext) { self.context = context }
+
+    func add(_ more: Int) throws(QueryInterruption) {
+        bytes.add(more, ordering: .relaxed)
+        try context.spend(bytes: more)
+    }
+
+    func release() { context.release(bytes: bytes.exchange(0, ordering: .relaxed)) }
 }
 
 /// Where a span is.

@@ -66,6 +66,35 @@ package struct RandomTraces: RandomNumberGenerator {
         }
     }
 
+    /// As `spans`, in any order, with what senders do wrong: spans sent twice, parents that are not there, circles of parents, spans
+    /// that share an id, and starts that many spans and traces share.
+    package mutating func awkwardSpans(traces: Int) -> [TraceSpan] {
+        var all = spans(traces: traces)
+        for index in all.indices {
+            switch below(12) {
+            case 0: all[index].parentSpanID = SpanID(word: next() | 1)
+            case 1: all[index].parentSpanID = all[index].spanID
+            case 2:
+                // Of this trace or another one, before or after it.
+                all[index].parentSpanID = pick(all).spanID
+            case 3:
+                let length = all[index].end.nanoseconds - all[index].start.nanoseconds
+                all[index].start = Timestamp(nanoseconds: Self.start + Int64(below(3)) * 1_000_000_000)
+                all[index].end = all[index].start.advanced(by: length)
+            case 4:
+                let other = pick(all)
+                if other.traceID == all[index].traceID || oneIn(2) { all[index].spanID = other.spanID }
+            case 5: all.append(all[index])
+            case 6:
+                var alike = all[index]
+                alike.attributes = attributes(limit: 3)
+                all.append(alike)
+            default: break
+            }
+        }
+        return all.shuffled(using: &self)
+    }
+
     private mutating func span(start: Int64) -> TraceSpan {
         var span = TraceSpan(resource: pick(resources), scope: pick(scopes))
         span.spanID = SpanID(word: nextSpan)

@@ -103,12 +103,12 @@ package struct JaegerV3API: Sendable {
 
     private func summaries(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let query = try JaegerV3Parameters(http: request.http).searchQuery()
-        let found = try asking { () throws(QueryError) in try search.search(query, context: request.context) }
+        let found = try asking { () throws(QueryError) in try search.summaries(query, context: request.context) }
         var json = JSONWriter()
         json.beginObject()
         json.key("summaries")
         json.beginArray()
-        for trace in found { TraceSummary(trace).write(to: &json) }
+        for trace in found { trace.write(to: &json) }
         json.endArray()
         Explanation.writeWarnings(request, to: &json)
         Explanation.write(request, to: &json)
@@ -117,59 +117,36 @@ package struct JaegerV3API: Sendable {
     }
 }
 
-/// What a result list shows of a trace (J-44).
-private struct TraceSummary {
-    struct Service {
-        var spanCount = 0
-        var errorSpanCount = 0
-    }
-
-    let trace: Trace
-    let orphanSpanCount: Int
-    let services: [String: Service]
-
-    init(_ trace: Trace) {
-        self.trace = trace
-        let ids = Set(trace.spans.map(\.spanID))
-        orphanSpanCount = trace.spans.count { !$0.parentSpanID.isZero && !ids.contains($0.parentSpanID) }
-        var services: [String: Service] = [:]
-        for span in trace.spans {
-            services[span.serviceName, default: Service()].spanCount += 1
-            if span.statusCode == 2 { services[span.serviceName, default: Service()].errorSpanCount += 1 }
-        }
-        self.services = services
-    }
-
-    func write(to json: inout JSONWriter) {
-        let root = trace.root
+extension TraceSummary {
+    fileprivate func write(to json: inout JSONWriter) {
         json.beginObject()
         json.key("traceId")
-        json.string(trace.id.hex)
+        json.string(id.hex)
         json.key("rootServiceName")
-        json.string(root.serviceName)
+        json.string(rootServiceName)
         json.key("rootOperationName")
-        json.string(root.name)
+        json.string(rootOperationName)
         json.key("minStartTimeUnixNano")
-        json.quoted(max(0, trace.start.nanoseconds))
+        json.quoted(max(0, start.nanoseconds))
         json.key("maxEndTimeUnixNano")
-        json.quoted(max(0, trace.end.nanoseconds))
-        counts(trace.spans.count, services.values.reduce(0) { $0 + $1.errorSpanCount }, &json)
+        json.quoted(max(0, end.nanoseconds))
+        Self.counts(spanCount, errorSpanCount, &json)
         json.key("orphanSpanCount")
         json.int(orphanSpanCount)
         json.key("services")
         json.beginArray()
-        for (name, service) in services.sorted(by: { $0.key < $1.key }) {
+        for service in services {
             json.beginObject()
             json.key("name")
-            json.string(name)
-            counts(service.spanCount, service.errorSpanCount, &json)
+            json.string(service.name)
+            Self.counts(service.spanCount, service.errorSpanCount, &json)
             json.endObject()
         }
         json.endArray()
         json.endObject()
     }
 
-    private func counts(_ spans: Int, _ errors: Int, _ json: inout JSONWriter) {
+    private static func counts(_ spans: Int, _ errors: Int, _ json: inout JSONWriter) {
         json.key("spanCount")
         json.int(spans)
         json.key("errorSpanCount")
