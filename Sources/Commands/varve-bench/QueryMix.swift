@@ -10,24 +10,24 @@ struct QueryMix {
         var status = 200
     }
 
-    private(set) var queries: [Query] = []
-    private let corpus: CorpusDirectory
+    var queries: [Query] = []
+    let corpus: CorpusDirectory
 
     init(corpus: CorpusDirectory, connection: inout HTTPConnection) throws(BenchError) {
         self.corpus = corpus
         switch corpus.signal {
-        case .traces: try addTraces(&connection)
+        case .traces: queries = try TraceQueries(corpus, hour, &connection).queries
         case .logs: try addLogs(&connection)
         case .metrics: try addMetrics(&connection)
         }
     }
 
     /// `path` with its parameters.
-    private static func target(_ path: String, _ parameters: [(String, String)]) -> String {
+    static func target(_ path: String, _ parameters: [(String, String)]) -> String {
         path + "?" + parameters.map { "\($0)=\(escaped($1))" }.joined(separator: "&")
     }
 
-    private static func escaped(_ text: String) -> String {
+    static func escaped(_ text: String) -> String {
         text.utf8.map { byte in
             switch byte {
             case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: String(Unicode.Scalar(byte))
@@ -37,7 +37,7 @@ struct QueryMix {
     }
 
     /// The list of strings at `data` of a JSON answer.
-    private static func strings(_ target: String, _ connection: inout HTTPConnection) throws(BenchError) -> [String] {
+    static func strings(_ target: String, _ connection: inout HTTPConnection) throws(BenchError) -> [String] {
         let response = try connection.get(target)
         guard response.status == 200,
             let object = try? JSONSerialization.jsonObject(with: Data(response.body)) as? [String: Any]
@@ -46,73 +46,9 @@ struct QueryMix {
     }
 
     /// The busiest hour: the one before the last, so that it is whole.
-    private var hour: (start: Int64, end: Int64) {
+    var hour: (start: Int64, end: Int64) {
         let end = max(corpus.start, corpus.end - 3_600_000_000_000)
         return (max(corpus.start, end - 3_600_000_000_000), end)
-    }
-
-    private mutating func addTraces(_ connection: inout HTTPConnection) throws(BenchError) {
-        let services = try Self.strings("/api/services", &connection)
-        guard let service = services.first(where: { $0 == "checkout" }) ?? services.first else {
-            throw .server("the server knows no service: is the corpus loaded?")
-        }
-        let operations = try Self.strings("/api/services/\(Self.escaped(service))/operations", &connection)
-        let window = (start: String(hour.start / 1_000), end: String(hour.end / 1_000))
-        let full = (start: String(corpus.start / 1_000), end: String(corpus.end / 1_000))
-        var ids = corpus.sampleTraces
-        if ids.isEmpty { ids = try traceIDs(of: service, &connection) }
-        guard !ids.isEmpty else { throw .server("no trace of \(service) found to ask for") }
-        queries = [
-            Query(name: "trace_by_id", targets: ids.map { "/api/traces/\($0)" }),
-            Query(
-                name: "trace_by_absent_id",
-                targets: (0..<16).map {
-                    "/api/traces/\(String(0xABCD_EF00_0000_0001 + UInt64($0) << 20, radix: 16))00112233445566aa"
-                },
-                status: 404),
-            Query(name: "services", targets: ["/api/services"]),
-            Query(name: "operations", targets: ["/api/services/\(Self.escaped(service))/operations"]),
-            search("search_1h", service, window), search("search_full", service, full),
-            search("search_1h_slow", service, window, [("minDuration", "50ms")]),
-            search("search_1h_errors", service, window, [("tags", "{\"error\":\"true\"}")]),
-            search("search_1h_http_500", service, window, [("tags", "{\"http.response.status_code\":\"500\"}")]),
-            search("search_full_operation", service, full, operations.first.map { [("operation", $0)] } ?? []),
-            search("search_full_absent_tag", service, full, [("tags", "{\"app.order.number\":\"B-00000000\"}")]),
-            Query(
-                name: "dependencies_full",
-                targets: [
-                    Self.target(
-                        "/api/dependencies",
-                        [
-                            ("endTs", String(corpus.end / 1_000_000)),
-                            ("lookback", String((corpus.end - corpus.start) / 1_000_000)),
-                        ])
-                ]),
-        ]
-    }
-
-    private func search(
-        _ name: String, _ service: String, _ range: (start: String, end: String), _ extra: [(String, String)] = []
-    ) -> Query {
-        Query(
-            name: name,
-            targets: [
-                Self.target(
-                    "/api/traces",
-                    [("service", service), ("start", range.start), ("end", range.end), ("limit", "20")] + extra)
-            ])
-    }
-
-    private func traceIDs(of service: String, _ connection: inout HTTPConnection) throws(BenchError) -> [String] {
-        let target = Self.target(
-            "/api/traces",
-            [
-                ("service", service), ("start", String(corpus.start / 1_000)), ("end", String(corpus.end / 1_000)),
-                ("limit", "20"),
-            ])
-        let response = try connection.get(target)
-        let object = try? JSONSerialization.jsonObject(with: Data(response.body)) as? [String: Any]
-        return (object?["data"] as? [[String: Any]] ?? []).compactMap { $0["traceID"] as? String }
     }
 
     private mutating func addLogs(_ connection: inout HTTPConnection) throws(BenchError) {

@@ -15,6 +15,7 @@ struct VarveBench {
             case "size": try SizeCommand(Arguments(arguments, known: SizeCommand.options)).run()
             case "query": try QueryCommand(Arguments(arguments, known: QueryCommand.options)).run()
             case "index": try IndexCommand(Arguments(arguments, known: IndexCommand.options)).run()
+            case "load": try load(&arguments)
             case "help", "--help", "-h": print(usage)
             default: throw BenchError.usage("unknown subcommand '\(command)'\n\n\(usage)")
             }
@@ -25,6 +26,12 @@ struct VarveBench {
             Console.error("varve-bench: \(error)")
             exit(1)
         }
+    }
+
+    private static func load(_ arguments: inout [String]) throws(BenchError) {
+        guard !arguments.isEmpty, arguments.removeFirst() == "traces" else { throw .usage(LoadCommand.usage) }
+        if arguments.contains(where: { ["--help", "-h"].contains($0) }) { return print(LoadCommand.usage) }
+        try LoadCommand(Arguments(arguments, known: LoadCommand.options)).run()
     }
 
     static let usage = """
@@ -42,5 +49,7 @@ struct VarveBench {
                     size, cost and effect of each kind of skip index on the corpus's columns
           query     --url http://HOST:PORT --corpus DIR [--runs 20] [--pid SERVER] [--only NAME] [--history FILE]
                     latencies of typical queries over a loaded corpus
+          load      traces --dir DIR [--connections 100] [--rate 50000] [--seconds 30] ...
+                    searches of many connections while spans arrive; load traces --help says more
         """
 }
