@@ -135,8 +135,8 @@ let package = Package(
         module(
             "Serve", "Readers", .kernel,
             imports: [
-                "Core", "Columns", "JSON", "Storage", "Parts", "Ingest", "TableSchema", "Telemetry", "QueryModel",
-                "Pattern", "CLinux",
+                "Core", "Columns", "JSON", "Storage", "Parts", "Ingest", "Rollups", "TableSchema", "Telemetry",
+                "QueryModel", "Pattern", "CLinux",
             ]),
         module(
             "Serve", "API",
@@ -202,8 +202,8 @@ let package = Package(
         tests(
             "Serve", "Readers",
             imports: [
-                "Core", "Files", "Ingest", "OTLP", "Pattern", "QueryModel", "Readers", "Schema", "Storage",
-                "TableSchema", "Telemetry", "TraceFixtures", "TraceSearch",
+                "Core", "Files", "Ingest", "Maintenance", "OTLP", "Pattern", "QueryModel", "Readers", "Schema",
+                "Storage", "TableSchema", "Telemetry", "TraceFixtures", "TraceSearch",
             ]),
         tests("Query", "QueryModel", imports: ["Core", "QueryModel"]),
         .target(

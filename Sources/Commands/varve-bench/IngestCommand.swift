@@ -86,7 +86,7 @@ struct IngestCommand {
         guard response.status == 200 else { throw .server("flush: HTTP \(response.status) \(response.text)") }
     }
 
-    /// Waits until nothing has been merged for a while.
+    /// Waits until nothing has been merged or folded for a while.
     private func settledMetrics(_ address: HTTPConnection.Address) throws(BenchError) -> ServerMetrics {
         var connection = HTTPConnection(address)
         var metrics = try ServerMetrics(over: &connection)
@@ -94,8 +94,8 @@ struct IngestCommand {
         while Clock.now() - since < Double(quiet) {
             Clock.sleep(seconds: 0.5)
             let now = try ServerMetrics(over: &connection)
-            // A merge that is under way shows as processor time.
-            if now.mergeSeconds > metrics.mergeSeconds + 0.01 || now.total("varve_merges_running") ?? 0 > 0 {
+            // A merge or rollup that is under way shows as processor time.
+            if now.maintenanceSeconds > metrics.maintenanceSeconds + 0.01 || now.total("varve_merges_running") ?? 0 > 0 {
                 since = Clock.now()
             }
             metrics = now

@@ -20,9 +20,11 @@ struct ServerMetrics {
         return members.isEmpty ? nil : members.reduce(0) { $0 + $1.value }
     }
 
-    /// Processor time of merges.
-    var mergeSeconds: Double {
-        byLabel("varve_work_cpu_seconds_total").first { $0.label == "merge" }?.value ?? 0
+    /// Processor time of merges and rollups.
+    var maintenanceSeconds: Double {
+        byLabel("varve_work_cpu_seconds_total").reduce(0) {
+            $1.label == "merge" || $1.label == "rollup" ? $0 + $1.value : $0
+        }
     }
 
     /// By the value of a metric's only label.

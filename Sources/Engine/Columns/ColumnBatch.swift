@@ -75,6 +75,11 @@ package struct BindingError: Error, CustomStringConvertible {
     package var description: String {
         "Schema/ does not declare \(table).\(column) with the type that Varve needs"
     }
+
+    package init(table: String, column: String) {
+        self.table = table
+        self.column = column
+    }
 }
 
 extension TableDefinition {
@@ -92,6 +97,11 @@ extension TableDefinition {
 
     package func strings(_ name: String) throws(BindingError) -> ColumnHandle<StringColumn> {
         try bind(name) { $0 == .string || $0 == .lowCardinality }
+    }
+
+    /// States of an aggregate, as their bytes.
+    package func states(_ name: String) throws(BindingError) -> ColumnHandle<StringColumn> {
+        try bind(name) { if case .aggregateState = $0 { true } else { false } }
     }
 
     package func attributes(_ name: String) throws(BindingError) -> ColumnHandle<AttributesColumn> {

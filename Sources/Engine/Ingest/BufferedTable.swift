@@ -106,23 +106,27 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
         return memtable.snapshot({ store.parts(key, in: range) }, table: table)
     }
 
-    /// A tenant's rows that may lie in `range` and are not in a view, and the view's rows, at one moment: together, all rows.
+    /// A tenant's rows that may lie in `range`, and a view's, at one moment.
     ///
     /// - Parameter viewRange: of the view's partition column.
     package func snapshot(
         _ tenant: TenantID, in range: TimeRange, view: TableDefinition, viewRange: TimeRange
-    ) -> (pending: TableSnapshot, view: TableSnapshot) {
+    ) -> ViewSnapshot {
         let key = TenantTable(tenant: tenant, table: table.id)
-        var rolledUp: [PartHandle] = []
-        func parts() -> [PartHandle] {
-            let parts = store.parts(key, in: range, view: view.id, viewRange: viewRange)
-            rolledUp = parts.view
-            return parts.pending
+        guard let memtable = memtables.withLock({ $0[tenant] }) else {
+            return store.parts(key, in: range, view: view, viewRange: viewRange)
         }
-        let memtable = memtables.withLock { $0[tenant] }
-        let pending =
-            memtable?.snapshot(parts, table: table) ?? TableSnapshot(table: table, memory: [], parts: parts())
-        return (pending, TableSnapshot(table: view, memory: [], parts: rolledUp))
+        var snapshot: ViewSnapshot?
+        let source = memtable.snapshot(
+            {
+                let parts = store.parts(key, in: range, view: view, viewRange: viewRange)
+                snapshot = parts
+                return parts.source.parts
+            }, table: table)
+        guard let parts = snapshot else { preconditionFailure("a memtable asks for the parts") }
+        return ViewSnapshot(
+            source: source,
+            pending: TableSnapshot(table: table, memory: source.memory, parts: parts.pending.parts), view: parts.view)
     }
 
     /// By tenant, so that what happens to a disk is the same in every run.

@@ -13,6 +13,8 @@ package import TableSchema
 package final class JoinFold {
     /// Rows that wait before `isFull`: each takes about 150 bytes.
     private static let pendingLimit = 300_000
+    /// Bytes that rows which wait take, at most, about.
+    package static let memory = 48 << 20
     /// Runs beyond this are looked up in a table instead of one after the other.
     private static let shortRun = 48
 

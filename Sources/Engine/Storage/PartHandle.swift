@@ -110,6 +110,21 @@ package final class PartHandle: Sendable {
     }
 }
 
+/// A view and its source at one moment: the view's rows and those that are pending are, together, all rows of the source, each once
+/// (invariant 9). With a join it is not rows but hours that the view knows or does not.
+package struct ViewSnapshot: Sendable {
+    package var source: TableSnapshot
+    /// Of the source, what is not in the view: rows in memory, and parts.
+    package var pending: TableSnapshot
+    package var view: TableSnapshot
+
+    package init(source: TableSnapshot, pending: TableSnapshot, view: TableSnapshot) {
+        self.source = source
+        self.pending = pending
+        self.view = view
+    }
+}
+
 /// The rows of one tenant's table at one moment: those in memory and those in parts, none twice.
 package struct TableSnapshot: Sendable {
     package let table: TableDefinition

@@ -137,20 +137,23 @@ package final class Store: Sendable {
         visible.withLock { $0.parts(key, in: range) }
     }
 
-    /// The parts of a view, and those of its source whose rows are not in it, at one moment: together, all rows of the source that
-    /// are in parts, each once (invariant 9).
+    /// The parts of a view and of its source at one moment.
     ///
     /// - Parameters:
     ///   - range: of the source's partition column.
     ///   - viewRange: of the view's.
     package func parts(
-        _ source: TenantTable, in range: TimeRange, view: TableID, viewRange: TimeRange
-    ) -> (pending: [PartHandle], view: [PartHandle]) {
+        _ source: TenantTable, in range: TimeRange, view: TableDefinition, viewRange: TimeRange
+    ) -> ViewSnapshot {
         visible.withLock { visible in
-            let pending = visible.parts(source, in: range).filter {
-                !(visible.rolledUp[$0.record.id]?.contains(view) ?? false)
-            }
-            return (pending, visible.parts(TenantTable(tenant: source.tenant, table: view), in: viewRange))
+            let parts = visible.parts(source, in: range)
+            let pending = parts.filter { !(visible.rolledUp[$0.record.id]?.contains(view.id) ?? false) }
+            guard let table = tables.table(id: source.table) else { preconditionFailure("no such table") }
+            let viewParts = visible.parts(TenantTable(tenant: source.tenant, table: view.id), in: viewRange)
+            return ViewSnapshot(
+                source: TableSnapshot(table: table, memory: [], parts: parts),
+                pending: TableSnapshot(table: table, memory: [], parts: pending),
+                view: TableSnapshot(table: view, memory: [], parts: viewParts))
         }
     }
 

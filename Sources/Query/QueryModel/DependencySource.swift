@@ -41,9 +41,8 @@ package struct ServiceGraph: Hashable, Sendable {
 ///
 /// - The span starts in the range; its parent is a span of the same trace that starts in the same hour of UTC or in the one
 ///   before, whether or not that is in the range.
-/// - A span counts once however many rows its parent has. If these are of several services, the parent is of the span's own
-///   service if that is among them, else of the one whose name has the least bytes.
-/// - A span that was stored twice counts once: rows that are equal in trace, span, parent, service, start, duration and status.
+/// - A span counts once however many rows its parent has; one that was stored twice counts twice, as in every other count.
+/// - Ids of spans are unique in a trace, as OTLP demands. Of spans of several services with one id any may be taken for the parent.
 ///
 /// What an answer lacks is told by the query's warnings.
 package protocol DependencySource: Sendable {

@@ -51,7 +51,7 @@ extension TraceSearch: DependencySource {
         return overflow ? .min : start
     }
 
-    /// - Parameter calls: sorted, so that a trace's spans are together, and those that were stored twice are too.
+    /// - Parameter calls: sorted, so that a trace's spans are together.
     private static func edges(
         _ calls: [SpanCall], in range: TimeRange, _ names: [String]
     ) -> [ServiceDependency] {
@@ -64,7 +64,7 @@ extension TraceSearch: DependencySource {
                 rowsBySpan[calls[end].span, default: []].append(calls[end])
                 end += 1
             }
-            for index in first..<end where index == first || calls[index] != calls[index - 1] {
+            for index in first..<end {
                 let call = calls[index]
                 guard range.contains(Timestamp(nanoseconds: call.start)), !call.parent.isZero,
                     let parent = parentService(of: call, among: rowsBySpan[call.parent] ?? [], names)

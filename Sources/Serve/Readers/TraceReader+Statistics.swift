@@ -16,15 +16,27 @@ extension TraceReader: SpanStatisticsSource {
             throw .execution("no summaries of spans are kept here; only the spans themselves can answer")
         }
         guard !query.range.isEmpty else { return SpanStatistics(rows: [], tables: []) }
+        let snapshot = spans.snapshot(context.tenant, in: query.range)
+        return SpanStatistics(
+            rows: try statistics(query, of: snapshot, context: context),
+            tables: [AnsweringTable(name: table.definition.name, range: query.range)])
+    }
+
+    /// Statistics of the spans of a snapshot.
+    func statistics(
+        _ query: SpanStatisticsQuery, of snapshot: TableSnapshot, context: QueryContext
+    ) throws(QueryError) -> [SpanStatistics.Row] {
         let table = table
         var columns = [table.serviceName.ordinal]
         if query.grouping.contains(.operation) { columns.append(table.spanName.ordinal) }
         if query.grouping.contains(.kind) { columns.append(table.kind.ordinal) }
         if query.wantsDurations { columns.append(table.duration.ordinal) }
         let request = ScanRequest(
-            range: query.range, columns: columns, filters: SpanFilters.make(query, table))
+            range: query.range, columns: columns,
+            filters: SpanFilters.make(
+                query, service: table.serviceName, name: table.spanName, kind: table.kind))
         let tally = try SourceErrors.mapping {
-            var scan = Scan(spans.snapshot(context.tenant, in: query.range), request, context: context)
+            var scan = Scan(snapshot, request, context: context)
             return try scan.fold({ SpanTally(query) }) { (tally, block) in
                 try tally.add(SpanStatisticsColumns(block, table, query, context.statistics), context)
             } merge: { (total, part) in
@@ -33,21 +45,23 @@ extension TraceReader: SpanStatisticsSource {
             }
         }
         defer { context.release(bytes: tally.spent) }
-        return SpanStatistics(
-            rows: tally.rows(), tables: [AnsweringTable(name: table.definition.name, range: query.range)])
+        return tally.rows()
     }
 }
 
 extension SpanFilters {
-    static func make(_ query: SpanStatisticsQuery, _ table: SpanTable) -> [RowFilter] {
+    static func make(
+        _ query: SpanStatisticsQuery, service: ColumnHandle<StringColumn>, name: ColumnHandle<StringColumn>,
+        kind: ColumnHandle<Int64>
+    ) -> [RowFilter] {
         var filters: [RowFilter] = []
         if !query.kinds.isEmpty {
-            filters.append(.anyOf(query.kinds.map { .integers(table.kind.ordinal, Int64($0)...Int64($0)) }))
+            filters.append(.anyOf(query.kinds.map { .integers(kind.ordinal, Int64($0)...Int64($0)) }))
         }
         if !query.services.isEmpty {
-            filters.append(.anyOf(query.services.map { text(table.serviceName, $0) }))
+            filters.append(.anyOf(query.services.map { text(service, $0) }))
         }
-        if let operation = query.operation { filters.append(text(table.spanName, operation)) }
+        if let operation = query.operation { filters.append(text(name, operation)) }
         return filters
     }
 }

@@ -267,7 +267,7 @@ private struct MadeRows<Row: Sendable & SendableMetatype>: BoundedResult {
 }
 
 /// Bytes that several threads have spent on one thing.
-private final class SpentBytes: Sendable {
+final class SpentBytes: Sendable {
     private let context: QueryContext
     private let bytes = Atomic<Int>(0)
 

@@ -1,6 +1,7 @@
 internal import API
 private import Archive
 private import CLinux
+internal import Columns
 internal import Core
 private import Files
 private import Glibc
@@ -67,18 +68,26 @@ struct Composition {
         let lines = LogReader(table: engine.logTable, logs: engine.logs)
         let loki = LokiAPI(engine: LogQLEngine(source: lines), now: Self.now)
         let traces = TraceReader(table: engine.spanTable, spans: engine.spans)
+        let views: SpanViewReader
+        do throws(BindingError) {
+            views = try SpanViewReader(traces, tables: engine.tables)
+        } catch {
+            throw EngineError(description: "\(error)")
+        }
         let archive = try Self.archive(configuration, fileSystem, metrics)
         let search = TraceSearch(source: traces, archive: archive)
         otlpRoutes = [otlp.routes, status]
         var routes: [Routes] = []
         if let ui { routes.append(ui.routes) }
         routes += [
-            JaegerAPI(search: search, statistics: traces, archive: archive, now: Self.now).routes,
+            JaegerAPI(
+                search: search, dependencies: views, statistics: views, archive: archive, now: Self.now
+            ).routes,
             JaegerV3API(search: search).routes,
             prometheus.routes,
             loki.routes,
             RecordAPI(search: search, records: RecordReader(logs: lines, metrics: series)).routes,
-            ServiceAPI(statistics: traces, dependencies: search, now: Self.now).routes,
+            ServiceAPI(statistics: views, dependencies: views, now: Self.now).routes,
             AdministrationRoutes.make(flush: { try engine.flush() }),
             status,
         ]
@@ -115,7 +124,7 @@ struct Composition {
     func close() { engine.close() }
 
     private static func maintenance(_ configuration: Configuration) -> MaintenanceWorker.Policy? {
-        guard configuration.merges || configuration.drops else { return nil }
+        guard configuration.merges || configuration.drops || configuration.rollsUp else { return nil }
         var policy = MaintenanceWorker.Policy()
         policy.merge?.newParts = max(2, configuration.mergeParts)
         policy.merge?.newBlocks = 2 * configuration.mergeParts
@@ -128,6 +137,10 @@ struct Composition {
         policy.retention?.byteLimit = configuration.retentionBytes.map { Int64($0) }
         if !configuration.merges { policy.merge = nil }
         if !configuration.drops { policy.retention = nil }
+        policy.rollup?.pause = .nanoseconds(configuration.rollupPause)
+        policy.rollup?.settling = configuration.rollupSettle
+        policy.rollup?.quietTime = min(configuration.rollupSettle, 60_000_000_000)
+        if !configuration.rollsUp { policy.rollup = nil }
         policy.limits.reserve = Int64(configuration.diskLow)
         return policy
     }
@@ -247,6 +260,10 @@ struct Composition {
         count("varve_dropped_partitions_total", "Partitions that retention dropped.", maintenance.droppedPartitions)
         count("varve_dropped_bytes_total", "Bytes of partitions that retention dropped.", maintenance.droppedBytes)
         metrics.computed("varve_merges_running", help: "Merges under way.") { Double(maintenance.running.value) }
+        count("varve_rollup_rows_total", "Rows that were folded into views.", maintenance.rolledUpRows)
+        metrics.computed("varve_rollup_pending_rows", help: "Rows that are in no view and could be.") {
+            Double(maintenance.pendingRollupRows.value)
+        }
         metrics.computed("varve_merge_pending_bytes", help: "Bytes of parts that are to be merged.") {
             Double(maintenance.pendingBytes.value)
         }

@@ -59,9 +59,9 @@ struct RollupWorkerTests {
     private func rows(_ name: String, _ store: Store) throws -> NaiveViews.Rows {
         let view = try #require(tables.catalog.rollups.first { $0.target.name == name })
         let fold = RollupFold(view, source: tables.spans.definition)
-        let parts = store.parts(source, in: .everything, view: view.target.id, viewRange: .everything)
-        for handle in parts.view { for batch in try batch(handle) { try fold.add(folded: batch) } }
-        for handle in parts.pending where view.join == nil { for batch in try batch(handle) { fold.add(batch) } }
+        let parts = store.parts(source, in: .everything, view: view.target, viewRange: .everything)
+        for handle in parts.view.parts { for batch in try batch(handle) { try fold.add(folded: batch) } }
+        for handle in parts.pending.parts where view.join == nil { for batch in try batch(handle) { fold.add(batch) } }
         return try ViewRows.read(fold.batch(), view)
     }
 
@@ -139,9 +139,9 @@ struct RollupWorkerTests {
         now = Timestamp(nanoseconds: SpanFact.origin + 10 * SpanFact.hour)
         for _ in 0..<200 { if !engine.worker.rollUpOnce(now: now), !engine.worker.runOnce(now: now) { break } }
         let pending = engine.store.parts(
-            source, in: .everything, view: try #require(tables.catalog.table(named: "otel_span_stats_1h")).id,
+            source, in: .everything, view: try #require(tables.catalog.table(named: "otel_span_stats_1h")),
             viewRange: .everything
-        ).pending
+        ).pending.parts
         #expect(pending.isEmpty)
         try check(spans, engine.store, seed)
         #expect(

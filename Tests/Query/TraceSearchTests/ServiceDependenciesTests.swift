@@ -23,7 +23,7 @@ struct ServiceDependenciesTests {
             durations: durations.reduce(into: ExponentialHistogram()) { $0.insert($1) })
     }
 
-    @Test func `J-30 calls between services are counted once a span, and calls inside one are not`() throws {
+    @Test func `J-30 calls between services are counted once a row, and calls inside one are not`() throws {
         var call = TraceSpan.make(trace: 1, span: 3, parent: 2, service: "back", start: 3, duration: 700)
         call.statusCode = 2
         let found = try dependencies([
@@ -39,7 +39,7 @@ struct ServiceDependenciesTests {
         ])
         #expect(
             found == [
-                edge("back", "", [8]), edge("back", "front", [-2]), edge("front", "back", [9, 700], errors: 1),
+                edge("back", "", [8]), edge("back", "front", [-2]), edge("front", "back", [9, 700, 700], errors: 2),
             ])
     }
 

@@ -22,6 +22,8 @@ final class TraceStorage {
     let table: SpanTable
     let spans: BufferedTable<SpanBuilder>
     let reader: TraceReader
+    let tables: TableCatalog
+    let store: Store
     private let log: WriteAheadLog
     private let worker: FlushWorker
     private let thread: WorkerThread
@@ -31,7 +33,8 @@ final class TraceStorage {
         let tables = try TableCatalog.parse(files: Schema.files, lock: Schema.lock)
         guard let definition = tables.table(named: "otel_traces") else { throw Missing() }
         let table = try SpanTable(definition)
-        let store = try Store(directory: directory, tables: tables, fileSystem: PosixFileSystem())
+        self.tables = tables
+        store = try Store(directory: directory, tables: tables, fileSystem: PosixFileSystem())
         log = WriteAheadLog(
             directory: directory + "/wal", fileSystem: PosixFileSystem(), durability: .memory, flushed: 0)
         spans = BufferedTable(

@@ -25,6 +25,12 @@ package struct Configuration: Sendable {
     package var mergePause: Int64 = 5_000_000_000
     /// How long after its end a partition is merged for the last time, in nanoseconds.
     package var mergeFinalAfter: Int64 = 3_600_000_000_000
+    /// Whether views are kept up to date.
+    package var rollsUp = true
+    /// How often there is a look for rows that are in no view, in nanoseconds.
+    package var rollupPause: Int64 = 2_000_000_000
+    /// How long after its end an hour is joined for the dependency graph, in nanoseconds.
+    package var rollupSettle: Int64 = 900_000_000_000
     /// With more parts of flushes in a partition, its tenant has to wait until merges have caught up.
     package var newPartLimit = 400
     /// Whether rows are dropped once they have lived.

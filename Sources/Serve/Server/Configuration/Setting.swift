@@ -93,6 +93,25 @@ struct Setting: Sendable {
                 configuration.mergeFinalAfter = try ValueText.duration(text)
             }),
         Setting(
+            key: "rollup", value: "SWITCH", help: "whether views are kept up to date in the background: on or off",
+            show: { $0.rollsUp ? "on" : "off" },
+            apply: { configuration, text throws(ValueError) in
+                configuration.rollsUp = try ValueText.oneOf([true, false], text) { $0 ? "on" : "off" }
+            }),
+        Setting(
+            key: "rollup-pause", value: "DURATION", help: "how often there is a look for rows that are in no view",
+            show: { ValueText.duration($0.rollupPause) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.rollupPause = try ValueText.duration(text)
+            }),
+        Setting(
+            key: "rollup-settle", value: "DURATION",
+            help: "how long after its end an hour is joined for the dependency graph",
+            show: { ValueText.duration($0.rollupSettle) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.rollupSettle = try ValueText.duration(text)
+            }),
+        Setting(
             key: "max-new-parts", value: "N",
             help: "with more parts of flushes in a partition, its tenant is refused until merges have caught up",
             show: { "\($0.newPartLimit)" },
