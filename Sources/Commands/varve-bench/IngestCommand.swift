@@ -95,7 +95,8 @@ struct IngestCommand {
             Clock.sleep(seconds: 0.5)
             let now = try ServerMetrics(over: &connection)
             // A merge or rollup that is under way shows as processor time.
-            if now.maintenanceSeconds > metrics.maintenanceSeconds + 0.01 || now.total("varve_merges_running") ?? 0 > 0 {
+            if now.maintenanceSeconds > metrics.maintenanceSeconds + 0.01 || now.total("varve_merges_running") ?? 0 > 0
+            {
                 since = Clock.now()
             }
             metrics = now

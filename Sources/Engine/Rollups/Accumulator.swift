@@ -38,7 +38,7 @@ func makeAccumulator(_ aggregate: RollupAggregate, _ target: TableDefinition) ->
 
 /// Calls `body` with each row that counts, and its group.
 @inline(__always)
-private func forEach(_ groups: [UInt32], _ chosen: [UInt32]?, _ body: (_ row: Int, _ group: Int) -> Void) {
+func forEach(_ groups: [UInt32], _ chosen: [UInt32]?, _ body: (_ row: Int, _ group: Int) -> Void) {
     if let chosen {
         for row in chosen { body(Int(row), Int(groups[Int(row)])) }
     } else {
@@ -194,15 +194,20 @@ private final class ChoiceAccumulator: Accumulator {
     private func add(_ by: Buffer<Int64>, _ added: FoldValues, _ groups: [UInt32], _ chosen: [UInt32]?) {
         let incoming = values.incoming(added)
         let empty: Int64 = direction == .least ? .max : .min
-        forEach(groups, chosen) { row, group in
-            let time = by[row]
-            // A piece without a row that counted has nothing to give.
-            if time == empty { return }
-            let isBetter = direction == .least ? time < best[group] : time > best[group]
-            guard isBetter || (time == best[group] && values.isLess(incoming, row, group)) else { return }
-            best[group] = time
-            values.take(incoming, row, group)
+        var values = values
+        self.values = ChosenValues(sharing: values)
+        best.withUnsafeMutableBufferPointer { best in
+            forEach(groups, chosen) { row, group in
+                let time = by[row]
+                // A piece without a row that counted has nothing to give.
+                if time == empty { return }
+                let isBetter = direction == .least ? time < best[group] : time > best[group]
+                guard isBetter || (time == best[group] && values.isLess(incoming, row, group)) else { return }
+                best[group] = time
+                values.take(incoming, row, group)
+            }
         }
+        self.values = values
     }
 
     func column() -> Column { values.column() }
@@ -225,6 +230,14 @@ private struct ChosenValues {
         default: (width, texts) = (1, nil)
         }
         empty = texts?.number(UnsafeRawBufferPointer(start: nil, count: 0)) ?? 0
+    }
+
+    /// None yet: to be there while others are worked on, which are then nobody else's.
+    init(sharing other: ChosenValues) {
+        type = other.type
+        width = other.width
+        texts = other.texts
+        empty = other.empty
     }
 
     var byteCount: Int { words.capacity * 8 + (texts?.byteCount ?? 0) }

@@ -100,7 +100,12 @@ struct FoldInput {
 
     private static func gather<Element>(_ values: Buffer<Element>, _ rows: [UInt32]?) -> Buffer<Element> {
         guard let rows else { return values }
-        return Buffer(rows.lazy.map { values[Int($0)] })
+        let memory = BufferMemory<Element>(capacity: rows.count)
+        for (place, row) in rows.enumerated() {
+            precondition(Int(row) < values.count)
+            (memory.base + place).initialize(to: values.base[Int(row)])
+        }
+        return Buffer(owner: memory, base: memory.base, count: rows.count)
     }
 
     private static func gather(_ column: FixedColumn, _ rows: [UInt32]?) -> FixedColumn {
@@ -120,10 +125,26 @@ struct FoldInput {
     /// The places, ascending, of the rows for which a condition holds.
     mutating func rows(where condition: RollupCondition) -> [UInt32] {
         if let rows = chosen[condition] { return rows }
-        let holds = self.holds(condition)
-        let rows = (0..<UInt32(count)).filter { holds[Int($0)] }
+        let rows: [UInt32]
+        if case .integer(let column, nil, let comparison, let number) = condition {
+            let values = integers(.column(column))
+            rows = places { comparison.holds(values.base[$0], number) }
+        } else {
+            let holds = self.holds(condition)
+            rows = places { holds[$0] }
+        }
         chosen[condition] = rows
         return rows
+    }
+
+    @inline(__always)
+    private func places(where holds: (Int) -> Bool) -> [UInt32] {
+        [UInt32](unsafeUninitializedCapacity: count) { memory, filled in
+            for row in 0..<count {
+                memory[filled] = UInt32(truncatingIfNeeded: row)
+                if holds(row) { filled += 1 }
+            }
+        }
     }
 
     private mutating func holds(_ condition: RollupCondition) -> [Bool] {
@@ -146,9 +167,15 @@ struct FoldInput {
     private func equal(_ values: FoldValues, _ bytes: [UInt8]) -> [Bool] {
         switch values {
         case .fixed(let ids):
-            return (0..<count).map { row in
-                ids.bytes.base[row * ids.width..<(row + 1) * ids.width].elementsEqual(bytes)
+            let wanted = FixedColumn(width: ids.width, bytes: Buffer(bytes))
+            precondition(bytes.count == ids.width)
+            var equal = [Bool](repeating: true, count: count)
+            for offset in stride(from: 0, to: ids.width, by: 8) {
+                let word = wanted.word(0, at: offset)
+                let words = ids.words(count, at: offset)
+                for row in 0..<count where words[row] != word { equal[row] = false }
             }
+            return equal
         case .strings(let strings):
             let codes = Set(strings.dictionary.codes(equalTo: bytes))
             return strings.codes.unsafeElements.map { codes.contains($0) }
@@ -177,9 +204,18 @@ struct FoldInput {
     }
 }
 
-extension UnsafePointer<UInt8> {
-    fileprivate subscript(range: Range<Int>) -> UnsafeBufferPointer<UInt8> {
-        UnsafeBufferPointer(start: self + range.lowerBound, count: range.count)
+extension FixedColumn {
+    /// The big-endian words at byte `offset` of the first values.
+    func words(_ count: Int, at offset: Int) -> [UInt64] {
+        precondition(count <= self.count && offset + 8 <= width)
+        let start = UnsafeRawPointer(bytes.base) + offset
+        return [UInt64](unsafeUninitializedCapacity: count) { memory, filled in
+            for row in 0..<count {
+                memory[row] = UInt64(
+                    bigEndian: start.loadUnaligned(fromByteOffset: row &* width, as: UInt64.self))
+            }
+            filled = count
+        }
     }
 }
 

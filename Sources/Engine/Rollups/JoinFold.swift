@@ -58,26 +58,37 @@ package final class JoinFold {
     package func add(_ batch: ColumnBatch, rows: [UInt32]? = nil) {
         let (runs, names, ids) = (fixed(batch, runColumn), fixed(batch, nameColumn), fixed(batch, idColumn))
         let rows = rows ?? Array(0..<UInt32(batch.rowCount))
+        let (highs, lows) = (runs.words(batch.rowCount, at: 0), runs.words(batch.rowCount, at: 8))
+        let (nameWords, idWords) = (names.words(batch.rowCount, at: 0), ids.words(batch.rowCount, at: 0))
         var children: [UInt32] = []
         var parents: [UInt32] = []
         var begin = 0
         while begin < rows.count {
+            let (high, low) = (highs[Int(rows[begin])], lows[Int(rows[begin])])
             var end = begin + 1
-            while end < rows.count, runs.isSame(Int(rows[end]), Int(rows[begin])) { end += 1 }
-            let run = rows[begin..<end]
+            while end < rows.count, highs[Int(rows[end])] == high, lows[Int(rows[end])] == low { end += 1 }
             let table =
-                run.count > Self.shortRun
-                ? Dictionary(run.map { (ids.word(Int($0)), $0) }, uniquingKeysWith: { first, _ in first }) : nil
-            for row in run {
-                let name = names.word(Int(row))
+                end - begin > Self.shortRun
+                ? Dictionary(rows[begin..<end].map { (idWords[Int($0)], $0) }, uniquingKeysWith: { first, _ in first })
+                : nil
+            for place in begin..<end {
+                let row = rows[place]
+                let name = nameWords[Int(row)]
                 if name == 0 { continue }
-                let found =
-                    if let table { table[name] } else { run.first { ids.word(Int($0)) == name } }
+                var found: UInt32?
+                if let table {
+                    found = table[name]
+                } else {
+                    for other in begin..<end where idWords[Int(rows[other])] == name {
+                        found = rows[other]
+                        break
+                    }
+                }
                 if let found {
                     children.append(row)
                     parents.append(found)
                 } else {
-                    wanted.insert(runs.word(Int(row)), runs.word(Int(row), at: 8), name, number: pending.count)
+                    wanted.insert(high, low, name, number: pending.count)
                     pending.append(batch, row: Int(row))
                 }
             }

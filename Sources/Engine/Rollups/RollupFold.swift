@@ -142,7 +142,7 @@ private struct FoldKey {
         case .integers(let values): [values.unsafeElements.map { UInt64(bitPattern: $0) }]
         case .floats(let values): [values.unsafeElements.map(\.bitPattern)]
         case .fixed(let ids):
-            stride(from: 0, to: ids.width, by: 8).map { offset in (0..<count).map { ids.word($0, at: offset) } }
+            stride(from: 0, to: ids.width, by: 8).map { ids.words(count, at: $0) }
         case .strings(let strings): [texts?.numbers(strings).map { UInt64($0) } ?? []]
         }
     }

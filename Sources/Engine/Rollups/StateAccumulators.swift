@@ -18,10 +18,9 @@ final class HistogramAccumulator: Accumulator {
 
     func add(_ input: inout FoldInput, _ groups: [UInt32], _ chosen: [UInt32]?) {
         let values = input.integers(expression)
-        if let chosen {
-            for row in chosen { histograms[Int(groups[Int(row)])].insert(values[Int(row)]) }
-        } else {
-            for row in groups.indices { histograms[Int(groups[row])].insert(values.base[row]) }
+        precondition(values.count == groups.count)
+        histograms.withUnsafeMutableBufferPointer { histograms in
+            forEach(groups, chosen) { row, group in histograms[group].insert(values.base[row]) }
         }
     }
 
@@ -58,10 +57,14 @@ final class SetAccumulator: Accumulator {
     func add(_ input: inout FoldInput, _ groups: [UInt32], _ chosen: [UInt32]?) {
         guard case .strings(let values) = input.values(expression) else { preconditionFailure("Schema/ was checked") }
         let numbers = texts.numbers(values)
-        if let chosen {
-            for row in chosen { insert(numbers[Int(row)], Int(groups[Int(row)])) }
-        } else {
-            for row in groups.indices { insert(numbers[row], Int(groups[row])) }
+        bits.withUnsafeMutableBufferPointer { bits in
+            forEach(groups, chosen) { row, group in
+                if numbers[row] < 64 { bits[group] |= 1 << UInt64(numbers[row]) }
+            }
+        }
+        guard texts.count > 64 else { return }
+        forEach(groups, chosen) { row, group in
+            if numbers[row] >= 64 { insert(numbers[row], group) }
         }
     }
 
@@ -84,11 +87,27 @@ final class SetAccumulator: Accumulator {
     }
 
     func column() -> Column {
-        StateColumn.make(bits.count) { group in
-            var numbers = (0..<64).filter { bits[group] >> UInt64($0) & 1 == 1 }
-            numbers += others[group]?.map { Int($0) } ?? []
-            return ValueSet.bytes(sorted: numbers.map { texts.bytes($0) }.sorted { ByteOrder.compare($0, $1) < 0 })
+        // Most sets are met again and again.
+        var known: [UInt64: UInt32] = [:]
+        var builder = StringColumnBuilder(.unique)
+        for (group, word) in bits.enumerated() {
+            let more = others[group]
+            if more == nil, let code = known[word] {
+                builder.append(code: code)
+                continue
+            }
+            let code = state(word, more ?? []).withUnsafeBufferPointer { bytes in
+                bytes.baseAddress.map { builder.code($0, count: bytes.count) } ?? 0
+            }
+            if more == nil { known[word] = code }
+            builder.append(code: code)
         }
+        return .strings(builder.snapshot(rows: bits.count))
+    }
+
+    private func state(_ word: UInt64, _ others: Set<UInt32>) -> [UInt8] {
+        let numbers = (0..<64).filter { word >> UInt64($0) & 1 == 1 } + others.map { Int($0) }
+        return ValueSet.bytes(sorted: numbers.map { texts.bytes($0) }.sorted { ByteOrder.compare($0, $1) < 0 })
     }
 }
 
