@@ -421,7 +421,8 @@ class Part:
     def __init__(self, data):
         self.data = data
         assert data[:8] == data[-8:] == b"VARVEP01"
-        assert struct.unpack("<II", data[8:16]) == (1, 0)
+        version, zero = struct.unpack("<II", data[8:16])
+        assert version in (1, 2) and zero == 0
         offset, length, compression, checksum = struct.unpack("<QIIQ", data[-32:-8])
         stored = data[offset:-32]
         assert xxh3(stored) == checksum
@@ -445,11 +446,37 @@ class Part:
             self.shapes[column] = (lanes, shapes)
         self.blooms = [(footer.varint(), footer.varint(), pages(footer, 1)[0]) for _ in range(footer.varint())]
         self.indexes = []
-        for _ in range(footer.varint() if footer.at < len(footer.data) else 0):
+        for _ in range(footer.varint() if version > 1 or footer.at < len(footer.data) else 0):
             column, kind, first, count, start = [footer.varint() for _ in range(4)] + [footer.zigzag()]
             self.indexes.append((column, kind, first, count, start, pages(footer, 1)[0]))
+        self.origin = self._origin(footer) if version > 1 else None
         footer.end()
         self._lists = {}
+
+    def _origin(self, footer):
+        kind = footer.varint()
+        if kind == 0:
+            return None
+        if kind == 1:
+            previous = footer.varint()
+            first = previous + 1 + footer.varint()
+            return "flushed", previous, first, first + footer.varint(), footer.varint()
+        level = footer.varint() if kind in (2, 3) else 0
+        own = self._rows(footer)
+        folded = [(footer.varint(), footer.zigzag(), self._rows(footer)) for _ in range(footer.varint())]
+        return {2: "merged", 3: "mended", 4: "folded"}[kind], level, own, folded
+
+    def _rows(self, footer):
+        positions, end = [], -2
+        for _ in range(footer.varint()):
+            first = end + 2 + footer.varint()
+            end = first + footer.varint()
+            positions.append((first, end))
+        parts, last = [], -1
+        for _ in range(footer.varint()):
+            last += 1 + footer.varint()
+            parts.append(last)
+        return positions, parts
 
     def _leaf(self, footer):
         leaf = Leaf()

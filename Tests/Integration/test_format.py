@@ -290,6 +290,16 @@ def test_a_part_reads_by_the_text(path):
         assert row == line or row.startswith(line[:-1] + ",")
 
 
+def test_origins_are_what_was_written():
+    def origin(name):
+        return Part((GOLDEN / "v2" / (name + ".vp")).read_bytes()).origin
+
+    assert origin("otel_traces") == ("flushed", 40, 42, 57, 3)
+    assert origin("otel_logs") == ("merged", 2, ([(1, 9), (12, 12), (300, 4000)], [3, 4, 900]), [])
+    assert origin("otel_metrics") == ("folded", 0, ([], []), [
+        (2, -5, ([(7, 7)], [])), (3, 1_700_000_000_000_000_000, ([], [1, 2, 1 << 40]))])
+
+
 @pytest.mark.parametrize("path", golden())
 def test_indexes_have_what_the_text_says(path):
     number, columns = tables()[path.stem]

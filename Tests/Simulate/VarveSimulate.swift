@@ -58,7 +58,7 @@ enum VarveSimulate {
             ("seeds", report.seeds), ("steps", report.steps), ("disk operations", report.operations),
             ("crashes", report.crashes), ("crash points", report.crashPoints), ("merges", report.merges),
             ("rows dropped", report.dropped), ("queries", report.queries), ("rows checked", report.rows),
-            ("rows twice after a flipped bit", report.repeated), ("violations", report.violations.count),
+            ("catalogs damaged or lost", report.losses), ("violations", report.violations.count),
         ]
         print("| " + columns.map(\.0).joined(separator: " | ") + " |")
         print("|" + String(repeating: "---|", count: columns.count))

@@ -174,7 +174,8 @@ extension BufferedTable: Flushable where Builder: ~Copyable {
     private func flush(
         _ frozen: Memtable<Builder>.Frozen, of memtable: Memtable<Builder>
     ) throws(StorageError) {
-        let parts = try store.writeParts(frozen.batch, of: memtable.key, zstdLevel: 1)
+        let parts = try store.writeParts(
+            frozen.batch, of: memtable.key, zstdLevel: 1, positions: frozen.first...frozen.last)
         let edit = CatalogEdit(added: parts, flushed: [memtable.key: frozen.last])
         try store.commit(edit) { publish in memtable.finishFlush(publish) }
         for part in parts {

@@ -1,5 +1,6 @@
 internal import Core
 package import Files
+internal import Storage
 
 /// One segment of a log that nobody writes to.
 package struct LogSegment: Sendable {
@@ -47,9 +48,11 @@ package enum LogInspection {
         let file = try fileSystem.open(path, .read)
         defer { file.close() }
         segment.byteCount = try file.size()
-        let header = try file.readUpTo(LogFormat.segmentHeaderLength, at: 0)
-        if LogFormat.durableBefore(header) != nil, LogFormat.version(ofSegment: header) != LogFormat.version {
-            segment.unknownVersion = LogFormat.version(ofSegment: header)
+        let header = try file.readUpTo(LogSegmentHeader.length, at: 0)
+        if LogSegmentHeader.durableBefore(header) != nil,
+            LogSegmentHeader.version(of: header) != LogSegmentHeader.version
+        {
+            segment.unknownVersion = LogSegmentHeader.version(of: header)
             return segment
         }
         segment.scan = try LogReader.read(file) { record in

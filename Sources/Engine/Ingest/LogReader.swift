@@ -1,5 +1,6 @@
 internal import Core
 package import Files
+internal import Storage
 
 /// A record that was read back.
 package struct ReplayedRequest: Sendable {
@@ -41,10 +42,10 @@ package enum LogReader {
     ) throws(FileError) -> SegmentScan {
         var scan = SegmentScan()
         let size = try file.size()
-        let header = try file.readUpTo(LogFormat.segmentHeaderLength, at: 0)
-        let salt = LogFormat.salt(ofSegment: header)
-        var offset = Int64(LogFormat.segmentHeaderLength)
-        if let durableBefore = LogFormat.durableBefore(header) {
+        let header = try file.readUpTo(LogSegmentHeader.length, at: 0)
+        let salt = LogSegmentHeader.salt(of: header)
+        var offset = Int64(LogSegmentHeader.length)
+        if let durableBefore = LogSegmentHeader.durableBefore(header) {
             scan.durableBefore = durableBefore
         } else {
             // A header is synced before the first record: behind a damaged one there may be records, behind a torn one none.

@@ -1,5 +1,6 @@
 internal import Core
 package import Files
+internal import Storage
 
 /// Writes a segment of the log without the damage in it, in its place.
 package enum LogSalvage {
@@ -13,16 +14,16 @@ package enum LogSalvage {
         if try fileSystem.exists(temporary) { try fileSystem.remove(temporary) }
         let new = try fileSystem.open(temporary, .create)
         defer { new.close() }
-        let header = try old.readUpTo(LogFormat.segmentHeaderLength, at: 0)
-        if LogFormat.durableBefore(header) == nil {
+        let header = try old.readUpTo(LogSegmentHeader.length, at: 0)
+        if LogSegmentHeader.durableBefore(header) == nil {
             // What the header said of earlier segments is lost: all that they hold before this one's first record counts.
             let first = segment.positions?.lowerBound ?? 1
             try new.append(
-                LogFormat.segmentHeader(durableBefore: first - min(first, 1), salt: LogFormat.salt(ofSegment: header)))
+                LogSegmentHeader.bytes(durableBefore: first - min(first, 1), salt: LogSegmentHeader.salt(of: header)))
         } else {
             try new.append(header)
         }
-        var place = Int64(LogFormat.segmentHeaderLength)
+        var place = Int64(LogSegmentHeader.length)
         let end = segment.byteCount - segment.scan.tornBytes
         for damage in segment.scan.skipped + [end..<end] {
             try copy(old, place..<max(place, damage.lowerBound), to: new)

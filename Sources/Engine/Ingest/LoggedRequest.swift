@@ -33,42 +33,11 @@ package struct LoggedRequest: Sendable {
 
 /// The bytes of the log; docs/FORMAT.md, "Write-ahead log".
 enum LogFormat {
-    static let magic: [UInt8] = Array("VARVEWAL".utf8)
-    static let version: UInt32 = 1
-    /// Magic, version, salt, the last durable position before the segment, checksum of all that.
-    static let segmentHeaderLength = 32
     static let recordHeaderLength = 32
     static let bodyLimit = 1 << 30
     /// In the byte of the format: behind the tenant stand the times that were accepted.
     static let hasTimes: UInt8 = 0x80
     static let timesLength = 16
-
-    /// - Parameter salt: goes into every record's checksum, so that a body which holds what looks like a record is not taken for
-    ///   one where the log is damaged.
-    static func segmentHeader(durableBefore: UInt64, salt: UInt32 = 0) -> [UInt8] {
-        var bytes = magic
-        append(version, to: &bytes)
-        append(salt, to: &bytes)
-        append(durableBefore, to: &bytes)
-        append(XXH3.hash(bytes), to: &bytes)
-        return bytes
-    }
-
-    /// - Returns: the last durable position before the segment, or nil if the header is not whole.
-    static func durableBefore(_ header: [UInt8]) -> UInt64? {
-        guard header.count == segmentHeaderLength, Array(header[..<8]) == magic,
-            word(header, 24) == XXH3.hash(Array(header[..<24]))
-        else { return nil }
-        return word(header, 16)
-    }
-
-    static func version(ofSegment header: [UInt8]) -> UInt32 {
-        UInt32(truncatingIfNeeded: word(header, 8))
-    }
-
-    static func salt(ofSegment header: [UInt8]) -> UInt32 {
-        header.count >= 16 ? UInt32(truncatingIfNeeded: word(header, 8) >> 32) : 0
-    }
 
     /// The record's bytes before its body: header, tenant and times.
     static func head(_ request: LoggedRequest, position: UInt64, salt: UInt32 = 0) -> [UInt8] {

@@ -148,9 +148,9 @@ package final class WriteAheadLog: Sendable {
             segments.append((number, limit))
             let file = try fileSystem.open(directory + "/" + Self.name(number), .read)
             defer { file.close() }
-            let header = try file.readUpTo(LogFormat.segmentHeaderLength, at: 0)
-            guard let durableBefore = LogFormat.durableBefore(header) else { continue }
-            guard LogFormat.version(ofSegment: header) == LogFormat.version else {
+            let header = try file.readUpTo(LogSegmentHeader.length, at: 0)
+            guard let durableBefore = LogSegmentHeader.durableBefore(header) else { continue }
+            guard LogSegmentHeader.version(of: header) == LogSegmentHeader.version else {
                 throw .newerFormat(file.path)
             }
             limit = min(limit, durableBefore)
@@ -194,7 +194,7 @@ package final class WriteAheadLog: Sendable {
         let path = directory + "/" + Self.name(number)
         let file = try fileSystem.open(path, .create)
         let salt = UInt32.random(in: 0 ... .max)
-        let header = LogFormat.segmentHeader(durableBefore: durableBefore, salt: salt)
+        let header = LogSegmentHeader.bytes(durableBefore: durableBefore, salt: salt)
         do throws(FileError) {
             try file.append(header)
             try file.sync()

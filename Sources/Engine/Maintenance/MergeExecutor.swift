@@ -71,6 +71,8 @@ package struct MergeExecutor: Sendable {
         plan.inputs.removeAll { (rolledUp[$0.id] ?? ViewSet()) != views }
         let (records, parts) = try open(plan, table)
         try checkSpace(records)
+        let origin = PartOrigin.merging(
+            zip(records, parts).map { $1.sources(number: $0.id.number) }, level: plan.level)
         var tally = Tally()
         var output: PartRecord?
         do throws(PartWriteError<MergeFailure>) {
@@ -78,7 +80,7 @@ package struct MergeExecutor: Sendable {
                 of: TenantTable(tenant: plan.partition.tenant, table: table.id), partition: plan.partition.start,
                 level: plan.level
             ) { (file) throws(MergeFailure) in
-                try write(parts, plan, table, limits, to: file, &tally, isCancelled: isCancelled)
+                try write(parts, plan, table, limits, origin, to: file, &tally, isCancelled: isCancelled)
             }
         } catch .body(.empty) {
             output = nil
@@ -198,8 +200,8 @@ package struct MergeExecutor: Sendable {
     // MARK: Output
 
     private func write(
-        _ parts: [Part], _ plan: MergePlan, _ table: TableDefinition, _ expiry: ExpiryLimits?, to file: any File,
-        _ tally: inout Tally, isCancelled: () -> Bool
+        _ parts: [Part], _ plan: MergePlan, _ table: TableDefinition, _ expiry: ExpiryLimits?,
+        _ origin: PartOrigin, to file: any File, _ tally: inout Tally, isCancelled: () -> Bool
     ) throws(MergeFailure) -> PartSummary {
         let view = store.tables.rollups.first { $0.target.id == table.id && !$0.hasCounters }
         let survey = try MergeSurvey(parts, table: table, zstdLevel: plan.zstdLevel, folds: view != nil)
@@ -212,7 +214,7 @@ package struct MergeExecutor: Sendable {
         }
         var stream = PartStream(
             table, partition: plan.partition.start, plan: survey.plan, zstdLevel: plan.zstdLevel,
-            limits: limits.output, file: file)
+            limits: limits.output, origin: origin, file: file)
         var merger = try RowMerger(survey, table: table, expired: expired, folds: view != nil)
         let maps = parts.reduce(0) { $0 + $1.dictionaryEntries * 4 }
         var isEmpty = true

@@ -59,7 +59,7 @@ package struct MergePolicy: Sendable {
 /// A merge to be done: the inputs are replaced by one part.
 package struct MergePlan: Hashable, Sendable {
     package var partition: PartitionKey
-    /// At least two, oldest first.
+    /// Oldest first; one alone is compressed better.
     package var inputs: [PartRecord]
     /// Of the output.
     package var level: UInt8
@@ -91,7 +91,7 @@ package struct MergePlan: Hashable, Sendable {
 ///
 /// A part's level is how often its rows have been rewritten, at most. While a partition is open, parts of one level become one
 /// of the next: of level 0 8 with short rows, 16 to 48 of others; 18 of level 1, and above that 18 once there are 36. When it
-/// closes, all that is left is merged once more, 18 at a time and better compressed, to level 3. What comes late is merged among
+/// closes, all that is left, be it a single part, is merged once more, 18 at a time and better compressed, to level 3. What comes late is merged among
 /// itself, and only while that at least doubles the size of what its rows are in, so that the work grows with the logarithm of
 /// their number.
 ///
@@ -118,6 +118,9 @@ package enum MergePlanner {
         for (key, parts) in partitions {
             let end = Timestamp(nanoseconds: table.partitionUnit.end(ofPartitionAt: key.start))
             let isClosed = end.advanced(by: policy.closingDelay) < now && !busy.contains(key)
+            if isClosed, parts.count == 1, !isFull(parts[0], policy), parts[0].level < finalLevel {
+                plans.append(alone(key, parts[0], policy))
+            }
             let alike = Dictionary(grouping: parts.filter { !isFull($0, policy) }) { rolledUp[$0.id] }
             for parts in alike.values where parts.count >= 2 {
                 let some = parts.sorted { $0.id < $1.id }
@@ -218,6 +221,13 @@ package enum MergePlanner {
         return MergePlan(
             partition: key, inputs: inputs.sorted { $0.id < $1.id }, level: max(level, next(highest)),
             zstdLevel: policy.finalZstdLevel, isFinal: true)
+    }
+
+    /// The last merge of a partition with a single part: all of it is compressed anew.
+    private static func alone(_ key: PartitionKey, _ part: PartRecord, _ policy: MergePolicy) -> MergePlan {
+        var plan = plan(key, [part], atLeast: finalLevel, policy)
+        plan.copiesBlocks = false
+        return plan
     }
 
     /// As few merges as take in all parts: neighbours in time, about as many in each.

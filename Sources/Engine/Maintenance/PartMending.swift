@@ -79,7 +79,9 @@ extension MergeExecutor {
         do throws(PartWriteError<SalvageError>) {
             return try store.writePart(of: key, partition: record.partition, level: record.level) {
                 (file) throws(SalvageError) in
-                try PartSalvage.write(part, without: report, to: file)
+                try PartSalvage.write(
+                    part, without: report,
+                    origin: .mended(level: record.level, part.sources(number: record.id.number)), to: file)
             }
         } catch {
             switch error {

@@ -10,7 +10,8 @@ internal import TableSchema
 /// rows are nowhere else.
 ///
 /// A file that no record names is one of three: what a damaged record added; what a flush or merge had not committed when the
-/// process died; or the input of a merge that was not removed yet. So, partition by partition:
+/// process died; or the input of a merge that was not removed yet. Parts say where their rows come from, and `PartResolution`
+/// decides. About those of version 1, which do not, their rows decide, partition by partition:
 ///
 /// 1. If its rows are in parts that are kept, it is left out: it was merged into them, or they into it and the merge was not
 ///    committed.
@@ -33,6 +34,14 @@ struct CatalogRepair {
         /// Files to be moved to quarantine.
         var moves: [RepairAction] = []
         var actions: [RepairAction] = []
+        /// Up to where the log is in parts.
+        var flushed: [TenantTable: UInt64] = [:]
+    }
+
+    /// A file that no record names.
+    private struct Stranger {
+        var part: StoredPart
+        var origin: PartOrigin?
     }
 
     private let directory: DataDirectory
@@ -48,19 +57,27 @@ struct CatalogRepair {
     private init(_ directory: DataDirectory, _ segments: [LogSegment]) {
         self.directory = directory
         self.segments = segments
+        plan.flushed = directory.catalog.flushed
     }
 
     private mutating func run() throws(FileError) {
         let files = try PartFiles.find(directory.path, directory.fileSystem)
         let paths = Set(files.map(\.path))
         var partitions: [PartitionPlace: [StoredPart]] = [:]
+        var candidates: [PartResolution.Candidate] = []
         for part in directory.parts {
-            guard part.table != nil else {
+            guard let table = part.table else {
                 plan.kept.append(part)
                 continue
             }
             if paths.contains(part.path) {
-                partitions[PartitionPlace(part), default: []].append(part)
+                // One that cannot be read is dealt with like any other damage.
+                if let file = try? directory.fileSystem.open(part.path, .read), let read = try? Part(file, table: table)
+                {
+                    candidates.append(PartResolution.Candidate(part.record, read.origin, isNamed: true))
+                } else {
+                    partitions[PartitionPlace(part), default: []].append(part)
+                }
             } else {
                 var action = RepairAction(
                     .forget, part.path, part: part,
@@ -72,10 +89,19 @@ struct CatalogRepair {
             }
         }
         var strangers: [PartitionPlace: [StoredPart]] = [:]
+        var known = Dictionary(directory.parts.map { ($0.record.id, $0) }, uniquingKeysWith: { first, _ in first })
         let named = Set(directory.parts.map(\.path))
         for file in files where !named.contains(file.path) && file.path.hasSuffix(".vp") {
-            if let part = try stranger(file) { strangers[PartitionPlace(part), default: []].append(part) }
+            guard let stranger = try stranger(file) else { continue }
+            let part = stranger.part
+            if let origin = stranger.origin {
+                known[part.record.id] = part
+                candidates.append(PartResolution.Candidate(part.record, origin, isNamed: false))
+            } else {
+                strangers[PartitionPlace(part), default: []].append(part)
+            }
         }
+        for part in resolve(candidates, known) { partitions[PartitionPlace(part), default: []].append(part) }
         for (place, parts) in partitions where strangers[place] == nil { plan.kept += parts }
         for (place, parts) in strangers.sorted(by: { $0.key < $1.key }) {
             decide(partitions[place] ?? [], parts.sorted { $0.record.id > $1.record.id })
@@ -83,9 +109,35 @@ struct CatalogRepair {
         plan.kept.sort { $0.record.id < $1.record.id }
     }
 
+    /// Decides about parts that say where their rows come from.
+    private mutating func resolve(
+        _ candidates: [PartResolution.Candidate], _ known: [PartID: StoredPart]
+    ) -> [StoredPart] {
+        let fileSystem = directory.fileSystem
+        let resolution = PartResolution(
+            candidates, flushed: directory.catalog.flushed,
+            logStart: LogSegmentHeader.firstPosition(in: directory.path, fileSystem)
+        ) { record in
+            guard let part = known[record.id], let table = part.table else { return false }
+            return PartCheck.run(part, table, fileSystem).isClean
+        }
+        plan.flushed = resolution.flushed
+        for (record, reason) in resolution.left {
+            guard let part = known[record.id] else { continue }
+            plan.moves.append(RepairAction(.leaveOut, part.path, part: part, reason))
+        }
+        return resolution.kept.compactMap { record in
+            guard let part = known[record.id] else { return nil }
+            if directory.catalog.parts[record.id] == nil {
+                plan.actions.append(RepairAction(.adopt, part.path, part: part, "its rows are nowhere else"))
+            }
+            return part
+        }
+    }
+
     /// What a file that no record names says of itself; nil if it is no part that one could take in.
-    private mutating func stranger(_ file: PartFiles.Entry) throws(FileError) -> StoredPart? {
-        func leaveOut(_ reason: String) -> StoredPart? {
+    private mutating func stranger(_ file: PartFiles.Entry) throws(FileError) -> Stranger? {
+        func leaveOut(_ reason: String) -> Stranger? {
             plan.moves.append(RepairAction(.leaveOut, file.path, reason))
             return nil
         }
@@ -103,13 +155,14 @@ struct CatalogRepair {
         do throws(PartError) {
             let part = try Part(opened, table: table)
             let record = PartRecord(
-                id: PartID(number: number), tenant: tenant, table: table.id, partition: part.partition, level: 0,
-                rowCount: part.rowCount, byteCount: size, leastTime: part.leastTime,
+                id: PartID(number: number), tenant: tenant, table: table.id, partition: part.partition,
+                level: part.origin?.level ?? 0, rowCount: part.rowCount, byteCount: size, leastTime: part.leastTime,
                 greatestTime: part.greatestTime)
             guard Store.path(record, table, directory.path) == file.path else {
                 return leaveOut("it is not in its partition's folder")
             }
-            return StoredPart(record: record, table: table, path: file.path)
+            return Stranger(
+                part: StoredPart(record: record, table: table, path: file.path), origin: part.origin)
         } catch {
             return leaveOut(error.reason)
         }
@@ -178,7 +231,7 @@ struct CatalogRepair {
 }
 
 /// One tenant's partition of one table.
-private struct PartitionPlace: Hashable, Comparable {
+struct PartitionPlace: Hashable, Comparable {
     var table: TableID
     var tenant: TenantID
     var start: Int64

@@ -102,7 +102,7 @@ package struct DirectoryRepair {
             let next = try nextPart(plan)
             do throws(StorageError) {
                 try CatalogReplacement.write(
-                    plan.kept.map(\.record), flushed: directory.catalog.flushed, nextPart: next,
+                    plan.kept.map(\.record), flushed: plan.flushed, nextPart: next,
                     directory: directory.path, fileSystem: fileSystem)
             } catch {
                 guard case .file(let error) = error else { preconditionFailure("a log is written, not read") }
@@ -263,7 +263,10 @@ package struct DirectoryRepair {
         do throws(PartWriteError<SalvageError>) {
             record = try store.writePart(of: key, partition: part.record.partition, level: part.record.level) {
                 (file) throws(SalvageError) in
-                try PartSalvage.write(opened, without: found, to: file)
+                try PartSalvage.write(
+                    opened, without: found,
+                    origin: .mended(
+                        level: part.record.level, opened.sources(number: part.record.id.number)), to: file)
             }
         } catch {
             switch error {

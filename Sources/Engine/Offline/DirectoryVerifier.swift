@@ -23,7 +23,7 @@ package struct VerificationSummary: Sendable {
 /// Checks a whole data directory: the catalog, every part that it names, files that it does not name, and the log.
 ///
 /// It goes by the invariants at the head of the catalog's file: 1 and 3 for the catalog, 2 for the files, 5 and 7 and the order of
-/// rows inside the parts (`PartVerifier`), 10 for the log. Invariants 4, 6, 8 and 9 are about what happens over time, which a
+/// rows inside the parts (`PartVerifier`), 10 for the log and for where rows come from (`PartOrigin`). Invariants 4, 6, 8 and 9 are about what happens over time, which a
 /// directory at rest does not show.
 package struct DirectoryVerifier {
     private let directory: DataDirectory
@@ -31,6 +31,8 @@ package struct DirectoryVerifier {
     private let progress: (WorkProgress) throws(OfflineError) -> Void
     private var summary = VerificationSummary()
     private var done = WorkProgress()
+    /// By partition: what the parts say of where their rows come from.
+    private var sources: [PartitionPlace: [(part: StoredPart, sources: PartSources)]] = [:]
 
     /// - Parameters:
     ///   - report: gets each finding when it is found.
@@ -59,6 +61,7 @@ package struct DirectoryVerifier {
         done.allBytes = parts.reduce(0) { $0 &+ $1.record.byteCount }
         done.allRows = parts.reduce(0) { $0 + $1.record.rowCount }
         for part in parts { try check(part) }
+        checkOrigins()
         do throws(FileError) {
             try checkFiles()
             try checkLog()
@@ -105,7 +108,7 @@ package struct DirectoryVerifier {
         }
         var isStopped = false
         var read: Int64 = 0
-        let found = PartCheck.run(part, table, directory.fileSystem) { bytes in
+        let (opened, found) = PartCheck.open(part, table, directory.fileSystem) { bytes in
             read += Int64(bytes)
             var now = base
             now.doneBytes &+= min(read, part.record.byteCount)
@@ -115,9 +118,38 @@ package struct DirectoryVerifier {
             do throws(OfflineError) { try progress(now) } catch { isStopped = true }
         }
         if isStopped { throw .interrupted }
+        if let opened {
+            let sources = opened.sources(number: part.record.id.number)
+            self.sources[PartitionPlace(part), default: []].append((part, sources))
+        }
         if !found.isClean { summary.damagedParts += 1 }
         for damage in found.damage { add(Finding(damage, of: part)) }
         if found.omitted > 0 { add(Finding(.damage, part.path, part: part, "and \(found.omitted) more")) }
+    }
+
+    /// Compares where the rows of parts come from with each other and with the catalog.
+    private mutating func checkOrigins() {
+        for (_, parts) in sources.sorted(by: { $0.key < $1.key }) {
+            for (index, (part, sources)) in parts.enumerated() {
+                let record = part.record
+                if let other = parts[..<index].first(where: { !$0.sources.isDisjoint(with: sources) }) {
+                    let number = other.part.record.id.number
+                    add(
+                        Finding(
+                            .damage, part.path, part: part, "its origin says that part \(number) has some of its rows"))
+                }
+                let flushed = directory.catalog.flushed[TenantTable(tenant: record.tenant, table: record.table)] ?? 0
+                if let last = sources.own.positions.last?.upperBound, last > flushed {
+                    add(
+                        Finding(
+                            .damage, part.path, part: part,
+                            "its origin is the log up to position \(last), and the catalog says up to \(flushed)"))
+                }
+                if let number = sources.own.parts.last, number >= directory.catalog.nextPart {
+                    add(Finding(.damage, part.path, part: part, "its origin is part \(number), which there never was"))
+                }
+            }
+        }
     }
 
     // MARK: Files

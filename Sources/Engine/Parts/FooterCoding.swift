@@ -149,12 +149,11 @@ extension PartFooter {
             writer.page(bloom.page)
         }
         writeTokenIndexes(&writer)
+        writer.origin(origin)
         return writer.bytes
     }
 
-    /// Nothing where there are none, as in parts that were written before there were any.
     private func writeTokenIndexes(_ writer: inout FooterWriter) {
-        guard !tokenIndexes.isEmpty else { return }
         writer.natural(tokenIndexes.count)
         for index in tokenIndexes {
             writer.natural(Int(index.column))
@@ -218,7 +217,9 @@ extension PartFooter {
     }
 
     /// Reads a footer; the file's `length` bounds what it may point at.
-    init(decoding bytes: [UInt8], fileLength: Int64) throws(PartError) {
+    init(
+        decoding bytes: [UInt8], fileLength: Int64, version: UInt32 = PartLayout.version
+    ) throws(PartError) {
         var reader = FooterReader(bytes)
         table = TableID(number: UInt16(try reader.natural(below: 1 << 16)))
         fingerprint = try reader.fixed64()
@@ -251,7 +252,9 @@ extension PartFooter {
             try page.place(&end, limit)
             blooms.append(BloomEntry(column: column, group: group == 0 ? nil : group - 1, page: page))
         }
-        if !reader.isAtEnd { try readTokenIndexes(&reader, limit) }
+        // In version 1 there is nothing where there are none.
+        if version > 1 || !reader.isAtEnd { try readTokenIndexes(&reader, limit) }
+        if version > 1 { origin = try reader.origin() }
         guard reader.isAtEnd else { throw .corruptFooter("it goes on after its end") }
     }
 

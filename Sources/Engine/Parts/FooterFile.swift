@@ -26,7 +26,9 @@ enum FooterFile {
         let header = try file.readExactly(at: 0, count: PartLayout.headerLength)
         guard Array(header[..<8]) == PartLayout.magic else { return .failure(.notAPart) }
         let version = word32(header, 8)
-        guard version == PartLayout.version else { return .failure(.unsupportedVersion(version)) }
+        guard (PartLayout.firstVersion...PartLayout.version).contains(version) else {
+            return .failure(.unsupportedVersion(version))
+        }
 
         let tailStart = max(0, length - tailLength)
         let tail = try file.readExactly(at: tailStart, count: Int(length - tailStart))
@@ -44,11 +46,11 @@ enum FooterFile {
         guard XXH3.hash(stored) == word64(trailer, 16) else {
             return .failure(.corruptFooter("its checksum is wrong"))
         }
-        return decode(stored, rawLength: Int(word32(trailer, 8)), word32(trailer, 12), length)
+        return decode(stored, rawLength: Int(word32(trailer, 8)), word32(trailer, 12), length, version)
     }
 
     private static func decode(
-        _ stored: [UInt8], rawLength: Int, _ compression: UInt32, _ length: Int64
+        _ stored: [UInt8], rawLength: Int, _ compression: UInt32, _ length: Int64, _ version: UInt32
     ) -> Result<PartFooter, PartError> {
         guard rawLength <= PartLayout.footerLimit,
             let compression = UInt8(exactly: compression).flatMap(CompressionID.init(rawValue:))
@@ -59,7 +61,7 @@ enum FooterFile {
                 try decoder.decodeRaw(
                     page: $0, encoding: .plain, compression: compression, rawLength: rawLength)
             }
-            return .success(try PartFooter(decoding: raw.array, fileLength: length))
+            return .success(try PartFooter(decoding: raw.array, fileLength: length, version: version))
         } catch let error as PartError {
             return .failure(error)
         } catch {

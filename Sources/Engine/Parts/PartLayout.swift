@@ -13,7 +13,10 @@ package import TableSchema
 /// attributes, or the values of one lane. The footer lists every page with its place, length, encoding and checksum.
 package enum PartLayout {
     static let magic: [UInt8] = Array("VARVEP01".utf8)
-    static let version: UInt32 = 1
+    /// What writers write; the readers know it and all before it.
+    static let version: UInt32 = 2
+    /// In whose footers there are no origins.
+    static let firstVersion: UInt32 = 1
     static let headerLength = 16
     static let trailerLength = 32
     /// The most rows of a block.
@@ -192,6 +195,7 @@ struct PartFooter {
     var shapes: [ShapesEntry] = []
     var blooms: [BloomEntry] = []
     var tokenIndexes: [TokenIndexEntry] = []
+    var origin: PartOrigin?
 
     var rowCount: Int { blockRows.reduce(0, +) }
 }

@@ -36,12 +36,15 @@ package struct PartSalvage: ~Copyable {
         return (blocks.count, blocks.reduce(0) { $0 + part.rowCount(ofBlock: $1) })
     }
 
-    /// - Parameter report: what is wrong with the part; at least one row must be left.
+    /// - Parameters:
+    ///   - report: what is wrong with the part; at least one row must be left.
+    ///   - origin: of what is written.
     package static func write(
-        _ part: Part, without report: PartReport, to file: any File
+        _ part: Part, without report: PartReport, origin: PartOrigin? = nil, to file: any File
     ) throws(SalvageError) -> PartSummary {
         precondition(keeps(part, report).rows > 0, "a part has rows")
         var salvage = PartSalvage(part, report)
+        salvage.footer.origin = origin
         return try salvage.run(file)
     }
 

@@ -113,7 +113,7 @@ package struct PartStream: ~Copyable {
 
     package init(
         _ table: TableDefinition, partition: Int64, plan: PartPlan, zstdLevel: Int32, limits: Limits = Limits(),
-        file: any File
+        origin: PartOrigin? = nil, file: any File
     ) {
         self.limits = limits
         self.file = file
@@ -129,6 +129,7 @@ package struct PartStream: ~Copyable {
             table: table.id, fingerprint: table.fingerprint, partition: partition, leastTime: .max,
             greatestTime: .min, blockRows: [], groupBlocks: [])
         footer.shapes = plan.shapes
+        footer.origin = origin
         for (number, leaf) in plan.leaves.enumerated() {
             if leaf.kind == .listedIntegers { integerLists[number] = IntegerList() }
             if let list = leaf.list { idLists[number] = list }

@@ -32,16 +32,16 @@ package struct PartSummary: Hashable, Sendable {
 package enum PartWriter {
     package static func write(
         _ batch: ColumnBatch, _ rows: PartitionRows, table: TableDefinition, zstdLevel: Int32,
-        work: WorkTimes = WorkTimes(), to file: any File
+        origin: PartOrigin? = nil, work: WorkTimes = WorkTimes(), to file: any File
     ) throws(FileError) -> PartSummary {
         try work.measure(.encode) { () throws(FileError) in
-            try write(batch, rows, table, zstdLevel, work, file)
+            try write(batch, rows, table, zstdLevel, origin, work, file)
         }
     }
 
     private static func write(
         _ batch: ColumnBatch, _ rows: PartitionRows, _ table: TableDefinition, _ zstdLevel: Int32,
-        _ work: WorkTimes, _ file: any File
+        _ origin: PartOrigin?, _ work: WorkTimes, _ file: any File
     ) throws(FileError) -> PartSummary {
         precondition(!rows.rows.isEmpty, "a part has rows")
         let selection = RowSelection(
@@ -68,6 +68,7 @@ package enum PartWriter {
             encoder.indexer.finish(&output, &footer)
         }
         footer.shapes = encoder.shapes
+        footer.origin = origin
         output.append(footer)
         let length = output.offset
         try output.write(to: file)

@@ -35,16 +35,17 @@ struct Catalog: ~Copyable {
     private var isBroken = false
     /// Whether the edit that failed last may be found at the next open all the same.
     private(set) var mayHoldFailedEdit = false
-    /// Whether the log ended in something that is no record: files that nothing names may be of one that was torn.
-    let wasTorn: Bool
+    /// Whether the log had something in it, or at its end, that is no record.
+    let hasLostRecords: Bool
 
     /// - Parameter mend: called if records were lost, with what the others say: what it makes of that is the state.
     init(
         directory: String, fileSystem: any FileSystem,
-        mend: (inout CatalogState, CatalogRecovery.Loss) -> Void = { _, _ in }
+        mend: (inout CatalogState, CatalogRecovery.Loss) throws(StorageError) -> Void = { (_, _) throws(StorageError) in
+        }
     ) throws(StorageError) {
         var found = try CatalogRecovery.load(directory, fileSystem)
-        if let loss = found.loss { mend(&found.state, loss) }
+        if let loss = found.loss { try mend(&found.state, loss) }
         var next = found.number + 1
         if let loss = found.loss, !loss.isTornOnly {
             // There is no log that could stand in for the first record of the new one. In a new directory it has the number 0.
@@ -60,9 +61,10 @@ struct Catalog: ~Copyable {
         file = log.file
         length = log.length
         stateLength = log.length
-        wasTorn = found.wasTorn
+        hasLostRecords = found.loss != nil
         let quarantine = Quarantine(directory: directory, fileSystem: fileSystem)
-        for damaged in found.loss?.logs ?? [] {
+        // `CURRENT` is a new one by now.
+        for damaged in found.loss?.logs ?? [] where CatalogLog.isLog(damaged.path) {
             _ = try? quarantine.move(damaged.path, reason: damaged.reason)
         }
         removeOldLogs()

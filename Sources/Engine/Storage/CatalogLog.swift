@@ -38,6 +38,10 @@ enum CatalogLog {
         return UInt64(name.dropFirst("catalog-".count).filter { $0 != "\n" }).flatMap { $0 < 1 << 62 ? $0 : nil }
     }
 
+    static func isLog(_ path: String) -> Bool {
+        path.split(separator: "/").last.flatMap { number(of: String($0)) } != nil
+    }
+
     static var header: [UInt8] {
         var bytes = magic
         withUnsafeBytes(of: version.littleEndian) { bytes.append(contentsOf: $0) }

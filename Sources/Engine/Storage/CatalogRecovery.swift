@@ -8,8 +8,9 @@ internal import TableSchema
 /// 1. Every record whose checksum is right counts, also behind damage. A log whose first record is damaged begins with the state
 ///    of the log before it, which is the same state.
 /// 2. If `CURRENT` names no log, the youngest log is used whose first record is whole.
-/// 3. Where records were lost, the parts' files say the rest (`adoptFiles`): a file goes only after the record that removed it,
-///    so a part that is named and has no file was removed; and a file that no record names or removed was added.
+/// 3. Where records were lost, the parts' files say the rest (`adoptFiles`, `PartResolution`): a part that is named and has no file
+///    was removed, since a file goes only after the record that removed it; and of the other files their origins say which of them
+///    are parts.
 enum CatalogRecovery {
     /// What could not be read.
     struct Loss {
@@ -25,7 +26,6 @@ enum CatalogRecovery {
         var state = CatalogState()
         /// No log has a greater number.
         var number: UInt64 = 0
-        var wasTorn = false
         /// Nil: nothing is damaged.
         var loss: Loss?
     }
@@ -81,8 +81,8 @@ enum CatalogRecovery {
             let before = try CatalogLog.read(directory + "/" + CatalogLog.name(number - 1), fileSystem)
             if before.hasBeginning { reading = try CatalogLog.read(path, base: before.state, fileSystem) }
         }
-        var found = Found(state: reading.state, number: number, wasTorn: reading.tornAt != nil)
-        if reading.isWhole, found.wasTorn { found.loss = Loss(isTornOnly: true, removed: reading.removed) }
+        var found = Found(state: reading.state, number: number)
+        if reading.isWhole, reading.tornAt != nil { found.loss = Loss(isTornOnly: true, removed: reading.removed) }
         if !reading.isWhole {
             let reason = reading.damage.prefix(8).map { "\($0.reason) at byte \($0.offset)" }
             found.loss = Loss(logs: [(path, reason.joined(separator: "; "))], removed: reading.removed)
@@ -92,114 +92,39 @@ enum CatalogRecovery {
 
     // MARK: Files
 
-    /// Makes the state what the files say where records were lost. A log that is merely torn has lost none, unless a part's file
-    /// is gone.
+    /// Makes the state what the files say where records were lost.
     static func adoptFiles(
         into state: inout CatalogState, _ loss: Loss, directory: String, tables: TableCatalog,
         fileSystem: any FileSystem, damage: DamageLog
-    ) {
+    ) throws(StorageError) {
         let files = PartFile.all(in: directory, fileSystem)
         let ids = Set(files.map(\.id))
         let gone = state.parts.values.filter { !ids.contains($0.id) && tables.table(id: $0.table) != nil }
-        // The record that was lost may have used their numbers.
-        for file in files { state.nextPart = max(state.nextPart, file.id.number + 1) }
-        if loss.isTornOnly, gone.isEmpty { return }
         for log in loss.logs { damage.note(Damage(.catalog, log.path, log.reason)) }
-        let quarantine = Quarantine(directory: directory, fileSystem: fileSystem)
-        var adopted = 0
-        for file in files {
-            guard state.parts[file.id] == nil, !loss.removed.contains(file.id) else { continue }
-            do throws(StorageError) {
-                let record = try file.record(tables, fileSystem)
-                // What is served is on the disk (invariant 3), and nothing says yet that this file is.
-                try sync(file.path, fileSystem)
-                state.parts[file.id] = record
-                adopted += 1
-            } catch {
-                let place = try? quarantine.move(file.path, reason: "no record names it; \(error)")
-                damage.note(Damage(.part, file.path, "\(error)", quarantined: place))
-            }
-        }
         // Their files went after the record that removed them, which was lost.
         for record in gone {
             state.parts[record.id] = nil
             state.rolledUp[record.id] = nil
         }
-        if adopted + gone.count > 0 {
-            let reason =
-                "records were lost: \(adopted) parts were found by their files, \(gone.count) have none any more"
+        let known = Set(state.parts.keys)
+        var finder = PartFinder(
+            directory: directory, tables: tables, fileSystem: fileSystem, damage: damage, removed: loss.removed)
+        let logStart = LogSegmentHeader.firstPosition(in: directory, fileSystem)
+        try finder.find(files, &state, logStart: logStart, tornAfter: loss.isTornOnly ? Array(gone) : nil)
+        // The records that were lost may have used their numbers.
+        state.nextPart = max(state.nextPart, finder.nextPart)
+        if !loss.isTornOnly, !files.isEmpty || logStart != nil {
+            // And numbers of parts of which no trace is left.
+            state.nextPart += lostNumbers
+        }
+        let found = state.parts.keys.count { !known.contains($0) }
+        let lost = gone.count + known.count { state.parts[$0] == nil }
+        if found + lost > 0 {
+            let reason = "records were lost: \(found) parts were found by their files, \(lost) have been removed since"
             damage.note(Damage(.catalog, directory, reason))
         }
     }
-}
 
-extension CatalogRecovery {
-    private static func sync(_ path: String, _ fileSystem: any FileSystem) throws(StorageError) {
-        do throws(FileError) {
-            let file = try fileSystem.open(path, .read)
-            defer { file.close() }
-            try file.sync()
-            try fileSystem.syncDirectory(String(path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex)))
-        } catch {
-            throw .file(error)
-        }
-    }
-}
-
-/// A file in the folders of parts.
-struct PartFile {
-    let path: String
-    let id: PartID
-    let tenant: TenantID
-    let tableName: String
-    let partitionName: String
-
-    /// Every file that has the name and the place of a part, by number.
-    static func all(in directory: String, _ fileSystem: any FileSystem) -> [PartFile] {
-        func folders(_ path: String) -> [String] {
-            ((try? fileSystem.list(path)) ?? []).filter { $0.kind == .directory }.map(\.name)
-        }
-        var files: [PartFile] = []
-        let root = directory + "/parts"
-        for tenantName in folders(root) {
-            guard let tenant = TenantID(tenantName) else { continue }
-            for table in folders("\(root)/\(tenantName)") {
-                for partition in folders("\(root)/\(tenantName)/\(table)") {
-                    let folder = "\(root)/\(tenantName)/\(table)/\(partition)"
-                    for entry in (try? fileSystem.list(folder)) ?? [] where entry.kind == .file {
-                        guard entry.name.hasSuffix(".vp"), let number = UInt64(entry.name.dropLast(3)), number < 1 << 62
-                        else { continue }
-                        files.append(
-                            PartFile(
-                                path: "\(folder)/\(entry.name)", id: PartID(number: number), tenant: tenant,
-                                tableName: table, partitionName: partition))
-                    }
-                }
-            }
-        }
-        return files.sorted { $0.id < $1.id }
-    }
-
-    /// What the catalog would say of it, by its footer.
-    func record(_ tables: TableCatalog, _ fileSystem: any FileSystem) throws(StorageError) -> PartRecord {
-        guard let table = tables.table(named: tableName) else {
-            throw .part(path: path, .corruptFooter("it is of a table that is not known"))
-        }
-        do {
-            let file = try fileSystem.open(path, .read)
-            let part = try Part(file, table: table)
-            guard PartitionName.text(part.partition) == partitionName else {
-                throw PartError.corruptFooter("it is of another partition than its folder")
-            }
-            return PartRecord(
-                id: id, tenant: tenant, table: table.id, partition: part.partition, level: 0, rowCount: part.rowCount,
-                byteCount: try file.size(), leastTime: part.leastTime, greatestTime: part.greatestTime)
-        } catch let error as FileError {
-            throw .file(error)
-        } catch let error as PartError {
-            throw .part(path: path, error)
-        } catch {
-            throw .part(path: path, .corruptFooter("\(error)"))
-        }
-    }
+    /// More parts than are ever added between two records that are read.
+    private static let lostNumbers: UInt64 = 1 << 20
 }

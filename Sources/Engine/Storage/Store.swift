@@ -62,8 +62,8 @@ package final class Store: Sendable {
         } catch {
             throw error.isLocked ? .directoryInUse(directory) : .file(error)
         }
-        let catalog = try Catalog(directory: directory, fileSystem: fileSystem) { state, loss in
-            CatalogRecovery.adoptFiles(
+        let catalog = try Catalog(directory: directory, fileSystem: fileSystem) { (state, loss) throws(StorageError) in
+            try CatalogRecovery.adoptFiles(
                 into: &state, loss, directory: directory, tables: tables, fileSystem: fileSystem, damage: damage)
         }
         var visible = Visible(rolledUp: catalog.state.rolledUp)
@@ -81,8 +81,8 @@ package final class Store: Sendable {
             let path = tables.table(id: record.table).map { Self.path(record, $0, directory) }
             named.insert(path ?? "\(record.id.number).vp")
         }
-        // What a torn log added may be garbage, or, if the log was damaged at its end, the only place where rows are.
-        let quarantine = catalog.wasTorn ? Quarantine(directory: directory, fileSystem: fileSystem) : nil
+        // Where records were lost, what is left out is kept all the same.
+        let quarantine = catalog.hasLostRecords ? Quarantine(directory: directory, fileSystem: fileSystem) : nil
         contents = Mutex(Contents(catalog: catalog))
         self.visible = Mutex(visible)
         Self.removeGarbage(in: directory + "/parts", keeping: named, quarantine, fileSystem, depth: 0)
@@ -101,7 +101,7 @@ package final class Store: Sendable {
             case .file:
                 guard entry.name.hasSuffix(".vp"), !named.contains(entry.name), !named.contains(path) else { continue }
                 if let quarantine {
-                    _ = try? quarantine.move(path, reason: "the catalog ends in a torn record, and no record names it")
+                    _ = try? quarantine.move(path, reason: "records of the catalog were lost, and it is no part")
                 } else {
                     try? fileSystem.remove(path)
                 }
@@ -167,18 +167,30 @@ package final class Store: Sendable {
 
     /// Sorts the batch and writes its rows as parts of level 0, one per partition, durable but not yet visible.
     ///
-    /// - Parameter times: what the work is counted to; nil: the store's.
+    /// - Parameters:
+    ///   - positions: of the log, which the rows come from: all that it has of the table since the last flush.
+    ///   - times: what the work is counted to; nil: the store's.
     package func writeParts(
-        _ batch: ColumnBatch, of key: TenantTable, zstdLevel: Int32, times: WorkTimes? = nil
+        _ batch: ColumnBatch, of key: TenantTable, zstdLevel: Int32, positions: ClosedRange<UInt64>? = nil,
+        times: WorkTimes? = nil
     ) throws(StorageError) -> [PartRecord] {
         let times = times ?? self.times
         guard let table = tables.table(id: key.table) else { preconditionFailure("no such table") }
         var records: [PartRecord] = []
-        for rows in times.measure(.sort, { RowOrder.partitions(of: batch, table: table) }) {
+        let partitions = times.measure(.sort) { RowOrder.partitions(of: batch, table: table) }
+        let flushed = flushedPosition(key)
+        let origin = (partitions.isEmpty ? nil : positions).map { positions in
+            PartOrigin.flushed(
+                FlushOrigin(
+                    previous: min(flushed, positions.lowerBound - 1), first: positions.lowerBound,
+                    last: positions.upperBound, parts: partitions.count))
+        }
+        for rows in partitions {
             do throws(PartWriteError<FileError>) {
                 let record = try writePart(of: key, partition: rows.partition, level: 0) {
                     (file) throws(FileError) in
-                    try PartWriter.write(batch, rows, table: table, zstdLevel: zstdLevel, work: times, to: file)
+                    try PartWriter.write(
+                        batch, rows, table: table, zstdLevel: zstdLevel, origin: origin, work: times, to: file)
                 }
                 records.append(record)
             } catch {

@@ -60,7 +60,11 @@ private struct Simulation {
     private func check(_ plans: [MergePlan]) {
         var seen: Set<PartID> = []
         for plan in plans {
-            #expect((2...max(policy.fanIn, policy.mostNewParts)).contains(plan.inputs.count))
+            #expect((1...max(policy.fanIn, policy.mostNewParts)).contains(plan.inputs.count))
+            if plan.inputs.count == 1 {
+                #expect(plan.isFinal && !plan.copiesBlocks && plan.inputs[0].level < 3 && plan.level == 3)
+                #expect(parts.filter { PartitionKey($0) == plan.partition }.count == 1)
+            }
             let held = plan.inputs.reduce(0) { $0 + min($1.rowCount, 8192) }
             #expect(plan.inputs.count <= policy.fanIn || held <= policy.fanIn * 8192, "memory is bounded")
             #expect(plan.byteCount <= policy.targetBytes && plan.rowCount <= policy.targetRows)
@@ -205,6 +209,20 @@ func `whatever parts there are, planning ends, within limits and partitions`(see
     }
     // Each rewriting doubles the part at least: log2(1000) is 10, and the closed part itself is rewritten rarely.
     #expect(simulation.amplification <= 16)
+}
+
+@Test func `a part that is alone in a closed partition is compressed once more, and then left`() throws {
+    var simulation = Simulation(table: AnyTable.definition(.minutes))
+    simulation.flush("default", partition: 0, bytes: 1000, time: 0)
+    simulation.settle(now: AnyTable.hour)
+    #expect(simulation.merges == 0, "the partition is open")
+    simulation.settle(now: 5 * AnyTable.hour)
+    #expect(simulation.merges == 1 && simulation.parts.map(\.level) == [3])
+    // One that is as large as parts get stays as it is.
+    var large = Simulation(table: AnyTable.definition(.minutes))
+    large.flush("default", partition: 0, bytes: large.policy.targetBytes, time: 0)
+    large.settle(now: 5 * AnyTable.hour)
+    #expect(large.merges == 0)
 }
 
 @Test func `a busy partition is not closed`() throws {

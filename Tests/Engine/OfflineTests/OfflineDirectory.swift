@@ -38,15 +38,21 @@ struct OfflineDirectory {
     }
 
     /// Adds flushes of random rows, each with its record.
-    func fill(_ flushes: Int, rows: Int, seed: UInt64, spread: Int64 = 3 * 86_400_000_000_000) throws {
+    ///
+    /// - Parameter hasOrigins: whether the parts say where their rows come from, as those of version 1 do not.
+    func fill(
+        _ flushes: Int, rows: Int, seed: UInt64, spread: Int64 = 3 * 86_400_000_000_000, hasOrigins: Bool = true
+    ) throws {
         var random = SeededRandom(seed: seed)
         var style = self.style
         style.spread = spread
         let store = try store()
-        for flush in 0..<flushes {
+        for _ in 0..<flushes {
             let batch = BatchOfCells.make(EveryTypeTable.rows(rows, &random, style), table)
-            let records = try store.writeParts(batch, of: key, zstdLevel: 1)
-            try store.commit(CatalogEdit(added: records, flushed: [key: UInt64(flush + 1)]))
+            let position = store.flushedPosition(key) + 1
+            let records = try store.writeParts(
+                batch, of: key, zstdLevel: 1, positions: hasOrigins ? position...position : nil)
+            try store.commit(CatalogEdit(added: records, flushed: [key: position]))
         }
     }
 

@@ -117,7 +117,7 @@ struct VerifyAndRepairTests {
         try place.disk.open("/\(folder)/999.vp", .create).append([1, 2, 3])
         let (findings, summary) = try place.verify()
         #expect(summary.isClean && findings.map(\.severity) == [.note])
-        place.disk.edit(files[0]) { $0[8] = 2 }
+        place.disk.edit(files[0]) { $0[8] = 3 }
         let (actions, repaired) = try place.repair()
         #expect(actions.map(\.kind) == [.leaveAlone] && repaired.leftAlone == 1)
         #expect(place.disk.bytes(of: files[0]) != nil)
@@ -150,10 +150,11 @@ struct VerifyAndRepairTests {
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func `a damaged catalog is made anew, and every row is there once`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
-        try place.fill(4, rows: 60, seed: seed, spread: 86_400_000_000_000)
+        let hasOrigins = seed % 3 > 0
+        try place.fill(4, rows: 60, seed: seed, spread: 86_400_000_000_000, hasOrigins: hasOrigins)
         let before = try place.rows()
         // Read once and written anew by `rows`: the state is the first record; three more behind it.
-        try place.fill(3, rows: 60, seed: seed + 100, spread: 86_400_000_000_000)
+        try place.fill(3, rows: 60, seed: seed + 100, spread: 86_400_000_000_000, hasOrigins: hasOrigins)
         let all = try rowsWithoutOpening(before)
         let path = try place.catalogFile
         let length = try #require(place.disk.bytes(of: path)).count
@@ -187,8 +188,9 @@ struct VerifyAndRepairTests {
         return counts
     }
 
-    @Test func `what a merge left behind is not shown twice when the catalog is lost`() throws {
-        try place.fill(3, rows: 80, seed: 9, spread: 3_600_000_000_000)
+    @Test(arguments: [true, false])
+    func `what a merge left behind is not shown twice when the catalog is lost`(hasOrigins: Bool) throws {
+        try place.fill(3, rows: 80, seed: 9, spread: 3_600_000_000_000, hasOrigins: hasOrigins)
         let before = try place.rows()
         // The inputs' files come back, as if they had not been removed yet.
         let inputs = place.partFiles.map { ($0, place.disk.bytes(of: $0) ?? []) }
@@ -201,6 +203,30 @@ struct VerifyAndRepairTests {
         #expect(actions.count { $0.kind == .leaveOut } == 3)
         #expect(try place.rows() == before)
         #expect(try place.verify().summary.isClean)
+    }
+
+    @Test func `parts whose origins contradict each other or the catalog are found`() throws {
+        try place.fill(2, rows: 50, seed: 10, spread: 3_600_000_000_000)
+        #expect(try place.verify().summary.isClean)
+        var random = SeededRandom(seed: 11)
+        var style = place.style
+        style.spread = 3_600_000_000_000
+        let batch = BatchOfCells.make(EveryTypeTable.rows(50, &random, style), place.table)
+        var store: Store? = try place.store()
+        // The second flush once more, and a third one of which the catalog does not know.
+        for positions in [2...2, 3...4] as [ClosedRange<UInt64>] {
+            let records = try #require(
+                try store?.writeParts(batch, of: place.key, zstdLevel: 1, positions: positions))
+            try store?.commit(CatalogEdit(added: records))
+        }
+        store = nil
+        let (findings, summary) = try place.verify()
+        #expect(!summary.isClean)
+        #expect(
+            findings.map(\.reason) == [
+                "its origin says that part 2 has some of its rows",
+                "its origin is the log up to position 4, and the catalog says up to 2",
+            ])
     }
 
     // MARK: The log

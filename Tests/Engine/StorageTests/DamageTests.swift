@@ -196,12 +196,60 @@ struct DamageTests {
         let (files, _) = try filled()
         let path = try #require(files.keys.filter { $0.hasSuffix(".vp") }.min())
         let disk = try copy(files)
-        disk.edit(path) { $0[8] = 2 }
+        disk.edit(path) { $0[8] = 3 }
         let damage = DamageLog()
         let store = try open(disk, damage: damage)
         let handle = try #require(store.allParts.values.joined().first { $0.path == path })
-        #expect(throws: StorageError.part(path: path, .unsupportedVersion(2))) { try handle.part() }
+        #expect(throws: StorageError.part(path: path, .unsupportedVersion(3))) { try handle.part() }
         #expect(damage.all.isEmpty && !handle.isSetAside)
+    }
+
+    /// Flushes with positions of the log, of two partitions' rows each, and a replacement; one catalog is all that is lost.
+    private func filledWithOrigins() throws -> (files: [String: [UInt8]], rows: [[Cell]: Int]) {
+        let disk = SimulatedFileSystem(seed: 4)
+        var store: Store? = try open(disk)
+        let other = try #require(TenantID("other"))
+        for (position, tenant) in [(1, TenantID.default), (4, other), (6, .default), (7, other)] {
+            try store.map { try flushFrom(UInt64(position), into: $0, tenant) }
+        }
+        let all = try #require(try store.map(rows))
+        store = nil
+        return (files(disk), all)
+    }
+
+    private func flushFrom(_ position: UInt64, into store: Store, _ tenant: TenantID) throws {
+        let parts = try store.writeParts(
+            batch(seed: position), of: key(tenant), zstdLevel: 1, positions: position...position)
+        try store.commit(CatalogEdit(added: parts, flushed: [key(tenant): position]))
+    }
+
+    @Test func `10: parts that say where their rows come from are all there, whatever records are lost`() throws {
+        let (files, all) = try filledWithOrigins()
+        let other = try #require(TenantID("other"))
+        let logs = files.keys.filter { $0.contains("/catalog-") }
+        let log = try #require(logs.max())
+        let length = try #require(files[log]).count
+        let bytes = stride(from: 16, to: length, by: 7).map(Optional.some) + [nil]
+        for at in bytes {
+            let disk = try copy(files)
+            if let at {
+                disk.edit(log) { $0[at] ^= 4 }
+            } else {
+                for path in logs + ["/data/CURRENT"] { try disk.remove(path) }
+            }
+            var store: Store? = try open(disk)
+            #expect(try store.map(rows) == all, "byte \(at ?? -1)")
+            #expect(store?.flushedPosition(key()) == 6, "byte \(at ?? -1)")
+            #expect(store?.flushedPosition(key(other)) == 7, "byte \(at ?? -1)")
+            // A number is not used again.
+            try store.map { try flushFrom(9, into: $0, .default) }
+            let numbers = Set(files.keys.filter { $0.hasSuffix(".vp") }.map { $0.split(separator: "/").last })
+            let new = disk.files.filter { $0.hasSuffix(".vp") && files[$0] == nil }.map {
+                $0.split(separator: "/").last
+            }
+            #expect(!new.isEmpty && numbers.isDisjoint(with: new))
+            store = nil
+        }
     }
 
     @Test func `a catalog of a newer format is refused by name`() throws {
@@ -213,6 +261,19 @@ struct DamageTests {
         // Nothing was changed.
         #expect(disk.bytes(of: log)?[8] == 3)
         #expect(Set(disk.files).subtracting(files.keys) == [])
+    }
+
+    @Test func `a directory whose CURRENT names no catalog has one again`() throws {
+        let (files, all) = try filledWithOrigins()
+        let disk = try copy(files)
+        disk.edit("/data/CURRENT") { $0[3] ^= 1 }
+        for attempt in 1...2 {
+            let damage = DamageLog()
+            let store = try open(disk, damage: damage)
+            #expect(try rows(store) == all)
+            #expect((damage.count(.catalog) > 0) == (attempt == 1))
+            #expect(disk.files.contains("/data/CURRENT"))
+        }
     }
 
     @Test func `files of a torn record are kept in quarantine`() throws {

@@ -10,7 +10,9 @@ import Telemetry
 
 /// Writes parts and their rows where there are none yet, if `VARVE_WRITE_GOLDEN=1`: a file that is there is never written again.
 enum GoldenWriter {
-    static func writeIfAsked(_ name: String, _ table: TableDefinition, to folder: String) throws {
+    static func writeIfAsked(
+        _ name: String, _ table: TableDefinition, origin: PartOrigin? = nil, to folder: String
+    ) throws {
         let path = folder + "/\(name).vp"
         guard ProcessInfo.processInfo.environment["VARVE_WRITE_GOLDEN"] == "1",
             !FileManager.default.fileExists(atPath: path)
@@ -21,7 +23,8 @@ enum GoldenWriter {
         guard let expected = NaiveOrder.partitions(of: rows, table: table).max(by: { $0.rows.count < $1.rows.count }),
             let chosen = RowOrder.partitions(of: batch, table: table).first(where: { $0.partition == expected.start })
         else { return }
-        _ = try PartWriter.write(batch, chosen, table: table, zstdLevel: 1, to: PosixFileSystem().open(path, .create))
+        _ = try PartWriter.write(
+            batch, chosen, table: table, zstdLevel: 1, origin: origin, to: PosixFileSystem().open(path, .create))
         var lines = expected.rows.map { RowText.line($0, table) }
         if name == "every_index" {
             let end = "{\"rows\":\(lines.count),\"xxh3\":\"\(hash(lines))\"}"

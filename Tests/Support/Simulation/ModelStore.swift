@@ -6,13 +6,13 @@ import EngineFixtures
 /// While the engine lives, `present` is exactly what it shows. Where a crash or a fault leaves it open what has become of a row (it
 /// was refused in a life that has ended, or its partition was being dropped), the next look decides, and from then on it is so.
 package struct ModelStore {
-    /// Whether a comparison found a row more than once.
-    private(set) var hasRepeats = false
     static let tenants: [TenantID] = [.default, TenantID("other") ?? .default]
 
     private(set) var present: Set<SentRow> = []
     /// May have come into the log before the crash; one look decides.
     private var open: Set<SentRow> = []
+    /// Had lived, and went.
+    private var dropped: Set<SentRow> = []
     /// Refused in the present life.
     private var refused: Set<SentRow> = []
     private var next = 0
@@ -46,6 +46,10 @@ package struct ModelStore {
         refused = []
     }
 
+    /// Records of the catalog are lost: what retention dropped is there again, if the log or a file still has it, until it is
+    /// dropped again.
+    mutating func loseRecords() { open.formUnion(dropped) }
+
     /// Whether retention may drop the row.
     private func isExpired(_ row: SentRow) -> Bool { row.time + SimulatedEngine.timeToLive < now }
 
@@ -54,7 +58,6 @@ package struct ModelStore {
     /// - Parameter droppedRows: retention has run, or was interrupted: rows that have lived may be gone.
     mutating func compare(_ found: [SentRow: Int], droppedRows: Bool) -> String? {
         if let row = found.first(where: { $0.value > 1 }) {
-            hasRepeats = true
             return "\(row.key) is there \(row.value) times"
         }
         for row in present where found[row] == nil && !(droppedRows && isExpired(row)) {
@@ -63,6 +66,7 @@ package struct ModelStore {
         for row in found.keys where !present.contains(row) && !open.contains(row) {
             return "\(row) is shown and \(refused.contains(row) ? "was refused" : "was dropped or never sent")"
         }
+        dropped.formUnion(present.filter { found[$0] == nil })
         present = Set(found.keys)
         open = []
         return nil

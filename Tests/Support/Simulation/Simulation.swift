@@ -21,8 +21,8 @@ package struct SimulationReport: Sendable {
     package var queries = 0
     /// Rows that were found and compared with the model's.
     package var rows = 0
-    /// Runs that ended since rows were there twice after a bit of a catalog flipped: docs/decisions/0022 says why that can be.
-    package var repeated = 0
+    /// How often records of the catalog, or all of it, were lost.
+    package var losses = 0
     package var violations: [String] = []
 
     package init() {}
@@ -37,7 +37,7 @@ package struct SimulationReport: Sendable {
         dropped += other.dropped
         queries += other.queries
         rows += other.rows
-        repeated += other.repeated
+        losses += other.losses
         violations += other.violations
     }
 }
@@ -57,7 +57,6 @@ package struct Simulation {
     var engine: SimulatedEngine?
     var checks = SimulationChecks()
     package var report = SimulationReport()
-    private var hasLostRecords = false
     /// Retention failed in this life.
     private var mayDropAtStart = false
 
@@ -74,11 +73,7 @@ package struct Simulation {
         do {
             try simulation.run(steps: steps)
         } catch {
-            if simulation.hasLostRecords, simulation.model.hasRepeats {
-                simulation.report.repeated += 1
-            } else {
-                simulation.report.violations.append("seed \(seed), step \(simulation.report.steps): \(error)")
-            }
+            simulation.report.violations.append("seed \(seed), step \(simulation.report.steps): \(error)")
         }
         return simulation.end()
     }
@@ -197,30 +192,22 @@ package struct Simulation {
         try engine.map { try checks.afterStart($0, disk) }
     }
 
-    /// A bit of a catalog, or of a part's footer, flips while the process is down. The catalog's costs no row, but may
-    /// show some twice; the part's costs its rows until it flips back.
+    /// Bits of a catalog, or of a part's footer, flip while the process is down, or catalogs are lost. That of catalogs costs no
+    /// row and shows none twice; that of the part costs its rows until the bit flips back.
     private mutating func rot() throws {
         guard !disk.isDown else { return }
-        disk.setPlan(nil)
         disk.setFull(false)
+        if random.oneIn(2) { return try loseCatalogs() }
+        disk.setPlan(nil)
         try? engine?.worker.flushNow(all: true)
         checks.letGo()
         engine?.close()
         engine = nil
         disk.kill()
-        let catalogs = disk.files.filter { $0.hasPrefix("/data/catalog-") }
         let parts = disk.files.filter {
             $0.hasPrefix("/data/parts/") && $0.hasSuffix(".vp") && (disk.bytes(of: $0)?.count ?? 0) > 40
         }
-        if random.oneIn(2) || parts.isEmpty {
-            let path = random.pick(catalogs)
-            hasLostRecords = true
-            let length = disk.bytes(of: path)?.count ?? 0
-            let at = random.below(length)
-            // The version is what a newer Varve would change: it is never guessed at.
-            if !(8..<12).contains(at) { disk.edit(path) { $0[at] ^= UInt8(1 << (at % 8)) } }
-            return try start(faults: false)
-        }
+        if parts.isEmpty { return try start(faults: false) }
         let path = random.pick(parts)
         let at = (disk.bytes(of: path)?.count ?? 0) - 1 - random.below(40)
         disk.edit(path) { $0[at] ^= 4 }
@@ -235,6 +222,41 @@ package struct Simulation {
         engine = nil
         disk.kill()
         if disk.bytes(of: path) != nil { disk.edit(path) { $0[at] ^= 4 } }
+        try start(faults: false)
+    }
+
+    private mutating func loseCatalogs() throws {
+        if random.oneIn(2) {
+            disk.setPlan(nil)
+            try? engine?.worker.flushNow(all: true)
+        }
+        // From here on nothing is removed any more: inputs of merges stay.
+        if random.oneIn(3) { disk.setPlan(.crash(at: disk.operationCount + 1)) }
+        checks.letGo()
+        engine?.close()
+        engine = nil
+        if random.oneIn(3) { disk.crash() } else { disk.kill() }
+        report.losses += 1
+        model.loseRecords()
+        let catalogs = disk.files.filter { $0.hasPrefix("/data/catalog-") || $0 == "/data/CURRENT" }
+        switch random.below(4) {
+        case 0:
+            let keepsCurrent = random.oneIn(2)
+            for path in catalogs where path != "/data/CURRENT" || !keepsCurrent { try disk.remove(path) }
+            try disk.syncDirectory("/data")
+        case 1 where catalogs.count > 1:
+            try disk.remove(random.pick(catalogs))
+            try disk.syncDirectory("/data")
+        default:
+            for _ in 0...random.below(3) {
+                let path = random.pick(catalogs)
+                let at = random.below(max(1, disk.bytes(of: path)?.count ?? 0))
+                // The version is what a newer Varve would change: it is never guessed at.
+                if !(8..<12).contains(at) || path == "/data/CURRENT" {
+                    disk.edit(path) { $0[at] ^= UInt8(1 << (at % 8)) }
+                }
+            }
+        }
         try start(faults: false)
     }
 

@@ -1,0 +1,202 @@
+internal import Core
+package import Parts
+internal import TableSchema
+
+/// Which parts a store has, told by the parts' own origins where records of the catalog were lost.
+///
+/// What is known without the records:
+///
+/// - A file goes only after the record that removes its part: every part of the store has its file, and other files are inputs of
+///   merges that were not removed yet, and outputs of flushes and merges whose record was not written.
+/// - What was merged or mended was in the store. So a flush of which a merge has rows was committed, and so was every flush before
+///   one that was begun: only a table's last flush may not have been.
+/// - Of two parts that share rows the later, whatever became of it, was made of what was in the store then. If it does not have
+///   all rows of the earlier, the earlier was not in the store.
+///
+/// So flushes are decided first, and then, partition by partition, which parts of those that contain each other are taken. An output
+/// is taken before its inputs if it was committed, or every byte of it is right: then it has their rows.
+package struct PartResolution {
+    /// A file that is a part.
+    package struct Candidate {
+        package var record: PartRecord
+        package var origin: PartOrigin?
+        package var sources: PartSources
+        /// Whether a record of the catalog added it, and none that is known removed it.
+        package var isNamed: Bool
+
+        package init(_ record: PartRecord, _ origin: PartOrigin?, isNamed: Bool) {
+            self.record = record
+            self.isNamed = isNamed
+            self.origin = origin
+            sources = PartSources(origin, ofPart: record.id.number)
+        }
+
+        var key: TenantTable { TenantTable(tenant: record.tenant, table: record.table) }
+
+        var flush: FlushOrigin? {
+            if case .flushed(let flush)? = origin { flush } else { nil }
+        }
+    }
+
+    /// The parts that the store has, by number.
+    package private(set) var kept: [PartRecord] = []
+    /// Those that it has not, and why.
+    package private(set) var left: [(record: PartRecord, reason: String)] = []
+    /// Up to which position of the log a table's rows are in the parts that are kept.
+    package private(set) var flushed: [TenantTable: UInt64]
+
+    private let logStart: UInt64?
+    private let isWhole: (PartRecord) -> Bool
+
+    /// - Parameters:
+    ///   - flushed: what the catalog says of that.
+    ///   - logStart: from where on the log has everything; nil if there is none.
+    ///   - isWhole: whether all bytes of a part are as they were written.
+    package init(
+        _ candidates: [Candidate], flushed: [TenantTable: UInt64], logStart: UInt64?,
+        isWhole: @escaping (PartRecord) -> Bool
+    ) {
+        self.flushed = flushed
+        self.logStart = logStart
+        self.isWhole = isWhole
+        for candidate in candidates { noteCommitted(candidate) }
+        var rest = candidates.filter { !isOpen($0) }
+        for flush in Dictionary(grouping: candidates.filter(isOpen), by: \.key).sorted(by: { $0.key < $1.key }) {
+            rest += decide(flush.value)
+        }
+        let partitions = Dictionary(grouping: rest) { Place(key: $0.key, partition: $0.record.partition) }
+        for candidates in partitions.values { decide(partition: candidates) }
+        kept.sort { $0.id < $1.id }
+        left.sort { $0.record.id < $1.record.id }
+    }
+
+    private struct Place: Hashable {
+        var key: TenantTable
+        var partition: Int64
+    }
+
+    // MARK: Flushes
+
+    /// Takes in what a part says of flushes that were committed.
+    private mutating func noteCommitted(_ candidate: Candidate) {
+        func note(_ key: TenantTable, _ position: UInt64?) {
+            if let position { flushed[key] = max(flushed[key] ?? 0, position) }
+        }
+        if let flush = candidate.flush {
+            note(candidate.key, candidate.isNamed ? flush.last : flush.previous)
+        } else {
+            note(candidate.key, candidate.sources.own.positions.last?.upperBound)
+            for folded in candidate.sources.folded {
+                let key = TenantTable(tenant: candidate.record.tenant, table: TableID(number: folded.table))
+                note(key, folded.rows.positions.last?.upperBound)
+            }
+        }
+    }
+
+    /// Whether nothing says that the flush that the part is of was committed.
+    private func isOpen(_ candidate: Candidate) -> Bool {
+        guard let flush = candidate.flush else { return false }
+        return flush.last > flushed[candidate.key] ?? 0
+    }
+
+    /// Decides about the flushes of a table that may not have been committed: all but the last of them were not.
+    private mutating func decide(_ candidates: [Candidate]) -> [Candidate] {
+        let key = candidates[0].key
+        let begun = candidates.filter { ($0.flush?.previous ?? 0) >= flushed[key] ?? 0 }
+        guard let last = begun.max(by: { $0.record.id < $1.record.id }), let flush = last.flush else {
+            leave(candidates, "its flush was not committed")
+            return []
+        }
+        leave(candidates.filter { $0.flush != flush }, "a later flush has its rows")
+        // The same rows may have been written more than once.
+        var chosen: [Candidate] = []
+        var isComplete = true
+        let partitions = Dictionary(grouping: begun.filter { $0.flush == flush }, by: \.record.partition)
+        for parts in partitions.values {
+            let latest = parts.sorted { $0.record.id > $1.record.id }
+            let best = latest.first { isWhole($0.record) }
+            if best == nil { isComplete = false }
+            let part = best ?? latest[0]
+            chosen.append(part)
+            leave(latest.filter { $0.record.id != part.record.id }, "part \(part.record.id.number) has the same rows")
+        }
+        if chosen.count != flush.parts { isComplete = false }
+        if !isComplete, let logStart, logStart <= flush.first {
+            leave(chosen, "its flush is not complete, and the log has its rows")
+            return []
+        }
+        flushed[key] = flush.last
+        return chosen
+    }
+
+    private mutating func leave(_ candidates: [Candidate], _ reason: String) {
+        for candidate in candidates { left.append((candidate.record, reason)) }
+    }
+
+    // MARK: Parts that contain each other
+
+    private mutating func decide(partition candidates: [Candidate]) {
+        let parts = candidates.sorted { $0.record.id < $1.record.id }
+        // Mostly there is nothing to decide.
+        var isUncommitted = [Bool](repeating: false, count: parts.count)
+        var outputs = [Int?](repeating: nil, count: parts.count)
+        for later in parts.indices {
+            for earlier in 0..<later where !parts[earlier].sources.isDisjoint(with: parts[later].sources) {
+                if parts[earlier].sources.isSubset(of: parts[later].sources) {
+                    // The first later part that contains it: others contain that one, or it was not committed.
+                    if outputs[earlier] == nil { outputs[earlier] = later }
+                } else {
+                    isUncommitted[earlier] = true
+                }
+            }
+        }
+        for part in parts.indices where isUncommitted[part] {
+            left.append((parts[part].record, "it was not committed: a later part was made of others"))
+            // What it contains is contained by what came later, or stands for itself.
+            for input in parts.indices where outputs[input] == part {
+                outputs[input] = ((part + 1)..<parts.count).first { later in
+                    !isUncommitted[later] && parts[input].sources.isSubset(of: parts[later].sources)
+                }
+            }
+        }
+        var inputs = [[Int]](repeating: [], count: parts.count)
+        for part in parts.indices where !isUncommitted[part] {
+            if let output = outputs[part] { inputs[output].append(part) }
+        }
+        for top in parts.indices where outputs[top] == nil && !isUncommitted[top] {
+            let chosen = choose(top, parts, inputs)
+            kept += chosen.map { parts[$0].record }
+        }
+    }
+
+    /// Which of a part and those that it contains are taken; notes the others as left.
+    private mutating func choose(_ part: Int, _ parts: [Candidate], _ inputs: [[Int]]) -> [Int] {
+        guard !inputs[part].isEmpty else { return [part] }
+        let number = parts[part].record.id.number
+        func below(_ part: Int) -> [Int] { inputs[part].flatMap { [$0] + below($0) } }
+        var instead: [Int]?
+        if !parts[part].isNamed {
+            let before = left
+            let chosen = inputs[part].flatMap { choose($0, parts, inputs) }
+            var covered = PartSources()
+            for input in chosen { covered.formUnion(parts[input].sources) }
+            if parts[part].sources.isSubset(of: covered), takes(chosen.map { parts[$0] }, insteadOf: parts[part]) {
+                instead = chosen
+            } else {
+                left = before
+            }
+        }
+        if let instead {
+            left.append((parts[part].record, "the parts that it was made of are there"))
+            return instead
+        }
+        leave(below(part).map { parts[$0] }, "part \(number) has its rows")
+        return [part]
+    }
+
+    /// Whether to take inputs that are all there: they are as good as the output, which may not have been committed.
+    private func takes(_ inputs: [Candidate], insteadOf output: Candidate) -> Bool {
+        if case .mended? = output.origin { return true }
+        return inputs.allSatisfy(\.isNamed) || !isWhole(output.record)
+    }
+}
