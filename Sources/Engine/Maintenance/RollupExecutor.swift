@@ -43,6 +43,7 @@ package struct RollupExecutor: Sendable {
     ) throws(MergeError) -> RollupOutcome {
         var folds = views.map { RollupFold($0, source: source) }
         let columns = Set(folds.flatMap(\.columns)).sorted()
+        let origin = PartOrigin.folded(PartSources(folded: try folded(plan.parts)))
         var outcome = RollupOutcome(rows: 0, added: [])
         do throws(MergeError) {
             for record in plan.parts {
@@ -51,13 +52,13 @@ package struct RollupExecutor: Sendable {
                     for (place, fold) in folds.enumerated() {
                         fold.add(batch)
                         guard fold.byteCount > policy.memory else { continue }
-                        outcome.added += try write(fold.batch(), of: plan.source.tenant, fold.view)
+                        outcome.added += try write(fold.batch(), of: plan.source.tenant, fold.view, origin)
                         folds[place] = RollupFold(fold.view, source: source)
                     }
                 }
             }
             for fold in folds where fold.groupCount > 0 {
-                outcome.added += try write(fold.batch(), of: plan.source.tenant, fold.view)
+                outcome.added += try write(fold.batch(), of: plan.source.tenant, fold.view, origin)
             }
         } catch {
             store.discard(outcome.added)
@@ -102,7 +103,8 @@ package struct RollupExecutor: Sendable {
             }
         }
         if join.fold.groupCount > 0 {
-            outcome.added = try write(join.fold.batch(), of: plan.source.tenant, view)
+            outcome.added = try write(
+                join.fold.batch(), of: plan.source.tenant, view, .folded(PartSources(own: try own(work.replaced))))
         }
         try commit(outcome.added, removed: work.replaced, plan, ViewSet([view.target.id]))
         return outcome
@@ -120,6 +122,30 @@ package struct RollupExecutor: Sendable {
     }
 
     // MARK: Parts
+
+    private func sources(_ record: PartRecord) throws(MergeError) -> RowSources {
+        do throws(StorageError) {
+            return try store.open(record).sources(number: record.id.number).own
+        } catch {
+            if case .part(_, let error) = error { throw .unreadable(record.id, error) }
+            throw .storage(error)
+        }
+    }
+
+    private func folded(_ parts: [PartRecord]) throws(MergeError) -> [FoldedSources] {
+        var folded: [FoldedSources] = []
+        for record in parts {
+            folded.append(
+                FoldedSources(table: record.table.number, partition: record.partition, rows: try sources(record)))
+        }
+        return folded
+    }
+
+    private func own(_ parts: [PartRecord]) throws(MergeError) -> RowSources {
+        var own = RowSources()
+        for record in parts { own.formUnion(try sources(record)) }
+        return own
+    }
 
     private func forEachBlock(
         of record: PartRecord, _ columns: [Int], _ table: TableDefinition, _ isCancelled: () -> Bool,
@@ -149,11 +175,12 @@ package struct RollupExecutor: Sendable {
 
     /// Writes rows of a view as parts of level 0, which no record names yet.
     private func write(
-        _ batch: ColumnBatch, of tenant: TenantID, _ view: RollupDefinition
+        _ batch: ColumnBatch, of tenant: TenantID, _ view: RollupDefinition, _ origin: PartOrigin
     ) throws(MergeError) -> [PartRecord] {
         do throws(StorageError) {
             return try store.writeParts(
-                batch, of: TenantTable(tenant: tenant, table: view.target.id), zstdLevel: 1, times: WorkTimes())
+                batch, of: TenantTable(tenant: tenant, table: view.target.id), zstdLevel: 1, origin: origin,
+                times: WorkTimes())
         } catch {
             throw .storage(error)
         }

@@ -34,6 +34,8 @@ struct CatalogRepair {
         /// Files to be moved to quarantine.
         var moves: [RepairAction] = []
         var actions: [RepairAction] = []
+        /// Which views have the rows of parts.
+        var rolledUp: [PartID: ViewSet] = [:]
         /// Up to where the log is in parts.
         var flushed: [TenantTable: UInt64] = [:]
     }
@@ -58,6 +60,7 @@ struct CatalogRepair {
         self.directory = directory
         self.segments = segments
         plan.flushed = directory.catalog.flushed
+        plan.rolledUp = directory.catalog.rolledUp
     }
 
     private mutating func run() throws(FileError) {
@@ -107,6 +110,8 @@ struct CatalogRepair {
             decide(partitions[place] ?? [], parts.sorted { $0.record.id > $1.record.id })
         }
         plan.kept.sort { $0.record.id < $1.record.id }
+        let kept = Set(plan.kept.map(\.record.id))
+        plan.rolledUp = plan.rolledUp.filter { kept.contains($0.key) }
     }
 
     /// Decides about parts that say where their rows come from.
@@ -116,12 +121,15 @@ struct CatalogRepair {
         let fileSystem = directory.fileSystem
         let resolution = PartResolution(
             candidates, flushed: directory.catalog.flushed,
-            logStart: LogSegmentHeader.firstPosition(in: directory.path, fileSystem)
+            logStart: LogSegmentHeader.firstPosition(in: directory.path, fileSystem), marks: directory.catalog.rolledUp
         ) { record in
             guard let part = known[record.id], let table = part.table else { return false }
             return PartCheck.run(part, table, fileSystem).isClean
         }
         plan.flushed = resolution.flushed
+        for (id, views) in PartResolution.marks(resolution.kept, candidates, directory.tables) {
+            plan.rolledUp[id, default: ViewSet()].formUnion(views)
+        }
         for (record, reason) in resolution.left {
             guard let part = known[record.id] else { continue }
             plan.moves.append(RepairAction(.leaveOut, part.path, part: part, reason))

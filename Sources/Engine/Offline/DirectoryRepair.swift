@@ -102,7 +102,7 @@ package struct DirectoryRepair {
             let next = try nextPart(plan)
             do throws(StorageError) {
                 try CatalogReplacement.write(
-                    plan.kept.map(\.record), flushed: plan.flushed, nextPart: next,
+                    plan.kept.map(\.record), rolledUp: plan.rolledUp, flushed: plan.flushed, nextPart: next,
                     directory: directory.path, fileSystem: fileSystem)
             } catch {
                 guard case .file(let error) = error else { preconditionFailure("a log is written, not read") }
@@ -275,7 +275,8 @@ package struct DirectoryRepair {
             case .body(.part(let error)): throw .storage(.part(path: part.path, error))
             }
         }
-        try commit(CatalogEdit(added: [record], removed: [part.record.id]), store)
+        let views = store.rolledUp[part.record.id] ?? ViewSet()
+        try commit(CatalogEdit(added: [record], removed: [part.record.id], rolledUp: [record.id: views]), store)
     }
 
     private static let noSpace: Int32 = 28

@@ -6,9 +6,11 @@ package enum PartOrigin: Hashable, Sendable {
     case merged(level: UInt8, PartSources)
     /// What could be read of one part.
     case mended(level: UInt8, PartSources)
-    /// Rows of a rollup, which are folded from those of another table. A merge of such parts is `merged`.
+    /// Rows of a view, which are folded from those of another table, and of parts of the view that it replaces, whose sources are its
+    /// own. A merge of such parts is `merged`.
     case folded(PartSources)
 
+    /// Without what the part's number stands for; see `PartSources.init(_:ofPart:)`.
     package var sources: PartSources {
         switch self {
         case .flushed(let flush): PartSources(own: RowSources(positions: flush.covered))
@@ -57,6 +59,8 @@ extension PartSources {
     /// - Parameter number: the part's, which stands for the rows of one without an origin.
     package init(_ origin: PartOrigin?, ofPart number: UInt64) {
         self = origin?.sources ?? PartSources(own: RowSources(part: number))
+        // Its rows are in no other part, even if those were folded from the same.
+        if case .folded? = origin { formUnion(PartSources(own: RowSources(part: number))) }
     }
 }
 

@@ -10,6 +10,8 @@ package struct CatalogReading: Sendable {
     /// The log that was read, or nil if there is none.
     package private(set) var path: String?
     package private(set) var parts: [PartID: PartRecord] = [:]
+    /// Which views have the rows of parts.
+    package private(set) var rolledUp: [PartID: ViewSet] = [:]
     package private(set) var flushed: [TenantTable: UInt64] = [:]
     /// By tenant and table: the greatest number of a part that was there when its rows were last flushed.
     package private(set) var lastFlushed: [TenantTable: PartID] = [:]
@@ -149,6 +151,7 @@ package struct CatalogReading: Sendable {
         if count == 0, offset >= size, damage.isEmpty { add(file.path, offset, "it has no record") }
         guard count > 0 else { return false }
         parts = state.parts
+        rolledUp = state.rolledUp
         flushed = state.flushed
         nextPart = state.nextPart
         recordCount = count
@@ -169,12 +172,7 @@ package struct CatalogReading: Sendable {
         if let contradiction = next.apply(edit) {
             // Behind damage it is what must be expected.
             if damage.isEmpty { add(path, offset, contradiction) }
-            for id in edit.removed { state.parts[id] = nil }
-            for part in edit.added {
-                state.parts[part.id] = part
-                state.nextPart = max(state.nextPart, part.id.number + 1)
-            }
-            for (key, position) in edit.flushed { state.flushed[key] = max(state.flushed[key] ?? 0, position) }
+            state.applyAnyway(edit)
         } else {
             state = next
         }

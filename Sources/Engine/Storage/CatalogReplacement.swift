@@ -6,11 +6,11 @@ internal import TableSchema
 package enum CatalogReplacement {
     /// Writes a log that says what is given and nothing else, and makes it the current one. Older logs stay until the next open.
     package static func write(
-        _ parts: [PartRecord], flushed: [TenantTable: UInt64], nextPart: UInt64, directory: String,
-        fileSystem: any FileSystem
+        _ parts: [PartRecord], rolledUp: [PartID: ViewSet] = [:], flushed: [TenantTable: UInt64], nextPart: UInt64,
+        directory: String, fileSystem: any FileSystem
     ) throws(StorageError) {
         var state = CatalogState()
-        if let contradiction = state.apply(CatalogEdit(added: parts, flushed: flushed)) {
+        if let contradiction = state.apply(CatalogEdit(added: parts, rolledUp: rolledUp, flushed: flushed)) {
             preconditionFailure(contradiction)
         }
         state.nextPart = max(state.nextPart, nextPart)

@@ -32,11 +32,11 @@ struct PartFinder {
         _ files: [PartFile], _ state: inout CatalogState, logStart: UInt64?, tornAfter gone: [PartRecord]?
     ) throws(StorageError) {
         for file in files { nextPart = max(nextPart, file.id.number + 1) }
-        // Of one record, which is what is torn, no other parts need to be opened than those of the same partitions.
+        // Of a flush whose record is torn no other parts need to be opened than those of the same partitions.
         let strangers = files.filter { state.parts[$0.id] == nil && !removed.contains($0.id) }
         let folders = Set(strangers.map(\.folder))
         let paths = Dictionary(files.map { ($0.id, $0.path) }, uniquingKeysWith: { first, _ in first })
-        let candidates = files.filter { gone == nil || folders.contains($0.folder) }.compactMap {
+        let candidates = files.filter { !(gone?.isEmpty ?? false) || folders.contains($0.folder) }.compactMap {
             candidate($0, state, tornAfter: gone)
         }
         guard !candidates.isEmpty else { return }
@@ -44,7 +44,9 @@ struct PartFinder {
             let rows = [candidate.sources.own] + candidate.sources.folded.map(\.rows)
             nextPart = rows.reduce(nextPart) { max($0, ($1.parts.last ?? 0) + 1) }
         }
-        let resolution = PartResolution(candidates, flushed: state.flushed, logStart: logStart) {
+        let resolution = PartResolution(
+            candidates, flushed: state.flushed, logStart: logStart, marks: state.rolledUp
+        ) {
             [tables, fileSystem] record in
             paths[record.id].map { Self.isWhole($0, record, tables, fileSystem) } ?? false
         }
@@ -61,6 +63,9 @@ struct PartFinder {
         for (record, _) in resolution.left {
             state.parts[record.id] = nil
             state.rolledUp[record.id] = nil
+        }
+        for (id, views) in PartResolution.marks(resolution.kept, candidates, tables) {
+            state.rolledUp[id, default: ViewSet()].formUnion(views)
         }
         for (key, position) in resolution.flushed {
             state.flushed[key] = max(state.flushed[key] ?? 0, position)

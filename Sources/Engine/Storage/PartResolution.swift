@@ -1,6 +1,6 @@
 internal import Core
 package import Parts
-internal import TableSchema
+package import TableSchema
 
 /// Which parts a store has, told by the parts' own origins where records of the catalog were lost.
 ///
@@ -33,6 +33,14 @@ package struct PartResolution {
 
         var key: TenantTable { TenantTable(tenant: record.tenant, table: record.table) }
 
+        /// What it was made of, of its own table.
+        var made: RowSources { origin.map { $0.sources.own } ?? sources.own }
+
+        /// Whether its rows are folded from another table's, and no part of its own table went into it.
+        var isFold: Bool {
+            if case .folded(let sources)? = origin { sources.own.isEmpty } else { false }
+        }
+
         var flush: FlushOrigin? {
             if case .flushed(let flush)? = origin { flush } else { nil }
         }
@@ -51,9 +59,10 @@ package struct PartResolution {
     /// - Parameters:
     ///   - flushed: what the catalog says of that.
     ///   - logStart: from where on the log has everything; nil if there is none.
+    ///   - marks: views that have the rows of parts, as far as the catalog says it.
     ///   - isWhole: whether all bytes of a part are as they were written.
     package init(
-        _ candidates: [Candidate], flushed: [TenantTable: UInt64], logStart: UInt64?,
+        _ candidates: [Candidate], flushed: [TenantTable: UInt64], logStart: UInt64?, marks: [PartID: ViewSet] = [:],
         isWhole: @escaping (PartRecord) -> Bool
     ) {
         self.flushed = flushed
@@ -64,10 +73,16 @@ package struct PartResolution {
         for flush in Dictionary(grouping: candidates.filter(isOpen), by: \.key).sorted(by: { $0.key < $1.key }) {
             rest += decide(flush.value)
         }
-        let partitions = Dictionary(grouping: rest) { Place(key: $0.key, partition: $0.record.partition) }
-        for candidates in partitions.values { decide(partition: candidates) }
+        let views = Set(rest.filter { !$0.sources.folded.isEmpty }.map(\.key))
+        decidePartitions(rest.filter { !views.contains($0.key) })
+        decidePartitions(folds(rest.filter { views.contains($0.key) }, of: rest, marks))
         kept.sort { $0.id < $1.id }
         left.sort { $0.record.id < $1.record.id }
+    }
+
+    private mutating func decidePartitions(_ candidates: [Candidate]) {
+        let partitions = Dictionary(grouping: candidates) { Place(key: $0.key, partition: $0.record.partition) }
+        for candidates in partitions.values { decide(partition: candidates) }
     }
 
     private struct Place: Hashable {
@@ -133,6 +148,42 @@ package struct PartResolution {
         for candidate in candidates { left.append((candidate.record, reason)) }
     }
 
+    // MARK: Folds
+
+    /// Leaves out folds that may not have been committed, if all rows that they are made of are there to be folded again.
+    private mutating func folds(
+        _ candidates: [Candidate], of all: [Candidate], _ marks: [PartID: ViewSet]
+    ) -> [Candidate] {
+        let sources = SourcesByPlace(kept, all)
+        let used = Set(candidates.flatMap { $0.made.parts })
+        let marked = all.filter { marks[$0.record.id] != nil }
+        let groups = Dictionary(grouping: candidates.filter(\.isFold)) {
+            FoldKey(key: $0.key, folded: $0.sources.folded)
+        }
+        var left: Set<PartID> = []
+        for (fold, parts) in groups {
+            let isProven =
+                parts.contains { $0.isNamed || used.contains($0.record.id.number) }
+                || marked.contains { part in
+                    part.record.tenant == fold.key.tenant && (marks[part.record.id]?.contains(fold.key.table) ?? false)
+                        && !(fold.rows(part)?.isDisjoint(with: part.sources.own) ?? true)
+                }
+            guard !isProven, sources.have(fold.folded, tenant: fold.key.tenant) else { continue }
+            leave(parts, "its rows are there to be folded again")
+            left.formUnion(parts.map(\.record.id))
+        }
+        return candidates.filter { !left.contains($0.record.id) }
+    }
+
+    private struct FoldKey: Hashable {
+        var key: TenantTable
+        var folded: [FoldedSources]
+
+        func rows(_ part: Candidate) -> RowSources? {
+            folded.first { $0.table == part.record.table.number && $0.partition == part.record.partition }?.rows
+        }
+    }
+
     // MARK: Parts that contain each other
 
     private mutating func decide(partition candidates: [Candidate]) {
@@ -141,8 +192,8 @@ package struct PartResolution {
         var isUncommitted = [Bool](repeating: false, count: parts.count)
         var outputs = [Int?](repeating: nil, count: parts.count)
         for later in parts.indices {
-            for earlier in 0..<later where !parts[earlier].sources.isDisjoint(with: parts[later].sources) {
-                if parts[earlier].sources.isSubset(of: parts[later].sources) {
+            for earlier in 0..<later where !parts[earlier].sources.own.isDisjoint(with: parts[later].sources.own) {
+                if parts[earlier].sources.own.isSubset(of: parts[later].sources.own) {
                     // The first later part that contains it: others contain that one, or it was not committed.
                     if outputs[earlier] == nil { outputs[earlier] = later }
                 } else {
@@ -155,7 +206,7 @@ package struct PartResolution {
             // What it contains is contained by what came later, or stands for itself.
             for input in parts.indices where outputs[input] == part {
                 outputs[input] = ((part + 1)..<parts.count).first { later in
-                    !isUncommitted[later] && parts[input].sources.isSubset(of: parts[later].sources)
+                    !isUncommitted[later] && parts[input].sources.own.isSubset(of: parts[later].sources.own)
                 }
             }
         }
@@ -178,9 +229,9 @@ package struct PartResolution {
         if !parts[part].isNamed {
             let before = left
             let chosen = inputs[part].flatMap { choose($0, parts, inputs) }
-            var covered = PartSources()
-            for input in chosen { covered.formUnion(parts[input].sources) }
-            if parts[part].sources.isSubset(of: covered), takes(chosen.map { parts[$0] }, insteadOf: parts[part]) {
+            var covered = RowSources()
+            for input in chosen { covered.formUnion(parts[input].sources.own) }
+            if parts[part].made.isSubset(of: covered), takes(chosen.map { parts[$0] }, insteadOf: parts[part]) {
                 instead = chosen
             } else {
                 left = before
@@ -198,5 +249,66 @@ package struct PartResolution {
     private func takes(_ inputs: [Candidate], insteadOf output: Candidate) -> Bool {
         if case .mended? = output.origin { return true }
         return inputs.allSatisfy(\.isNamed) || !isWhole(output.record)
+    }
+}
+
+/// What parts have, by where it is.
+struct SourcesByPlace {
+    private struct Place: Hashable {
+        var tenant: TenantID
+        var table: UInt16
+        var partition: Int64
+    }
+
+    private var rows: [Place: RowSources] = [:]
+
+    /// - Parameter kept: those of the candidates that count.
+    init(_ kept: [PartRecord], _ candidates: [PartResolution.Candidate]) {
+        let ids = Set(kept.map(\.id))
+        for part in candidates where ids.contains(part.record.id) {
+            add(part.sources.own, part.record.tenant, part.record.table.number, part.record.partition)
+        }
+    }
+
+    /// What is folded into parts.
+    init(foldedInto parts: [PartResolution.Candidate]) {
+        for part in parts {
+            for folded in part.sources.folded { add(folded.rows, part.record.tenant, folded.table, folded.partition) }
+        }
+    }
+
+    private mutating func add(_ some: RowSources, _ tenant: TenantID, _ table: UInt16, _ partition: Int64) {
+        rows[Place(tenant: tenant, table: table, partition: partition), default: RowSources()].formUnion(some)
+    }
+
+    func have(_ folded: [FoldedSources], tenant: TenantID) -> Bool {
+        folded.allSatisfy {
+            $0.rows.isSubset(
+                of: rows[Place(tenant: tenant, table: $0.table, partition: $0.partition)] ?? RowSources())
+        }
+    }
+
+    func have(_ part: PartResolution.Candidate) -> Bool {
+        let record = part.record
+        let place = Place(tenant: record.tenant, table: record.table.number, partition: record.partition)
+        return rows[place].map { part.sources.own.isSubset(of: $0) } ?? false
+    }
+}
+
+extension PartResolution {
+    /// Which views have the rows of parts, by what is folded into the views' parts.
+    package static func marks(
+        _ kept: [PartRecord], _ candidates: [Candidate], _ tables: TableCatalog
+    ) -> [PartID: ViewSet] {
+        let ids = Set(kept.map(\.id))
+        let parts = candidates.filter { ids.contains($0.record.id) }
+        var marks: [PartID: ViewSet] = [:]
+        for view in tables.rollups {
+            let folded = SourcesByPlace(foldedInto: parts.filter { $0.record.table == view.target.id })
+            for part in parts where part.record.table == view.source && folded.have(part) {
+                marks[part.record.id, default: ViewSet()].insert(view.target.id)
+            }
+        }
+        return marks
     }
 }

@@ -169,17 +169,18 @@ package final class Store: Sendable {
     ///
     /// - Parameters:
     ///   - positions: of the log, which the rows come from: all that it has of the table since the last flush.
+    ///   - origin: where rows that are not of the log come from.
     ///   - times: what the work is counted to; nil: the store's.
     package func writeParts(
         _ batch: ColumnBatch, of key: TenantTable, zstdLevel: Int32, positions: ClosedRange<UInt64>? = nil,
-        times: WorkTimes? = nil
+        origin: PartOrigin? = nil, times: WorkTimes? = nil
     ) throws(StorageError) -> [PartRecord] {
         let times = times ?? self.times
         guard let table = tables.table(id: key.table) else { preconditionFailure("no such table") }
         var records: [PartRecord] = []
         let partitions = times.measure(.sort) { RowOrder.partitions(of: batch, table: table) }
         let flushed = flushedPosition(key)
-        let origin = (partitions.isEmpty ? nil : positions).map { positions in
+        let flush = (partitions.isEmpty ? nil : positions).map { positions in
             PartOrigin.flushed(
                 FlushOrigin(
                     previous: min(flushed, positions.lowerBound - 1), first: positions.lowerBound,
@@ -190,7 +191,7 @@ package final class Store: Sendable {
                 let record = try writePart(of: key, partition: rows.partition, level: 0) {
                     (file) throws(FileError) in
                     try PartWriter.write(
-                        batch, rows, table: table, zstdLevel: zstdLevel, origin: origin, work: times, to: file)
+                        batch, rows, table: table, zstdLevel: zstdLevel, origin: flush ?? origin, work: times, to: file)
                 }
                 records.append(record)
             } catch {

@@ -91,6 +91,39 @@ struct RollupWorkerTests {
         }
     }
 
+    @Test(arguments: 1...12 as ClosedRange<UInt64>)
+    func `a catalog that is lost takes no view with it, and shows no row of one twice`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        var engine: (store: Store, worker: MaintenanceWorker)? = try open()
+        var spans: [SpanFact] = []
+        var now = Timestamp(nanoseconds: SpanFact.origin)
+        for step in 1...30 {
+            switch random.below(8) {
+            case 0, 1, 2:
+                let more = Self.more(1 + random.below(80), after: spans, &random)
+                let batch = SpanFact.batch(more, tables.spans.definition)
+                let position = UInt64(step)
+                let store = try #require(engine?.store)
+                let parts = try store.writeParts(batch, of: source, zstdLevel: 1, positions: position...position)
+                try store.commit(CatalogEdit(added: parts, flushed: [source: position]))
+                spans += more
+            case 3, 4: _ = engine?.worker.rollUpOnce(now: now)
+            case 5, 6: _ = engine?.worker.runOnce(now: now)
+            default:
+                // Inputs of merges may be left, as nothing is removed any more.
+                if random.oneIn(2) { disk.setPlan(.crash(at: disk.operationCount + 1)) }
+                engine = nil
+                disk.kill()
+                for path in disk.files where path.hasPrefix("/data/catalog-") || path == "/data/CURRENT" {
+                    if !path.hasSuffix("CURRENT") || random.oneIn(2) { try disk.remove(path) }
+                }
+                engine = try open()
+            }
+            now = now.advanced(by: SpanFact.hour / 8)
+            try check(spans, #require(engine?.store), seed)
+        }
+    }
+
     @Test(arguments: [11, 12, 13, 14, 15, 16, 17, 18] as [UInt64])
     func `views and what waits are the fold of all rows, whatever happens`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)

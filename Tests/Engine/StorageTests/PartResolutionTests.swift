@@ -168,7 +168,10 @@ struct PartResolutionTests {
         let candidates = [
             candidate(1, flush(1...3, parts: 2)),
             candidate(2, .folded(folded(0, 1...3)), table: 30), candidate(3, .folded(folded(9, 1...3)), table: 30),
-            candidate(4, .merged(level: 1, folded(0, 1...3)), table: 30),
+            candidate(
+                4,
+                .merged(
+                    level: 1, PartSources(own: rows([], [2]), folded: folded(0, 1...3).folded)), table: 30),
         ]
         let resolution = PartResolution(candidates, flushed: [:], logStart: 1) { _ in true }
         #expect(resolution.kept.map(\.id.number) == [1, 3, 4])
