@@ -157,11 +157,8 @@ private struct SpanMetricsQuery {
         let steps = max(1, (ratePer + step / 2) / step)
         let tooMany = RequestFailure.unparsable("step", "the range has more than \(Self.mostPoints) steps")
         // The end itself is inside. A range that is shorter than a step still has a point.
-        let last = Self.multiple(of: step, notAbove: range.end.advanced(by: -Self.millisecond).nanoseconds)
-        guard let last, let begin = Self.multiple(of: step, notAbove: range.start.advanced(by: -1).nanoseconds) else {
-            throw tooMany
-        }
-        first = min(last, begin + step)
+        let last = Self.multiple(of: step, notAbove: range.end.advanced(by: -Self.millisecond))
+        first = min(last, Self.multiple(of: step, notAbove: range.start.advanced(by: -1)) + step)
         let (length, isLong) = last.subtractingReportingOverflow(first)
         guard !isLong, length / step < Self.mostPoints, steps <= Self.mostPoints else { throw tooMany }
         let (before, isOver) = step.multipliedReportingOverflow(by: steps)
@@ -172,11 +169,11 @@ private struct SpanMetricsQuery {
         window = Int(steps)
     }
 
-    /// Nil if it is not representable.
-    private static func multiple(of step: Int64, notAbove value: Int64) -> Int64? {
+    /// Of a time within 146 years of 1970, so that some steps can be added and taken off.
+    private static func multiple(of step: Int64, notAbove time: Timestamp) -> Int64 {
+        let value = max(.min / 2, min(time.nanoseconds, .max / 2))
         let rest = value % step
-        let (multiple, overflow) = value.subtractingReportingOverflow(rest < 0 ? rest + step : rest)
-        return overflow ? nil : multiple
+        return value - (rest < 0 ? rest + step : rest)
     }
 
     private static func quantile(_ parameters: JaegerParameters) throws(RequestFailure) -> Double {

@@ -18,6 +18,7 @@ enum OTLPTraceReader {
         } catch {
             throw OTLPJSONError(path: "", reason: "\(error)")
         }
+        guard case .object = root else { throw OTLPJSONError(path: "", reason: "expected an object") }
         var spansByTrace: [TraceID: [TraceSpan]] = [:]
         for group in OTLPObject(root).objects("resourceSpans") {
             let resource = resource(group)
