@@ -174,7 +174,8 @@ let package = Package(
         .executableTarget(
             name: "varve-fuzz",
             dependencies: [
-                "Columns", "Compression", "Core", "Corpus", "Encoding", "EngineFixtures", "Files", "Indexing", "Ingest",
+                "Archive", "Columns", "Compression", "Core", "Corpus", "Encoding", "EngineFixtures", "Files",
+                "Indexing", "Ingest",
                 "JSON", "LogQL", "Maintenance", "OTLP", "Offline", "Parts", "Pattern", "PromQL", "Schema", "Storage",
                 "TableSchema",
                 "Telemetry",

@@ -74,6 +74,7 @@ def check_tag(entry):
 
 @pytest.mark.parametrize("make", awkward_traces.SMALL + awkward_traces.LARGE, ids=lambda make: make.__name__)
 def test_an_awkward_trace_is_shown_by_the_rules(server, make):
+    """J-11, J-17 to J-24: from memory and from a part; nothing is adjusted, and orphans stay."""
     trace = make()
     server.send("traces", trace.request)
     wanted = jaeger_model.normal(jaeger_model.trace([trace.request], trace.id))
@@ -149,7 +150,7 @@ class Collector(SpanProcessor):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_the_SDK_sends_is_shown_by_the_rules(server, seed):
-    """A tree of spans from three services, made by OpenTelemetry's SDK at random and sent by its exporter."""
+    """J-17 to J-22: a tree of spans from three services, made by OpenTelemetry's SDK at random and sent by its exporter."""
     print("seed", seed)
     chance = random.Random(seed)
     collectors, providers = [], []

@@ -7,14 +7,14 @@ internal import Core
 ///     8   document's size   8
 ///     16  checksum          8    XXH3-64 of the bytes from 24 on, whose seed is that of the bytes before 16
 ///     24  the document, one zstd frame
-enum TraceFile {
+package enum TraceFile {
     private static let magic = Array("VARVEA01".utf8)
     private static let headerSize = 24
     private static let level: Int32 = 3
 
     static func longest(document: Int) -> Int { headerSize + Zstd.bound(document) }
 
-    static func bytes(of document: [UInt8]) -> [UInt8] {
+    package static func bytes(of document: [UInt8]) -> [UInt8] {
         var file = magic
         append(UInt64(document.count), to: &file)
         append(0, to: &file)
@@ -25,7 +25,7 @@ enum TraceFile {
     }
 
     /// - Returns: nil if the bytes are not those of a file, or its document is larger than `limit`.
-    static func document(in file: [UInt8], limit: Int) -> [UInt8]? {
+    package static func document(in file: [UInt8], limit: Int) -> [UInt8]? {
         guard file.count > headerSize, file.starts(with: magic), number(file, at: 16) == checksum(of: file) else {
             return nil
         }

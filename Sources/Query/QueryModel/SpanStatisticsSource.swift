@@ -134,6 +134,11 @@ package struct SpanStatistics: Hashable, Sendable {
         }
         self.tables = tables
     }
+
+    /// About how many bytes the rows take in memory.
+    package var footprint: Int {
+        rows.reduce(0) { $0 + MemoryLayout<Row>.stride + 8 * $1.measures.durations.counts.count + 32 }
+    }
 }
 
 /// Where spans are counted and measured: every stored row counts, one that was sent twice too. What an answer lacks is told by

@@ -10,6 +10,9 @@ package enum TraceArchiveError: Error, Hashable, Sendable {
 
 /// Traces that are kept when their tables drop them.
 package protocol TraceArchive: Sendable {
+    /// Whether the trace was archived.
+    func contains(_ trace: TraceID, context: QueryContext) -> Bool
+
     /// The spans of a trace when it was archived; none if it was not.
     func spans(of trace: TraceID, context: QueryContext) throws(QueryError) -> [TraceSpan]
 

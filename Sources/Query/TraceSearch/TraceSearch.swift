@@ -41,7 +41,8 @@ package struct TraceSearch: Sendable {
         var found: [TraceSummary] = []
         var unclear: [TraceID] = []
         for (id, outlines) in zip(ids, try source.outlines(of: ids, context: context)) {
-            if let summary = TraceSummary(id: id, outlines: outlines) {
+            let isArchived = archive?.contains(id, context: context) ?? false
+            if !isArchived, let summary = TraceSummary(id: id, outlines: outlines) {
                 found.append(summary)
             } else if !outlines.isEmpty {
                 unclear.append(id)

@@ -44,7 +44,7 @@ struct JaegerAPITests {
         "/api/services", "/api/services/none/operations", "/api/operations?service=none", "/api/traces?service=none",
         "/api/dependencies?endTs=1700000000000&lookback=86400000", "/jaeger/api/services",
     ])
-    func `J-S1, J-S7 an empty database is a success (G-14)`(target: String) {
+    func `J-S1, J-S7, J-1, J-3 an empty database is a success in the envelope (G-14)`(target: String) {
         let response = TraceClient().get(target)
         #expect(response.status == 200)
         #expect(response.text == Self.empty)
@@ -181,7 +181,7 @@ struct JaegerAPITests {
         #expect(try found("/api/traces/\(TraceID(high: 1, low: 1).hex)?start=1&end=2&raw=true") == ["1"])
     }
 
-    @Test func `J-30 the dependency graph has an entry for each pair of services`() {
+    @Test func `J-30, J-31 the dependency graph has an entry for each pair of services`() {
         #expect(
             client.get("/api/dependencies").text
                 == #"{"data":[{"parent":"front","child":"back/end","callCount":1}],"total":1,"limit":0,"offset":0,"errors":null}"#

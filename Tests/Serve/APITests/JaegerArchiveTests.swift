@@ -56,6 +56,13 @@ struct JaegerArchiveTests {
             let path = "/api/traces/\(id.hex)"
             #expect(half.get(path).body == TraceClient(spans).get(path).body, "seed \(seed), \(id.hex)")
         }
+        // What a search finds is complete as well; of a trace with no stored span it finds nothing.
+        let search = "query.startTimeMin=1970-01-01T00:00:00Z&query.startTimeMax=2262-01-01T00:00:00Z"
+        func summaries(_ client: TraceClient) throws -> [JSONValue] {
+            try client.get("/api/v3/trace-summaries?\(search)").json()["summaries"]?.elements ?? []
+        }
+        let (found, all) = (try summaries(half), try summaries(TraceClient(spans)))
+        #expect(!found.isEmpty && found.allSatisfy { all.contains($0) }, "seed \(seed)")
         // Archiving again keeps all.
         for id in ids { #expect(half.post("/api/archive/\(id.hex)", "").status == 200) }
         let none = try client(disk, [])

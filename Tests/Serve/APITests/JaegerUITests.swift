@@ -57,7 +57,7 @@ struct JaegerUITests {
         #expect(response.text.contains(#"<base href="\#(base)" data-inject-target="BASE_URL" />"#))
     }
 
-    @Test func `J-45 the page knows what the server can do`() {
+    @Test func `J-34, J-45 the page knows what the server can do`() {
         let text = ask("/search").text
         for line in [
             #"const JAEGER_CONFIG = {"archiveEnabled":true,"dependencies":{"menuEnabled":true},"deepDependencies":"#

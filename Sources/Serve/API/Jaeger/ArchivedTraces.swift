@@ -12,6 +12,10 @@ package struct ArchivedTraces: TraceArchive {
 
     package init(_ files: TraceFiles) { self.files = files }
 
+    package func contains(_ trace: TraceID, context: QueryContext) -> Bool {
+        files.contains(trace, tenant: context.tenant)
+    }
+
     package func spans(of trace: TraceID, context: QueryContext) throws(QueryError) -> [TraceSpan] {
         let document: [UInt8]?
         do throws(TraceFiles.Failure) {

@@ -49,7 +49,9 @@ package struct ServiceAPI: Sendable {
     private func stats(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let query = try query(RecordParameters(http: request.http))
         let found = try asking { () throws(QueryError) in
-            try statistics.spanStatistics(query, context: request.context)
+            let found = try statistics.spanStatistics(query, context: request.context)
+            try request.context.charge(bytes: found.footprint)
+            return found
         }
         var json = JSONWriter()
         json.beginObject()
