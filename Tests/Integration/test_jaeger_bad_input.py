@@ -23,6 +23,7 @@ KINDS = {
     "lookback": (["x", "-1", "1h", "1.5"], ["", "0", "1", ENORMOUS]),
     # More steps than any client draws are refused.
     "steps": (["x", "-1", "1h", "1.5", ENORMOUS], ["", "0", "1", "604800000"]),
+    "hours": (["x", "0", "-1", "1.5", ENORMOUS], ["", "1", "8784"]),
     "duration": (["x", "5", "-1s", "1y", "1d", ENORMOUS + "s", "s", "1s1", "1..5s", "0x1s", "1 s"], ["", "0", "1s", "1.5s", "100ms", "1h2m3s", "1us", "9ns"]),
     "tag": (["x", "no colon"], ["a:b", ":", "a:", ":b", "a:b:c", "\x00:\x00"]),
     "tags": (["x", "{", "[]", "null", "1", '{"a":1}', '{"a":null}', '{"a":{"b":"c"}}', '{"a":"b"', '{"a":"\\ud800', "[" * 5_000],
@@ -60,6 +61,7 @@ LEGACY = [
     ("/api/metrics/calls", METRICS, {"service": "shop", "step": "60000"}), ("/api/metrics/errors", METRICS, {"service": "shop", "step": "60000"}),
     ("/api/metrics/minstep", {}, {}),
     ("/api/deep-dependencies", {"service": "text!", "operation": "text", "start": "integer", "end": "integer"}, {"service": "shop"}),
+    ("/api/quality-metrics", {"service": "text!", "hours": "hours"}, {"service": "shop"}),
     ("/analytics/v1/dependencies", {"service": "text!", "start": "integer"}, {"service": "shop"}),
 ]
 V3 = [
@@ -159,7 +161,7 @@ def test_every_form_of_an_id(server, prefix):
     taken(ask(server, prefix + ID.upper(), {}))
 
 
-@pytest.mark.parametrize("path", ["/api/nonsense", "/api/traces/1/2", "/api/metrics/none", "/api/quality-metrics", "/api/v3/nonsense", "/api/v3",
+@pytest.mark.parametrize("path", ["/api/nonsense", "/api/traces/1/2", "/api/metrics/none", "/api/v3/nonsense", "/api/v3",
                                   "/analytics/v1/nonsense", "/api/archive"])
 def test_unknown_paths(server, path):
     refused(ask(server, path, {}), path, 404)

@@ -196,10 +196,52 @@ struct JaegerMetricsTests {
                 == #"{"data":1,"total":0,"limit":0,"offset":0,"errors":null}"#)
     }
 
-    @Test func `J-52 quality metrics are not there, and say so in the envelope`() throws {
-        let response = client.get("/api/quality-metrics?service=shop&hours=1")
-        #expect(response.status == 404)
-        #expect(try response.json()["errors"]?[0]?["code"] == .int(404))
+    @Test func `J-52 quality metrics count the spans that keep to what a trace should be`() throws {
+        let sdk = TelemetryResource.named(
+            "shop",
+            [
+                Attribute(key: "telemetry.sdk.language", value: .string("swift")),
+                Attribute(key: "telemetry.sdk.version", value: .string("1.0")),
+            ])
+        let start = TraceClient.now.nanoseconds - 1_000_000
+        let client = TraceClient([
+            .make(trace: 1, span: 1, service: "shop", kind: 2, start: start, duration: 9, resource: sdk),
+            // Before its parent, and without a kind.
+            .make(trace: 1, span: 2, parent: 1, service: "shop", kind: 0, start: start - 1, duration: 5),
+            // An orphan that ends before it starts, and shares its id.
+            .make(trace: 1, span: 3, parent: 9, service: "shop", kind: 3, start: start + 1, duration: -1),
+            .make(trace: 1, span: 3, parent: 1, service: "back", kind: 2, start: start + 2),
+            // Too old.
+            .make(trace: 2, span: 1, parent: 7, service: "shop", start: start - 3_600_000_000_000),
+        ])
+        let answer = try client.get("/api/quality-metrics?service=shop").json()
+        func counts(_ answer: JSONValue) -> [[JSONValue?]] {
+            answer["metrics"]?.elements.map { [$0["passCount"], $0["failureCount"], $0["exemptionCount"]] } ?? []
+        }
+        #expect(
+            counts(answer) == [
+                [.int(2), .int(1), .int(0)], [.int(2), .int(1), .int(0)], [.int(0), .int(1), .int(2)],
+                [.int(2), .int(1), .int(0)], [.int(2), .int(1), .int(0)],
+            ])
+        // Of completeness 4 of 6, of consistency 4 of 7.
+        #expect(answer["scores"]?.elements.map { $0["value"] } == [.int(66), .int(57)])
+        let example: JSONValue = .object([
+            ("traceID", .string(TraceID(high: 1, low: 1).hex)), ("spanIDs", .array([.string("0000000000000002")])),
+        ])
+        #expect(answer["metrics"]?[2]?["failureExamples"] == .array([example]))
+        #expect(answer["clients"]?.elements.map { $0["version"] } == [.string("swift 1.0")])
+        #expect(answer["clients"]?[0]?["count"] == .int(1))
+        #expect(
+            try counts(client.get("/api/quality-metrics?service=shop&hours=2").json())[0] == [
+                .int(2), .int(2), .int(0),
+            ])
+        #expect(try counts(client.get("/api/quality-metrics?service=none").json())[0] == [.int(0), .int(0), .int(0)])
+        for wrong in ["", "?service=shop&hours=0", "?service=shop&hours=99999999999999999999", "?service=shop&hours=x"]
+        {
+            let response = client.get("/api/quality-metrics\(wrong)")
+            #expect(response.status == 400)
+            #expect(try response.json()["errors"]?[0]?["code"] == .int(400))
+        }
     }
 
     // MARK: Deep dependencies

@@ -52,6 +52,7 @@ package struct JaegerAPI: Sendable {
         for path in ["/api/deep-dependencies", "/analytics/v1/dependencies"] {
             add(path, to: &routes, deepDependencies)
         }
+        add("/api/quality-metrics", to: &routes, qualityMetrics)
         for family in JaegerSpanMetrics.Family.allCases {
             add("/api/metrics/\(family)", to: &routes) { [metrics] request throws(RequestFailure) in
                 try metrics.answer(family, request)
@@ -228,7 +229,12 @@ package struct JaegerAPI: Sendable {
 
     private func deepDependencies(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let wanted = try JaegerDeepDependencies(JaegerParameters(http: request.http), now: now())
-        return try asking { () throws(QueryError) in try wanted.answer(search, request.context) }
+        return try asking { () throws(QueryError) in try wanted.answer(search, request) }
+    }
+
+    private func qualityMetrics(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        let wanted = try JaegerQualityMetrics(JaegerParameters(http: request.http), now: now())
+        return try asking { () throws(QueryError) in try wanted.answer(search, request) }
     }
 
     /// What the answer lacks, and the traces that were asked for and not found (J-12); nil if there is nothing to tell.

@@ -37,7 +37,8 @@ struct JaegerDeepDependencies {
         range = isOpen ? parameters.defaultRange(now: now) : query.range
     }
 
-    func answer(_ search: TraceSearch, _ context: QueryContext) throws(QueryError) -> HTTPResponse {
+    func answer(_ search: TraceSearch, _ request: APIRequest) throws(QueryError) -> HTTPResponse {
+        let context = request.context
         let query = TraceQuery(service: service, operation: operation, range: range, limit: limit)
         var tracesByPath: [[Step]: [TraceID]] = [:]
         for trace in try search.search(query, context: context) {
@@ -60,6 +61,7 @@ struct JaegerDeepDependencies {
             write(path, traces, to: &json)
         }
         json.endArray()
+        Explanation.writeWarnings(request, to: &json)
         json.endObject()
         return .json(json.bytes)
     }

@@ -49,6 +49,7 @@ struct JaegerSpanMetrics: Sendable {
             write(one, family, query, to: &json)
         }
         json.endArray()
+        Explanation.writeWarnings(request, to: &json)
         Explanation.write(request, tables: statistics.tables, to: &json)
         json.endObject()
         return .json(json.bytes)
