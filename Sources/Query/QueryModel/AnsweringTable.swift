@@ -14,10 +14,10 @@ package struct AnsweringTable: Hashable, Sendable {
 
 /// From where a query is answered that rows and summaries of them can both answer.
 package enum TableChoice: Hashable, Sendable {
-    /// Closed hours from the summaries, the rest from the rows.
+    /// Whole hours from the summaries and what is in none yet, the rest from the rows.
     case automatic
     /// From the rows alone.
     case raw
-    /// From the summaries alone, which do not know the rows of an hour that is still open.
+    /// From the summaries alone, whatever they lack.
     case rollup
 }

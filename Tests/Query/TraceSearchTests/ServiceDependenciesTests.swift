@@ -84,7 +84,7 @@ struct ServiceDependenciesTests {
         #expect(try dependencies([.make(trace: 1, span: 2, parent: 2, service: "c", start: 4)]) == [])
     }
 
-    @Test func `J-30 spans that share an id and differ otherwise are calls of their own`() throws {
+    @Test func `J-30 every row of a span is a call of its own`() throws {
         let parent = TraceSpan.make(trace: 1, span: 1, service: "a", start: 1)
         let child = TraceSpan.make(trace: 1, span: 2, parent: 1, service: "b", start: 2, duration: 5)
         var later = child
@@ -93,7 +93,7 @@ struct ServiceDependenciesTests {
         failed.statusCode = 2
         #expect(
             try dependencies([child, parent, later, failed, child, failed])
-                == [edge("a", "b", [5, 4, 5], errors: 1)])
+                == [edge("a", "b", [5, 4, 5, 5, 5], errors: 2)])
     }
 
     @Test func `names that clients know are given to services without one, and their calls added up`() {

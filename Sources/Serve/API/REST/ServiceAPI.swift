@@ -9,8 +9,8 @@ import TraceSearch
 ///     GET /api/v1/services/stats?service=shop&operation=GET /&kind=server&group=operation&start=…&end=…&step=1h
 ///     GET /api/v1/services/dependencies?service=shop&start=…&end=…
 ///
-/// Both answer from hourly summaries where those are complete and from the spans elsewhere, which `source` may narrow; `tables` tells
-/// which table answered which part of the range. Times and durations are nanoseconds. Steps begin with the range.
+/// Both answer whole hours from hourly summaries and the ends of a range from the spans, which `source` may narrow; `tables` tells which
+/// table answered which part of the range. Times and durations are nanoseconds. Steps begin with the range.
 package struct ServiceAPI: Sendable {
     private let statistics: any SpanStatisticsSource
     private let dependencies: any DependencySource
