@@ -27,19 +27,6 @@ struct Composition {
     private let engine: Engine
 
     init(_ configuration: Configuration, log: Log) throws(EngineError) {
-        var engineConfiguration = EngineConfiguration(dataDirectory: configuration.dataDirectory)
-        engineConfiguration.durability = configuration.durability
-        engineConfiguration.flush.bytes = configuration.flushBytes
-        engineConfiguration.flush.age = .nanoseconds(configuration.flushAge)
-        engineConfiguration.maintenance = Self.maintenance(configuration)
-        if configuration.merges { engineConfiguration.flush.newParts = configuration.newPartLimit }
-        engineConfiguration.accepted = Self.accepted(configuration)
-        engineConfiguration.clock = Self.now
-        engineConfiguration.space = DiskSpace.Limits(
-            reserve: Int64(configuration.diskReserve), low: Int64(configuration.diskLow),
-            full: Int64(configuration.diskFull))
-        engineConfiguration.parts.files = configuration.openParts
-        engineConfiguration.parts.bytes = configuration.partCache
         Self.keepMemory()
         let fileSystem = PosixFileSystem()
         let ui = try Self.ui(configuration, fileSystem)
@@ -48,7 +35,7 @@ struct Composition {
         } else {
             pages = { _ in nil }
         }
-        let engine = try Engine(engineConfiguration, fileSystem: fileSystem, report: log)
+        let engine = try Engine(Self.engine(configuration), fileSystem: fileSystem, report: log)
         self.engine = engine
         Self.warn(configuration, engine, log)
 
@@ -92,6 +79,23 @@ struct Composition {
             status,
         ]
         queryRoutes = routes
+    }
+
+    private static func engine(_ configuration: Configuration) -> EngineConfiguration {
+        var engine = EngineConfiguration(dataDirectory: configuration.dataDirectory)
+        engine.durability = configuration.durability
+        engine.flush.bytes = configuration.flushBytes
+        engine.flush.age = .nanoseconds(configuration.flushAge)
+        engine.maintenance = maintenance(configuration)
+        if configuration.merges { engine.flush.newParts = configuration.newPartLimit }
+        engine.accepted = accepted(configuration)
+        engine.clock = now
+        engine.space = DiskSpace.Limits(
+            reserve: Int64(configuration.diskReserve), low: Int64(configuration.diskLow),
+            full: Int64(configuration.diskFull))
+        engine.parts.files = configuration.openParts
+        engine.parts.bytes = configuration.partCache
+        return engine
     }
 
     private static func ui(
@@ -252,7 +256,10 @@ struct Composition {
                 Double(space.state.rawValue)
             }
         }
-        guard let maintenance = engine.maintenanceStatistics else { return }
+        if let maintenance = engine.maintenanceStatistics { register(maintenance, in: metrics) }
+    }
+
+    private static func register(_ maintenance: MaintenanceStatistics, in metrics: MetricsRegistry) {
         func count(_ name: String, _ help: String, _ counter: Counter) {
             metrics.computed(name, help: help, monotonic: true) { Double(counter.value) }
         }
