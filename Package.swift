@@ -237,8 +237,8 @@ let package = Package(
         .target(
             name: "Simulation",
             dependencies: [
-                "Columns", "Core", "EngineFixtures", "Files", "Ingest", "Maintenance", "OTLP", "Parts", "Storage",
-                "TableSchema", "Telemetry",
+                "Columns", "Core", "EngineFixtures", "Files", "Ingest", "Maintenance", "OTLP", "Parts", "Rollups",
+                "Storage", "TableSchema", "Telemetry",
             ],
             path: "Tests/Support/Simulation", swiftSettings: common),
         .executableTarget(

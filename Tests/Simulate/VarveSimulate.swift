@@ -57,6 +57,7 @@ enum VarveSimulate {
         let columns: [(String, Int)] = [
             ("seeds", report.seeds), ("steps", report.steps), ("disk operations", report.operations),
             ("crashes", report.crashes), ("crash points", report.crashPoints), ("merges", report.merges),
+            ("rollups", report.rollups),
             ("rows dropped", report.dropped), ("queries", report.queries), ("rows checked", report.rows),
             ("catalogs damaged or lost", report.losses), ("violations", report.violations.count),
         ]

@@ -53,6 +53,11 @@ package struct ModelStore {
     /// Whether retention may drop the row.
     private func isExpired(_ row: SentRow) -> Bool { row.time + SimulatedEngine.timeToLive < now }
 
+    /// Whether retention may drop the row of the span's trace, which counts from the start of its day.
+    func hasIndexExpired(_ row: SentRow) -> Bool {
+        row.time - SentRow.dayLength + SimulatedEngine.timeToLive < now
+    }
+
     /// Compares what was found with what must be there, and takes over what was left open.
     ///
     /// - Parameter droppedRows: retention has run, or was interrupted: rows that have lived may be gone.

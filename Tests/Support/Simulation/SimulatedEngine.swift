@@ -5,6 +5,7 @@ import Files
 package import Ingest
 import Maintenance
 import OTLP
+import Rollups
 package import Storage
 import TableSchema
 package import Telemetry
@@ -93,6 +94,9 @@ package final class SimulatedEngine {
         policy.merge?.newParts = 2
         policy.merge?.fanIn = 4
         policy.retention = nil
+        policy.rollup?.quietTime = 0
+        policy.rollup?.settling = 0
+        policy.rollup?.parts = 3
         policy.limits.reserve = 0
         policy.busyTime = 0
         policy.firstDelay = 1
@@ -213,6 +217,36 @@ package final class SimulatedEngine {
             let day = Int((times.base[Int(row)] - SentRow.start) / SentRow.dayLength)
             counts[SentRow(tenant: tenant, isSpan: isSpan, number: number, day: day), default: 0] += 1
         }
+    }
+
+    /// By number of its only span: how many spans the index of traces has for each trace, what waits for it included.
+    func indexedSpans(of tenant: TenantID) throws -> [Int: Int] {
+        guard let view = tables.catalog.rollups.first(where: { $0.target.name == "otel_trace_index" }) else {
+            return [:]
+        }
+        let fold = RollupFold(view, source: tables.spans.definition)
+        let snapshot = spans.snapshot(tenant, in: .everything, view: view.target, viewRange: .everything)
+        let all = Array(view.target.columns.indices)
+        var rows = Scan(
+            snapshot.view, ScanRequest(range: .everything, columns: all), context: QueryContext(tenant: tenant))
+        try rows.run { block in
+            try fold.add(folded: block.batch, rows: block.rows)
+            return true
+        }
+        var pending = Scan(
+            snapshot.pending, ScanRequest(range: .everything, columns: fold.columns),
+            context: QueryContext(tenant: tenant))
+        try pending.run { block in
+            fold.add(block.batch, rows: block.rows)
+            return true
+        }
+        let batch = fold.batch()
+        let ids = batch[try view.target.fixed("trace_id", width: 16)]
+        let counts = batch[try view.target.integers("spans")]
+        return Dictionary(
+            uniqueKeysWithValues: (0..<batch.rowCount).map {
+                (Int(truncatingIfNeeded: ids.traceID($0).low.byteSwapped), Int(counts[$0]))
+            })
     }
 
     package func close() { log.close() }

@@ -17,6 +17,7 @@ package struct SimulationReport: Sendable {
     /// Operations of the fixed scenario at which the power went or the disk refused.
     package var crashPoints = 0
     package var merges = 0
+    package var rollups = 0
     package var dropped = 0
     package var queries = 0
     /// Rows that were found and compared with the model's.
@@ -34,6 +35,7 @@ package struct SimulationReport: Sendable {
         crashes += other.crashes
         crashPoints += other.crashPoints
         merges += other.merges
+        rollups += other.rollups
         dropped += other.dropped
         queries += other.queries
         rows += other.rows
@@ -93,11 +95,12 @@ package struct Simulation {
             report.steps += 1
             if random.oneIn(6) { planFault() }
             if random.oneIn(15) { disk.setFull(random.oneIn(2)) }
-            switch random.below(24) {
+            switch random.below(26) {
             case 0, 1: try crash()
             case 2: try rot()
             case 3, 4, 5: try? engine?.worker.flushNow(all: !random.oneIn(3))
             case 6, 7: merge()
+            case 14: rollUp()
             case 8: try retain()
             case 9: model.day += random.below(2)
             case 10: if let engine, !disk.isDown { checks.hold(engine, &random) }
@@ -109,6 +112,7 @@ package struct Simulation {
         disk.setFull(false)
         try crash()
         try engine?.worker.flushNow(all: true)
+        rollUp()
         merge()
         try retain()
         try check()
@@ -134,6 +138,14 @@ package struct Simulation {
         var count = 0
         while count < 8, engine.merges.runOnce(now: now) { count += 1 }
         report.merges += count
+    }
+
+    mutating func rollUp() {
+        guard let engine else { return }
+        let now = Timestamp(nanoseconds: model.now + Int64(report.steps) * 1000)
+        var count = 0
+        while count < 4, engine.merges.rollUpOnce(now: now) { count += 1 }
+        report.rollups += count
     }
 
     mutating func retain() throws {
@@ -277,6 +289,7 @@ package struct Simulation {
                 for _ in 0..<3 { send(3) }
                 try? engine?.worker.flushNow(all: round > 0)
                 try? engine?.worker.flushNow(all: true)
+                rollUp()
                 merge()
                 model.day += 1
                 try retain()

@@ -55,6 +55,23 @@ struct SimulationChecks {
             throw Simulation.Violation(description: "10: \(fault)")
         }
         mayBeDropped = false
+        try checkViews(engine, model)
+    }
+
+    /// 9: every span is in the index of traces or waits for it, and none is counted twice. The index outlives spans, but for those
+    /// of its last day.
+    private func checkViews(_ engine: SimulatedEngine, _ model: ModelStore) throws {
+        for tenant in ModelStore.tenants {
+            let found = try engine.indexedSpans(of: tenant)
+            if let trace = found.first(where: { $0.value != 1 }) {
+                throw Simulation.Violation(
+                    description: "9: the index has \(trace.value) spans of the trace of \(tenant)/\(trace.key)")
+            }
+            let lost = model.present.first {
+                $0.tenant == tenant && $0.isSpan && found[$0.number] == nil && !model.hasIndexExpired($0)
+            }
+            if let lost { throw Simulation.Violation(description: "9: the index lacks \(lost)") }
+        }
     }
 
     private mutating func check(
