@@ -79,7 +79,7 @@ RANGES = {
                                   {"step": "20m"}, {"operation": "query", "kind": "server"}], ids=str)
 def test_statistics_are_the_same_from_views_and_spans(filled, name, more):
     first, last, from_views = RANGES[name]
-    query = {"start": str(filled.begin + first), "end": str(filled.begin + last - 1), **more}
+    query = {"start": str(filled.begin + first), "end": str(filled.begin + last), **more}
     raw, chosen = stats(filled, "raw", **query), stats(filled, "auto", **query)
     assert chosen["services"] == raw["services"]
     assert {table["table"] for table in raw["tables"]} == {"otel_traces"}
@@ -100,7 +100,7 @@ def covers(tables, start, end):
 @pytest.mark.parametrize("name", RANGES)
 def test_dependencies_are_the_same_from_views_and_spans(filled, name):
     first, last, _ = RANGES[name]
-    query = {"start": str(filled.begin + first), "end": str(filled.begin + last - 1)}
+    query = {"start": str(filled.begin + first), "end": str(filled.begin + last)}
     raw, chosen = graph(filled, "raw", **query), graph(filled, "auto", **query)
     assert chosen["dependencies"] == raw["dependencies"]
     assert covers(chosen["tables"], filled.begin + first, filled.begin + last)
@@ -117,7 +117,7 @@ def test_the_monitor_is_the_same_by_the_hour(filled, family):
         "quantile": "0.95", "explain": "true"}).json()
     # The hour that begins at the end of the range is not needed.
     assert [table["table"] for table in answer["tables"]] == ["otel_span_stats_1h"]
-    spans = stats(filled, "raw", service="books", kind="server", start=str(filled.begin), end=str(end - 1), step="1h")["services"]
+    spans = stats(filled, "raw", service="books", kind="server", start=str(filled.begin), end=str(end), step="1h")["services"]
     points = {moment: rest for moment, *rest in (spans[0]["points"] if spans else [])}
     shown = {point["timestamp"]: point["gaugeValue"]["doubleValue"] for series in answer["metrics"] for point in series["metricPoints"]}
     for number in range(6):
@@ -134,7 +134,7 @@ def test_the_monitor_is_the_same_by_the_hour(filled, family):
 
 
 def test_restarts_change_nothing(filled):
-    query = {"start": str(filled.begin), "end": str(filled.begin + 6 * HOUR - 1), "group": "operation,kind", "step": "1h"}
+    query = {"start": str(filled.begin), "end": str(filled.begin + 6 * HOUR), "group": "operation,kind", "step": "1h"}
     before = stats(filled, "raw", **query)["services"], graph(filled, "raw")["dependencies"]
     for end in (filled.kill, filled.stop):
         end()

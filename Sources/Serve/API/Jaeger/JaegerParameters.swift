@@ -49,14 +49,13 @@ struct JaegerParameters {
         TimeRange(start: now.advanced(by: -Self.defaultLookback), end: now.advanced(by: 1_000))
     }
 
-    /// Milliseconds back from `endTs`, both inside (J-30, J-32).
+    /// Milliseconds back from `endTs`, which is outside: whole hours are whole hours (J-30, J-32).
     func rangeBack(from now: Timestamp, lookback usual: Int64) throws(RequestFailure) -> TimeRange {
         let end = try moment("endTs", nanosecondsPerUnit: 1_000_000) ?? now
         let lookback = try integer("lookback") ?? usual
         guard lookback >= 0 else { throw .unparsable("lookback", "must not be negative") }
         let (nanoseconds, overflow) = lookback.multipliedReportingOverflow(by: 1_000_000)
-        return TimeRange(
-            start: end.advanced(by: overflow ? -.max : -nanoseconds), end: end.advanced(by: 1_000_000))
+        return TimeRange(start: end.advanced(by: overflow ? -.max : -nanoseconds), end: end)
     }
 
     func spanKind() throws(RequestFailure) -> Int32? {

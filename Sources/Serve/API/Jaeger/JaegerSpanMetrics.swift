@@ -160,7 +160,7 @@ private struct SpanMetricsQuery {
         let steps = max(1, (ratePer + step / 2) / step)
         let tooMany = RequestFailure.unparsable("step", "the range has more than \(Self.mostPoints) steps")
         // The end itself is inside. A range that is shorter than a step still has a point.
-        let last = Self.multiple(of: step, notAbove: range.end.advanced(by: -Self.millisecond))
+        let last = Self.multiple(of: step, notAbove: range.end)
         first = min(last, Self.multiple(of: step, notAbove: range.start.advanced(by: -1)) + step)
         let (length, isLong) = last.subtractingReportingOverflow(first)
         guard !isLong, length / step < Self.mostPoints, steps <= Self.mostPoints else { throw tooMany }

@@ -104,10 +104,16 @@ struct RecordParameters {
 
     /// From `start` to `end`, both inside; each may be left open.
     func range() throws(RequestFailure) -> TimeRange {
+        let range = try halfOpenRange()
+        return TimeRange(start: range.start, end: range.end.advanced(by: 1))
+    }
+
+    /// From `start` on, and before `end`, so that whole hours are whole hours.
+    func halfOpenRange() throws(RequestFailure) -> TimeRange {
         let start = try time("start") ?? .min
         let end = try time("end") ?? .max
         guard start <= end else { throw .badRequest("start must not be after end") }
-        return TimeRange(start: start, end: end.advanced(by: 1))
+        return TimeRange(start: start, end: end)
     }
 
     /// RFC 3339, or a number since the epoch, whose size tells its unit: below 10¹¹ seconds, below 10¹⁴ milliseconds, below

@@ -10,7 +10,8 @@ import TraceSearch
 ///     GET /api/v1/services/dependencies?service=shop&start=…&end=…
 ///
 /// Both answer whole hours from hourly summaries and the ends of a range from the spans, which `source` may narrow; `tables` tells which
-/// table answered which part of the range. Times and durations are nanoseconds. Steps begin with the range.
+/// table answered which part of the range. Times and durations are nanoseconds. A range ends before `end`, and steps
+/// begin with it.
 package struct ServiceAPI: Sendable {
     private let statistics: any SpanStatisticsSource
     private let dependencies: any DependencySource
@@ -74,7 +75,7 @@ package struct ServiceAPI: Sendable {
     }
 
     private func query(_ parameters: RecordParameters) throws(RequestFailure) -> SpanStatisticsQuery {
-        let range = try parameters.range()
+        let range = try parameters.halfOpenRange()
         let step = try parameters.step()
         if let step {
             guard parameters.text("start") != nil else {
@@ -170,7 +171,7 @@ package struct ServiceAPI: Sendable {
 
     private func graph(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let parameters = RecordParameters(http: request.http)
-        let range = try parameters.range()
+        let range = try parameters.halfOpenRange()
         let table = try parameters.table()
         let services = Set(parameters.texts("service"))
         let found = try asking { () throws(QueryError) in
