@@ -21,12 +21,19 @@ package final class QueryAdmission: Sendable {
         case interrupted(QueryInterruption)
     }
 
+    /// One that waits; it is told alone when its turn has come, so that the others sleep on.
+    private final class Waiter: Sendable {
+        let isIn = Monitor(false)
+    }
+
     private struct State {
         var running = 0
-        /// Tickets of those that wait, oldest first.
-        var waiting: [Int] = []
-        var nextTicket = 0
+        /// Oldest first.
+        var waiting: [Waiter] = []
     }
+
+    /// How often one that waits looks up: a query that is cancelled leaves the queue, and memory is given back without a call.
+    private static let lookingUp = Duration.milliseconds(50)
 
     package let limits: Limits
     /// A query begins only while all that run leave some of it.
@@ -46,22 +53,35 @@ package final class QueryAdmission: Sendable {
     /// Runs a query once it is its turn.
     package func run<Result>(_ context: QueryContext, _ query: () -> Result) throws(Refusal) -> Result {
         try enter(context)
-        defer { state.notifying { $0.running -= 1 } }
+        defer {
+            state.withLock { $0.running -= 1 }
+            letIn()
+        }
         return query()
     }
 
+    /// Lets those in whose turn it is.
+    private func letIn() {
+        state.withLock { state in
+            while let first = state.waiting.first, begin(&state) {
+                state.waiting.removeFirst()
+                first.isIn.notifying { $0 = true }
+            }
+        }
+    }
+
     private func enter(_ context: QueryContext) throws(Refusal) {
-        let ticket: Int? = try state.withLock { state throws(Refusal) in
+        let waiter: Waiter? = try state.withLock { state throws(Refusal) in
             if state.waiting.isEmpty, begin(&state) { return nil }
             guard state.waiting.count < limits.waiting else {
                 refused.add()
                 throw .queueFull
             }
-            state.nextTicket += 1
-            state.waiting.append(state.nextTicket)
-            return state.nextTicket
+            let waiter = Waiter()
+            state.waiting.append(waiter)
+            return waiter
         }
-        guard let ticket else { return }
+        guard let waiter else { return }
         let start = ContinuousClock.now
         defer {
             let (seconds, attoseconds) = (ContinuousClock.now - start).components
@@ -69,26 +89,17 @@ package final class QueryAdmission: Sendable {
         }
         let end = min(start + limits.wait, context.deadline ?? start + limits.wait)
         while true {
-            // Looks up now and then: a query that is cancelled leaves the queue, and memory is given back without a call.
-            let step = min(.milliseconds(20), end - ContinuousClock.now)
-            let isIn: Bool? = state.wait(timeout: max(step, .zero)) { state in
-                guard state.waiting.first == ticket, begin(&state) else { return nil }
-                state.waiting.removeFirst()
-                return true
-            }
-            if isIn == true {
-                // Those behind it may have room too.
-                state.notifying { _ in }
-                return
-            }
+            let step = max(min(Self.lookingUp, end - ContinuousClock.now), .zero)
+            if waiter.isIn.wait(timeout: step, until: { $0 ? true : nil }) == true { return }
+            letIn()
             do throws(QueryInterruption) {
                 try context.check()
             } catch {
-                leave(ticket)
+                guard leave(waiter) else { return }
                 throw .interrupted(error)
             }
-            guard ContinuousClock.now < end else {
-                leave(ticket)
+            if ContinuousClock.now >= end {
+                guard leave(waiter) else { return }
                 refused.add()
                 throw .waitedTooLong
             }
@@ -104,7 +115,12 @@ package final class QueryAdmission: Sendable {
         return true
     }
 
-    private func leave(_ ticket: Int) {
-        state.notifying { state in state.waiting.removeAll { $0 == ticket } }
+    /// - Returns: false if it was let in meanwhile: then it runs.
+    private func leave(_ waiter: Waiter) -> Bool {
+        state.withLock { state in
+            guard let place = state.waiting.firstIndex(where: { $0 === waiter }) else { return false }
+            state.waiting.remove(at: place)
+            return true
+        }
     }
 }

@@ -19,6 +19,7 @@ package final class QueryContext: Sendable {
     package let byteLimit: Int
     package let deadline: ContinuousClock.Instant?
     private let memory: QueryMemory?
+    private let whole: QueryContext?
     private let cancelled = Atomic<Bool>(false)
     private let usedBytes = Atomic<Int>(0)
 
@@ -33,7 +34,23 @@ package final class QueryContext: Sendable {
         self.tenant = tenant
         self.byteLimit = byteLimit
         self.memory = memory
+        whole = nil
         deadline = timeout.map { ContinuousClock.now + $0 }
+    }
+
+    /// A stage of a query, which may take only some of the time that is left; everything else is the query's.
+    ///
+    /// - Parameter quarters: of that time.
+    package init(stageOf whole: QueryContext, quarters: Int) {
+        self.whole = whole
+        tenant = whole.tenant
+        byteLimit = whole.byteLimit
+        statistics = whole.statistics
+        memory = nil
+        deadline = whole.deadline.map { deadline in
+            let now = ContinuousClock.now
+            return now + (deadline - now) * quarters / 4
+        }
     }
 
     deinit { memory?.give(usedBytes.load(ordering: .relaxed)) }
@@ -42,12 +59,14 @@ package final class QueryContext: Sendable {
 
     /// To be called once per block or per step, not per row.
     package func check() throws(QueryInterruption) {
+        try whole?.check()
         if cancelled.load(ordering: .relaxed) { throw .cancelled }
         if let deadline, ContinuousClock.now >= deadline { throw .timedOut }
     }
 
     /// Counts `bytes` against the limits. They count also if that fails, until they are released or the query ends.
     package func spend(bytes: Int) throws(QueryInterruption) {
+        if let whole { return try whole.spend(bytes: bytes) }
         let used = usedBytes.add(bytes, ordering: .relaxed).newValue
         let isWithinTotal = memory?.take(bytes) ?? true
         statistics.peakBytes.max(used, ordering: .relaxed)
@@ -57,10 +76,11 @@ package final class QueryContext: Sendable {
 
     /// Gives back bytes that are no longer held.
     package func release(bytes: Int) {
+        if let whole { return whole.release(bytes: bytes) }
         usedBytes.subtract(bytes, ordering: .relaxed)
         memory?.give(bytes)
     }
 
     /// What is held now.
-    package var heldBytes: Int { usedBytes.load(ordering: .relaxed) }
+    package var heldBytes: Int { whole?.heldBytes ?? usedBytes.load(ordering: .relaxed) }
 }

@@ -24,6 +24,8 @@ package final class Part: Sendable {
     private let knownBlooms: PartCache<[UInt8]>
     /// Larger filters are read one line at a time.
     private static let keptBloomBytes = 1 << 16
+    /// Dictionaries up to this, which is less than a page takes, live as long as a kept page that refers to them.
+    private static let heldDictionaryBytes = 1 << 13
     /// Bytes of indexes and lists that were read and are kept.
     private let keptBytes = Atomic<Int>(0)
     private let grown: (@Sendable (Part) -> Void)?
@@ -111,6 +113,33 @@ package final class Part: Sendable {
             return true
         }
         return try probe(bloom, hash, statistics)
+    }
+
+    /// Those of the hashes of which the part may hold values.
+    package func filter(
+        _ hashes: [UInt64], column ordinal: Int, statistics: QueryStatistics? = nil
+    ) throws(PartError) -> [UInt64] {
+        let column = table.columns[ordinal].id.number
+        guard let first = hashes.first,
+            let bloom = footer.blooms.firstIndex(where: { $0.column == column && $0.group == nil })
+        else { return hashes }
+        // The first one reads the filter if nobody has.
+        var left = try probe(bloom, first, statistics) ? [first] : []
+        let length = footer.blooms[bloom].page.storedLength
+        guard let known = knownBlooms[bloom], !known.isEmpty else {
+            for hash in hashes.dropFirst() where try probe(bloom, hash, statistics) { left.append(hash) }
+            return left
+        }
+        known.withUnsafeBytes { bytes in
+            for hash in hashes.dropFirst() {
+                guard let line = SplitBlockBloom.offset(ofLine: hash, filterBytes: length) else {
+                    left.append(hash)
+                    continue
+                }
+                if SplitBlockBloom.lineMayContain(hash, bytes, at: line) { left.append(hash) }
+            }
+        }
+        return left
     }
 
     /// The blocks whose row group may hold a value with that hash.
@@ -239,8 +268,10 @@ package final class Part: Sendable {
         case nil: break
         }
         let column = try decode(leaf, block, access)
-        // A kept page holds no dictionary: these have a limit of their own.
-        if case .strings(let strings) = column, leaf.kind == .codes {
+        // A kept page holds no large dictionary: these have a limit of their own.
+        if case .strings(let strings) = column, leaf.kind == .codes,
+            strings.dictionary.byteCount > Self.heldDictionaryBytes
+        {
             keep(.naturals(strings.codes), index, block, access)
         } else {
             keep(.column(column), index, block, access)

@@ -22,27 +22,41 @@ package final class PartPool<Value: PooledValue>: Sendable {
         var ring: [Key] = []
         var hand = 0
         var bytes = 0
-        var nextPart: UInt64 = 0
+    }
+
+    /// A share of the pool with a lock of its own.
+    private final class Shard: Sendable {
+        let state = Mutex(State())
     }
 
     package let byteLimit: Int
-    private let state = Mutex(State())
+    private let shards: [Shard]
+    private let lastPart = Atomic<UInt64>(0)
+    private var shardLimit: Int { byteLimit / shards.count }
 
-    package init(byteLimit: Int) { self.byteLimit = byteLimit }
+    /// - Parameter shards: more than one where many threads ask all the time; a value is no larger than a shard.
+    package init(byteLimit: Int, shards: Int = 1) {
+        self.byteLimit = byteLimit
+        self.shards = (0..<shards).map { _ in Shard() }
+    }
 
-    package var usedBytes: Int { state.withLock { $0.bytes } }
+    package var usedBytes: Int { shards.reduce(0) { $0 + $1.state.withLock { $0.bytes } } }
+
+    private func shard(of key: Key) -> Shard {
+        if shards.count == 1 { return shards[0] }
+        let mixed =
+            (key.part &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(truncatingIfNeeded: key.number)) &* 0xD6E8_FEB8_6659_FD93
+        return shards[Int(mixed >> 40) % shards.count]
+    }
 
     /// A number by which a part is known here.
     func makePartNumber() -> UInt64 {
-        state.withLock { state in
-            state.nextPart += 1
-            return state.nextPart
-        }
+        lastPart.add(1, ordering: .relaxed).newValue
     }
 
     func find(_ number: Int, ofPart part: UInt64) -> Value? {
         let key = Key(part: part, number: number)
-        return state.withLock { state in
+        return shard(of: key).state.withLock { state in
             guard let place = state.entries.index(forKey: key) else { return nil }
             state.entries.values[place].wasUsed = true
             return state.entries.values[place].value
@@ -54,15 +68,16 @@ package final class PartPool<Value: PooledValue>: Sendable {
         let key = Key(part: part, number: number)
         let byteCount = value.pooledBytes
         // What is removed is let go of behind the lock.
-        let (kept, removed) = state.withLock { state in
+        let shardLimit = shardLimit
+        let (kept, removed) = shard(of: key).state.withLock { state in
             if let known = state.entries[key] { return (known.value, [Value]()) }
             // A single one that is larger than all may be goes as soon as its query does.
-            guard byteCount <= byteLimit else { return (value, []) }
+            guard byteCount <= shardLimit else { return (value, []) }
             state.entries[key] = Entry(value: value, byteCount: byteCount, wasUsed: true)
             state.ring.append(key)
             state.bytes += byteCount
             var removed: [Value] = []
-            while state.bytes > byteLimit { removed.append(Self.removeOne(&state)) }
+            while state.bytes > shardLimit { removed.append(Self.removeOne(&state)) }
             return (value, removed)
         }
         withExtendedLifetime(removed) {}
@@ -93,9 +108,11 @@ package final class PartPool<Value: PooledValue>: Sendable {
 
     /// Forgets what is of a part that is closed.
     func forget(part: UInt64) {
-        state.withLock { state in
-            for place in state.ring.indices.reversed() where state.ring[place].part == part {
-                Self.drop(state.ring[place], at: place, &state)
+        for shard in shards {
+            shard.state.withLock { state in
+                for place in state.ring.indices.reversed() where state.ring[place].part == part {
+                    Self.drop(state.ring[place], at: place, &state)
+                }
             }
         }
     }

@@ -51,9 +51,9 @@ struct BlockPruning {
             // "None" is in no index.
             guard !ids.contains(where: \.isZero) else { return }
             // A filter tells in less time that the part has nothing, an index which of its blocks have something.
-            let possible = try blooms(column, ids, among: blocks)
+            let possible = try blooms(column, ids)
             skip(&blocks, by: .bloom) { possible.blocks.contains($0) }
-            try askTokens(.ids(possible.ids.map(BloomKeys.hash)), column, field: nil, &blocks)
+            try askTokens(.ids(possible.hashes), column, field: nil, &blocks)
         case .anyOf(let filters):
             // Each choice asks on its own; what one of them counts as skipped, another may still want.
             var possible = BlockSet.none(of: part.blockCount)
@@ -99,17 +99,14 @@ struct BlockPruning {
         if let possible { skip(&blocks, by: .tokens) { possible.contains($0) } }
     }
 
-    /// The blocks that may have one of the ids, and the ids that may be in one.
-    private func blooms(
-        _ column: Int, _ ids: Set<TraceID>, among blocks: BlockSet
-    ) throws -> (blocks: BlockSet, ids: [TraceID]) {
+    /// The blocks that may have one of the ids, and the hashes of those that may be in one.
+    private func blooms(_ column: Int, _ ids: Set<TraceID>) throws -> (blocks: BlockSet, hashes: [UInt64]) {
         var possible = BlockSet.none(of: part.blockCount)
-        var left: [TraceID] = []
-        for id in ids {
-            let found = try part.blocks(
-                mayContaining: BloomKeys.hash(id), column: column, statistics: statistics)
+        var left: [UInt64] = []
+        for hash in try part.filter(ids.map(BloomKeys.hash), column: column, statistics: statistics) {
+            let found = try part.blocks(mayContaining: hash, column: column, statistics: statistics)
             for block in found { possible.insert(block) }
-            if !found.isEmpty { left.append(id) }
+            if !found.isEmpty { left.append(hash) }
         }
         return (possible, left)
     }

@@ -73,34 +73,43 @@ package final class MemoryIndex: Sendable {
     }
 }
 
-/// A set of ids of which it says "no", or "maybe": a bit for each of two places of sixteen times as many.
+/// A set of ids of which it says "no", or "maybe": a bit for each of four places of 32 times as many, so that searches for a
+/// thousand ids pass over most chunks too.
 struct IDFilter: Sendable {
     private let words: [UInt64]
     private let mask: UInt64
 
     init(_ ids: FixedColumn, _ rows: Range<Int>) {
-        // Rows of a trace often follow each other.
         var hashes: [UInt64] = []
-        var last: TraceID?
-        for row in rows {
-            let id = ids.traceID(row)
-            if id == last { continue }
-            last = id
-            hashes.append(BloomKeys.hash(id))
-        }
+        hashes.reserveCapacity(rows.count)
+        for row in rows { hashes.append(BloomKeys.hash(ids.traceID(row))) }
+        hashes.sort()
+        var distinct = 1
+        for (left, right) in zip(hashes, hashes.dropFirst()) where left != right { distinct += 1 }
         var bits: UInt64 = 1024
-        while bits < UInt64(hashes.count) * 16 { bits *= 2 }
+        while bits < UInt64(distinct) * 32 { bits *= 2 }
         var words = [UInt64](repeating: 0, count: Int(bits / 64))
         mask = bits - 1
         for hash in hashes {
-            for place in [hash & mask, hash >> 32 & mask] { words[Int(place >> 6)] |= 1 << (place & 63) }
+            var place = hash
+            for _ in 0..<Self.places {
+                words[Int((place & mask) >> 6)] |= 1 << (place & 63)
+                place >>= Self.step
+            }
         }
         self.words = words
     }
 
+    private static let places = 4
+    private static let step: UInt64 = 15
+
     /// - Parameter hash: by `BloomKeys`.
     func mayContain(_ hash: UInt64) -> Bool {
-        let (first, second) = (hash & mask, hash >> 32 & mask)
-        return words[Int(first >> 6)] >> (first & 63) & 1 != 0 && words[Int(second >> 6)] >> (second & 63) & 1 != 0
+        var place = hash
+        for _ in 0..<Self.places {
+            if words[Int((place & mask) >> 6)] & (1 << (place & 63)) == 0 { return false }
+            place >>= Self.step
+        }
+        return true
     }
 }

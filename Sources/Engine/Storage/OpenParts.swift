@@ -37,7 +37,7 @@ package final class OpenParts: Sendable {
     package init(_ limits: Limits = Limits()) {
         self.limits = limits
         dictionaries = DictionaryPool(byteLimit: limits.bytes / 4)
-        pages = PagePool(byteLimit: limits.bytes / 4)
+        pages = PagePool(byteLimit: limits.bytes / 4, shards: limits.bytes >= 1 << 26 ? 16 : 1)
     }
 
     package var openParts: Int { state.withLock { $0.slots.count } }

@@ -57,16 +57,27 @@ enum RowFilters {
             withExtendedLifetime(values) {}
             return
         }
-        // Rows of a trace follow each other: the last answer mostly serves again.
+        // Few rows have one of the ids: a bit for each id's lowest bits tells most of the others.
         let base = UnsafeRawPointer(values.bytes.base)
-        var last = (high: UInt64(0), low: UInt64(0), isIn: ids.contains(where: \.isZero))
-        selection.keep { row in
-            let high = base.loadUnaligned(fromByteOffset: row * 16, as: UInt64.self)
-            let low = base.loadUnaligned(fromByteOffset: row * 16 + 8, as: UInt64.self)
-            if high != last.high || low != last.low { last = (high, low, ids.contains(values.traceID(row))) }
-            return last.isIn
+        let bits = idBits(ids.count)
+        let mask = UInt64(bits - 1)
+        var words = [UInt64](repeating: 0, count: bits / 64)
+        for id in ids { words[Int((id.low & mask) >> 6)] |= 1 << (id.low & 63) }
+        words.withUnsafeBufferPointer { words in
+            selection.keep { row in
+                let low = UInt64(bigEndian: base.loadUnaligned(fromByteOffset: row * 16 + 8, as: UInt64.self))
+                guard words[Int((low & mask) >> 6)] & (1 << (low & 63)) != 0 else { return false }
+                return ids.contains(values.traceID(row))
+            }
         }
         withExtendedLifetime(values) {}
+    }
+
+    /// A power of two, at least 64 for each id as long as the table stays small.
+    private static func idBits(_ count: Int) -> Int {
+        var bits = 1024
+        while bits < count * 64, bits < 1 << 17 { bits *= 2 }
+        return bits
     }
 
     /// Keeps the rows that have an accepted value in one of the lanes.

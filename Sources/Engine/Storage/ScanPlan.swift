@@ -38,6 +38,8 @@ final class ScanPlan: Sendable {
     /// The memory of the dictionaries that filters refer to.
     private let lease: MemoryLease
     private let memoryFilters: [BoundFilter]
+    /// The moments of the range; nil if there are none.
+    private let times: ClosedRange<Int64>?
     /// What they look at.
     private let memoryColumns: Set<Int>
 
@@ -49,6 +51,7 @@ final class ScanPlan: Sendable {
         units = planner.units
         timeColumn = planner.timeColumn
         lease = planner.lease
+        times = ScanPlanner.times(planner.request.range)
         memoryFilters = planner.allFilters.map { BoundFilter($0) }
         memoryColumns = Set(planner.allFilters.flatMap(\.columns))
     }
@@ -122,7 +125,11 @@ final class ScanPlan: Sendable {
         statistics.memoryRowsRead.add(rows.count, ordering: .relaxed)
         var batch = whole.slice(rows, columns: memoryColumns)
         var selection = RowSelection(rowCount: batch.rowCount)
-        for filter in memoryFilters where !selection.isEmpty { BlockReader.keep(&selection, filter, batch) }
+        // The first filter is the range's.
+        let isInside = times.map { $0.contains(unit.least) && $0.contains(unit.greatest) } ?? false
+        for filter in memoryFilters.dropFirst(isInside ? 1 : 0) where !selection.isEmpty {
+            BlockReader.keep(&selection, filter, batch)
+        }
         guard !selection.isEmpty else { return nil }
         if rows.count < whole.rowCount {
             for column in request.columns where batch.columns[column] == nil {
@@ -188,7 +195,7 @@ struct ScanPlanner {
     }
 
     /// The moments of a range; nil if there are none. The last representable moment is inside a range that ends with it.
-    private static func times(_ range: TimeRange) -> ClosedRange<Int64>? {
+    fileprivate static func times(_ range: TimeRange) -> ClosedRange<Int64>? {
         let end = range.end.nanoseconds
         guard range.start.nanoseconds < end || (end == .max && range.start.nanoseconds == end) else { return nil }
         return range.start.nanoseconds...(end == .max ? end : end - 1)
