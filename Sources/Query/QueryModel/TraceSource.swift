@@ -189,6 +189,11 @@ package protocol TraceSource: Sendable {
         of traces: [TraceID], context: QueryContext
     ) throws(QueryError) -> [[TraceSpan]]
 
+    /// The earliest start of each trace's spans, wherever they are; nil for a trace that is not stored.
+    func starts(
+        of traces: [TraceID], context: QueryContext
+    ) throws(QueryError) -> [Timestamp?]
+
     /// As `spans(of:)`, but only what a list of traces shows.
     func outlines(
         of traces: [TraceID], context: QueryContext
@@ -223,6 +228,12 @@ package protocol TraceSource: Sendable {
 }
 
 extension TraceSource {
+    package func starts(
+        of traces: [TraceID], context: QueryContext
+    ) throws(QueryError) -> [Timestamp?] {
+        try spans(of: traces, context: context).map { $0.map(\.start).min() }
+    }
+
     package func outlines(
         of traces: [TraceID], context: QueryContext
     ) throws(QueryError) -> [[SpanOutline]] {

@@ -7,12 +7,14 @@ package import QueryModel
 /// newest by earliest start, equal starts by trace id (J-10), each complete. This selection is exact, though the scan sees
 /// spans by their own start and stops early:
 ///
-/// 1. The scan hands over spans newest first, or, if the source can tell which match, only their traces. A matching span of a trace not met before makes the trace a candidate.
-/// 2. Candidates are fetched complete in groups, which tells their earliest start. The `limit` best are kept.
+/// 1. The scan hands over spans newest first, or, if the source can tell which match, only their traces. A matching span of a
+///    trace not met before makes the trace a candidate.
+/// 2. Of candidates the earliest start is looked up, in groups. The `limit` best are kept.
 /// 3. A trace starts no later than any of its spans. So once the kept ones are `limit` many and the worst of them starts
 ///    after the scan's position, no trace that is still unseen can be better, nor can a candidate whose match lies there.
+/// 4. The kept ones are fetched complete.
 ///
-/// What is fetched beyond the answer is the traces that were running when the answer's oldest trace began.
+/// What is looked up beyond the answer is the traces that were running when the answer's oldest trace began.
 package struct TraceSearch: Sendable {
     private let source: any TraceSource
     /// What of archived traces is not in the source any more belongs to them all the same.
@@ -55,25 +57,47 @@ package struct TraceSearch: Sendable {
     }
 
     private func find<Found: FoundTrace>(
-        _ query: TraceQuery, size: (Found) -> Int, _ context: QueryContext,
+        _ query: TraceQuery, size: @escaping (Found) -> Int, _ context: QueryContext,
         fetch: ([TraceID]) throws(QueryError) -> [Found]
     ) throws(QueryError) -> [Found] {
         guard query.limit > 0, !query.range.isEmpty else { return [] }
-        var search = TraceCollection<Found>(limit: query.limit, context: context)
+        var selection = TraceSelection(limit: query.limit)
+        var spent = 0
+        defer { context.release(bytes: spent) }
         do throws(QueryError) {
-            try scan(query, context) { matches throws(QueryError) -> Bool in
+            // What it finds is to be fetched, too.
+            try scan(query, QueryContext(stageOf: context, quarters: 3)) { matches throws(QueryError) -> Bool in
                 for match in matches {
-                    if search.isSettled(at: match.start) { return false }
-                    guard try search.add(match) else { continue }
-                    guard try search.fetch(size, fetch) else { return false }
+                    if selection.isSettled(at: match.start) { return false }
+                    guard selection.add(candidate: match.traceID, at: match.start) else { continue }
+                    spent += TraceSelection.bytesPerCandidate
+                    try spend(TraceSelection.bytesPerCandidate, context)
+                    if selection.wantsStarts { try place(&selection, context) }
                 }
-                return search.hasTime()
+                return true
             }
-            try search.finish(size, fetch)
         } catch {
-            try search.end(by: error)
+            guard !selection.isEmpty, SearchEnd.warn(error, context) else { throw error }
         }
-        return search.found
+        do throws(QueryError) {
+            try place(&selection, context)
+        } catch {
+            guard !selection.kept.isEmpty, SearchEnd.warn(error, context) else { throw error }
+        }
+        return try withoutActuallyEscaping(fetch) { (fetch) throws(QueryError) in
+            var gathering = TraceGathering(context, size: size, fetch: fetch)
+            return try gathering.gather(selection.kept.map(\.id))
+        }
+    }
+
+    /// Looks up where the candidates stand.
+    private func place(_ selection: inout TraceSelection, _ context: QueryContext) throws(QueryError) {
+        let ids = selection.takeCandidates()
+        guard !ids.isEmpty else { return }
+        try check(context)
+        for (id, start) in zip(ids, try source.starts(of: ids, context: context)) {
+            if let start { selection.place(id, at: start) }
+        }
     }
 
     /// Hands over the spans that match, newest first.

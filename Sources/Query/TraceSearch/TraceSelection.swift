@@ -15,59 +15,68 @@ extension FoundTrace {
 }
 
 /// The best traces so far, and those whose start is not known yet.
-struct TraceSelection<Found: FoundTrace> {
+struct TraceSelection {
+    struct Place: FoundTrace {
+        let id: TraceID
+        let start: Timestamp
+    }
+
     /// At most `limit`, newest first.
-    private(set) var kept: [Found] = []
+    private(set) var kept: [Place] = []
     private let limit: Int
     private var seen: Set<TraceID> = []
-    /// Traces to be fetched, each with the start of its first match: the trace itself starts no later.
-    private var candidates: [(id: TraceID, start: Timestamp)] = []
+    /// Traces that are to be placed, each with the start of its first match: the trace itself starts no later.
+    private var candidates: [Place] = []
+    /// How many are placed together. To learn their starts is to look into every part, so each time there are twice as many.
+    private var groupSize: Int
 
-    /// A fetch looks into every part, so that once the answer is full a few candidates share one.
-    private static var smallestFetch: Int { 16 }
-    private static var largestFetch: Int { 256 }
+    private static let smallestGroup = 16
+    private static let largestGroup = 4096
 
-    init(limit: Int) { self.limit = limit }
+    init(limit: Int) {
+        self.limit = limit
+        groupSize = min(max(limit, Self.smallestGroup), Self.largestGroup)
+    }
 
-    private var isFull: Bool { kept.count >= limit }
+    var isEmpty: Bool { kept.isEmpty && candidates.isEmpty }
 
     /// Whether no trace that starts at `start` or earlier can be among the best.
     func isSettled(at start: Timestamp) -> Bool {
-        guard isFull, let worst = kept.last else { return false }
+        guard kept.count >= limit, let worst = kept.last else { return false }
         return start < worst.start
     }
 
     /// - Returns: whether the trace is new.
     mutating func add(candidate id: TraceID, at start: Timestamp) -> Bool {
         guard seen.insert(id).inserted else { return false }
-        candidates.append((id, start))
+        candidates.append(Place(id: id, start: start))
         return true
     }
 
     /// How many bytes one more trace takes of what is remembered of all that were met.
-    static var bytesPerCandidate: Int { 64 }
+    static let bytesPerCandidate = 64
 
-    var wantsFetch: Bool {
-        let wanted = isFull ? Self.smallestFetch : limit - kept.count
-        return candidates.count >= min(wanted, Self.largestFetch)
-    }
+    var wantsStarts: Bool { candidates.count >= groupSize }
 
     /// Those that may be among the best.
     mutating func takeCandidates() -> [TraceID] {
-        defer { candidates = [] }
+        defer {
+            candidates = []
+            groupSize = min(2 * groupSize, Self.largestGroup)
+        }
         return candidates.filter { !isSettled(at: $0.start) }.map(\.id)
     }
 
-    /// - Returns: the trace that had to go, which may be `trace` itself; nil if there was room.
-    mutating func keep(_ trace: Found) -> Found? {
+    mutating func place(_ id: TraceID, at start: Timestamp) {
+        let trace = Place(id: id, start: start)
         var low = 0
         var high = kept.count
         while low < high {
             let middle = (low + high) / 2
-            if Found.isNewer(kept[middle], trace) { low = middle + 1 } else { high = middle }
+            if Place.isNewer(kept[middle], trace) { low = middle + 1 } else { high = middle }
         }
-        if isFull, low == kept.count { return trace }
+        if low >= limit { return }
         kept.insert(trace, at: low)
-        return kept.count > limit ? kept.removeLast() : nil
+        if kept.count > limit { kept.removeLast() }
     }
 }

@@ -34,6 +34,28 @@ package struct TraceReader: TraceSource {
         }
     }
 
+    package func starts(
+        of traces: [TraceID], context: QueryContext
+    ) throws(QueryError) -> [Timestamp?] {
+        let table = table
+        let columns = [table.startTime.ordinal, table.traceID.ordinal]
+        let found = try rows(of: traces, columns: columns, size: { $0 * 48 }, context) { block in
+            let (starts, ids) = (block.batch[table.startTime], block.batch[table.traceID])
+            var least: [(TraceID, Int64)] = []
+            for row in block.rows {
+                let (id, start) = (ids.traceID(Int(row)), starts[Int(row)])
+                // Rows of a trace follow each other in parts.
+                if let last = least.last, last.0 == id {
+                    least[least.count - 1].1 = min(last.1, start)
+                } else {
+                    least.append((id, start))
+                }
+            }
+            return least
+        }
+        return found.map { $0.min().map(Timestamp.init(nanoseconds:)) }
+    }
+
     package func outlines(
         of traces: [TraceID], context: QueryContext
     ) throws(QueryError) -> [[SpanOutline]] {
