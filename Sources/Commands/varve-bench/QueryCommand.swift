@@ -5,6 +5,9 @@ import Foundation
 struct QueryCommand {
     static let options: Set<String> = ["url", "corpus", "runs", "pid", "only", "history"]
 
+    private static let mostSeconds = 10.0
+    private static let fewestRuns = 3
+
     private let address: HTTPConnection.Address
     private let corpus: CorpusDirectory
     private let runs: Int
@@ -40,7 +43,7 @@ struct QueryCommand {
         var rows: [[String]] = []
         var refused: [String] = []
         for query in queries {
-            let result: (median: String, p95: String, first: String, cpu: String, bytes: Int)
+            let result: (median: String, p95: String, first: String, cpu: String, bytes: Int, runs: Int)
             do {
                 result = try measure(query, over: &connection)
             } catch .server(let reason) {
@@ -49,10 +52,11 @@ struct QueryCommand {
             }
             rows.append([
                 query.name, result.median, result.p95, result.first, result.cpu, Console.grouped(result.bytes),
-                String(runs),
+                String(result.runs),
             ])
             try history.append([
-                "date": stamp, "commit": commit, "corpus": corpus.path, "query": query.name, "runs": String(runs),
+                "date": stamp, "commit": commit, "corpus": corpus.path, "query": query.name,
+                "runs": String(result.runs),
                 "median_ms": result.median, "p95_ms": result.p95, "first_ms": result.first,
                 "cpu_ms": result.cpu == "-" ? "" : result.cpu, "bytes": String(result.bytes),
                 "xxh3_gb_per_s": calibration,
@@ -65,12 +69,17 @@ struct QueryCommand {
 
     private func measure(
         _ query: QueryMix.Query, over connection: inout HTTPConnection
-    ) throws(BenchError) -> (median: String, p95: String, first: String, cpu: String, bytes: Int) {
+    ) throws(BenchError) -> (median: String, p95: String, first: String, cpu: String, bytes: Int, runs: Int) {
         var samples = Samples()
         var first = 0.0
         var bytes = 0
         let before = pid.flatMap { ProcessUsage(pid: pid_t($0)) }
-        for run in 0..<runs {
+        let start = Clock.now()
+        var count = 0
+        // What takes seconds is not asked for minutes.
+        while count < runs, count < Self.fewestRuns || Clock.now() - start < Self.mostSeconds {
+            let run = count
+            count += 1
             let begun = Clock.now()
             let response = try connection.get(query.targets[run % query.targets.count])
             let took = (Clock.now() - begun) * 1e3
@@ -83,11 +92,11 @@ struct QueryCommand {
         }
         var cpu = "-"
         if let before, let after = pid.flatMap({ ProcessUsage(pid: pid_t($0)) }) {
-            cpu = Console.decimal((after.cpuSeconds - before.cpuSeconds) * 1e3 / Double(runs), 2)
+            cpu = Console.decimal((after.cpuSeconds - before.cpuSeconds) * 1e3 / Double(count), 2)
         }
         return (
             Console.decimal(samples.percentile(0.5), 2), Console.decimal(samples.percentile(0.95), 2),
-            Console.decimal(first, 2), cpu, bytes
+            Console.decimal(first, 2), cpu, bytes, count
         )
     }
 }
