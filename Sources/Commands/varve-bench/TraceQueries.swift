@@ -73,7 +73,12 @@ struct TraceQueries {
 
     /// Questions about all spans.
     private func counts(_ corpus: CorpusDirectory) -> [Query] {
-        let range: Parameters = [("start", String(corpus.start)), ("end", String(corpus.end))]
+        // Whole hours, as a dashboard asks.
+        let hour: Int64 = 3_600_000_000_000
+        let range: Parameters = [
+            ("start", String(corpus.start / hour * hour)), ("end", String((corpus.end + hour - 1) / hour * hour)),
+        ]
+        let errors = range + [("step", "1h"), ("durations", "false")]
         let path = "/api/v1/services/stats"
         return [
             Query(
@@ -86,7 +91,9 @@ struct TraceQueries {
                             ("lookback", String((corpus.end - corpus.start) / 1_000_000)),
                         ])
                 ]),
-            Query(name: "errors_by_service_hour_full", targets: [QueryMix.target(path, range + [("step", "1h")])]),
+            Query(name: "errors_by_service_hour_full", targets: [QueryMix.target(path, errors)]),
+            Query(
+                name: "errors_by_service_hour_raw", targets: [QueryMix.target(path, errors + [("source", "raw")])]),
             Query(name: "p95_by_service_full", targets: [QueryMix.target(path, range)]),
         ]
     }

@@ -5,8 +5,6 @@ package import QueryModel
 ///
 /// Of each span of the range and of the hours around it, 56 bytes are held and counted against the query's budget.
 extension TraceSearch: DependencySource {
-    private static let hour: Int64 = 3_600_000_000_000
-
     package func dependencies(
         in range: TimeRange, table: TableChoice, context: QueryContext
     ) throws(QueryError) -> ServiceGraph {
@@ -38,17 +36,8 @@ extension TraceSearch: DependencySource {
 
     /// The hours of UTC that the range touches, and the one before.
     private static func withHours(of range: TimeRange) -> TimeRange {
-        let first = Timestamp(nanoseconds: hourStart(range.start)).advanced(by: -hour)
-        // The end is outside.
-        let last = Timestamp(nanoseconds: hourStart(range.end.advanced(by: -1))).advanced(by: hour)
-        return TimeRange(start: first, end: last)
-    }
-
-    /// Clamped, where the hour begins before time does.
-    private static func hourStart(_ time: Timestamp) -> Int64 {
-        let rest = time.nanoseconds % hour
-        let (start, overflow) = time.nanoseconds.subtractingReportingOverflow(rest < 0 ? rest + hour : rest)
-        return overflow ? .min : start
+        let hours = range.inWholeHours
+        return TimeRange(start: hours.start.advanced(by: -Timestamp.hour), end: hours.end)
     }
 
     /// - Parameter calls: sorted, so that a trace's spans are together.
@@ -83,10 +72,10 @@ extension TraceSearch: DependencySource {
 
     /// - Returns: nil if the parent is of the same service, or not there.
     private static func parentService(of call: SpanCall, among rows: [SpanCall], _ names: [String]) -> Int32? {
-        let own = hourStart(Timestamp(nanoseconds: call.start))
+        let own = Timestamp(nanoseconds: call.start).startOfHour.nanoseconds
         let near = rows.filter { row in
-            let other = hourStart(Timestamp(nanoseconds: row.start))
-            return other == own || other.addingReportingOverflow(hour) == (own, false)
+            let other = Timestamp(nanoseconds: row.start).startOfHour.nanoseconds
+            return other == own || other.addingReportingOverflow(Timestamp.hour) == (own, false)
         }
         if near.contains(where: { $0.service == call.service }) { return nil }
         return near.map(\.service).min { names[Int($0)].utf8.lexicographicallyPrecedes(names[Int($1)].utf8) }

@@ -59,7 +59,7 @@ extension SpanViewReader: DependencySource {
         let joined = table == .rollup ? [] : try hoursToJoin(snapshot, in: whole.hours, context)
         try addHours(snapshot, whole.hours, except: Set(joined), context, &graph)
         for hour in joined {
-            try self.join(TimeRange(start: hour, end: hour.advanced(by: WholeHours.hour)), context, &graph)
+            try self.join(TimeRange(start: hour, end: hour.advanced(by: Timestamp.hour)), context, &graph)
         }
         tables += Self.tables(whole.hours, joined, self.dependencies.table.name, spans.table.definition.name)
         try join(whole.after)
@@ -67,7 +67,7 @@ extension SpanViewReader: DependencySource {
     }
 
     private static func withHourBefore(_ range: TimeRange) -> TimeRange {
-        TimeRange(start: range.start == .min ? .min : range.start.advanced(by: -WholeHours.hour), end: range.end)
+        TimeRange(start: range.start == .min ? .min : range.start.advanced(by: -Timestamp.hour), end: range.end)
     }
 
     /// Which table answers which stretch.
@@ -78,7 +78,7 @@ extension SpanViewReader: DependencySource {
         var start = hours.start
         for hour in joined {
             if start < hour { tables.append(AnsweringTable(name: view, range: TimeRange(start: start, end: hour))) }
-            let end = hour.advanced(by: WholeHours.hour)
+            let end = hour.advanced(by: Timestamp.hour)
             if let last = tables.last, last.name == source, last.range.end == hour {
                 tables[tables.count - 1].range.end = end
             } else {
@@ -103,10 +103,10 @@ extension SpanViewReader: DependencySource {
         for part in snapshot.pending.parts { hours.insert(Timestamp(nanoseconds: part.record.partition)) }
         for batch in snapshot.pending.memory {
             for time in batch[spans.table.startTime].unsafeElements {
-                hours.insert(WholeHours.start(of: Timestamp(nanoseconds: time)))
+                hours.insert(Timestamp(nanoseconds: time).startOfHour)
             }
         }
-        hours.formUnion(hours.map { $0.advanced(by: WholeHours.hour) })
+        hours.formUnion(hours.map { $0.advanced(by: Timestamp.hour) })
         hours = hours.filter { range.contains($0) }
         let rows = snapshot.source.parts.reduce(0) { sum, part in
             hours.contains(Timestamp(nanoseconds: part.record.partition)) ? sum + part.record.rowCount : sum
@@ -147,15 +147,15 @@ extension SpanViewReader: DependencySource {
         var hours = Set(parts.parts.map { Timestamp(nanoseconds: $0.record.partition) })
         for batch in parts.memory {
             for time in batch[spans.table.startTime].unsafeElements where range.contains(Timestamp(nanoseconds: time)) {
-                hours.insert(WholeHours.start(of: Timestamp(nanoseconds: time)))
+                hours.insert(Timestamp(nanoseconds: time).startOfHour)
             }
         }
         for hour in hours.sorted() {
-            let end = hour.advanced(by: WholeHours.hour)
+            let end = hour.advanced(by: Timestamp.hour)
             let stretch = TimeRange(start: max(hour, range.start), end: min(end, range.end))
             if !stretch.isEmpty {
                 try join(
-                    stretch, parents: TimeRange(start: hour.advanced(by: -WholeHours.hour), end: end), context, &graph)
+                    stretch, parents: TimeRange(start: hour.advanced(by: -Timestamp.hour), end: end), context, &graph)
             }
         }
     }

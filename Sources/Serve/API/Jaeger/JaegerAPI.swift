@@ -201,7 +201,8 @@ package struct JaegerAPI: Sendable {
 
     private func dependencyGraph(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let parameters = JaegerParameters(http: request.http)
-        let range = try parameters.rangeBack(from: now(), lookback: 86_400_000)
+        // As Jaeger keeps links, by the hour or the day: a range counts with the whole of its first and last hour.
+        let range = try parameters.rangeBack(from: now(), lookback: 86_400_000).inWholeHours
         let service = parameters.text("service")
         let graph = try asking { () throws(QueryError) in
             try dependencies.dependencies(in: range, table: .automatic, context: request.context)
