@@ -104,7 +104,7 @@ struct BlockReader {
             guard case .attributes(let values)? = batch.columns[column] else {
                 preconditionFailure("a filter fits the type of its column")
             }
-            RowFilters.keepAttributes(&selection, RowFilters.lanes(of: values, key), accepts)
+            RowFilters.keepAttributes(&selection, values, key, accepts)
         case .nestedAttribute(let column, let field, let key, let accepts):
             RowFilters.keepNested(&selection, batch.columns[column], field: field, key: key, accepts)
         case .anyOf(let filters):

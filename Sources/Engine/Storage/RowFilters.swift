@@ -133,6 +133,34 @@ enum RowFilters {
         selection.keep(in: matching)
     }
 
+    /// As above, of rows in memory, of which few may be left: then the others are not looked at.
+    static func keepAttributes(
+        _ selection: inout RowSelection, _ column: AttributesColumn, _ key: [UInt8],
+        _ accepts: (AttributeType, LaneValue) -> Bool
+    ) {
+        guard selection.count * 8 < column.count else {
+            return keepAttributes(&selection, lanes(of: column, key), accepts)
+        }
+        let lanes = column.lanes.indices.filter { column.lanes[$0].key == key || column.lanes[$0].type == .overflow }
+        guard !lanes.isEmpty else { return selection.removeAll() }
+        selection.keep { row in
+            let shape = column.lanesOfShape[Int(column.shapes[row])]
+            for place in shape.indices where lanes.contains(Int(shape[place])) {
+                let lane = column.lanes[Int(shape[place])]
+                let slot = Int(column.slots[Int(column.starts[row]) + place])
+                let isIn =
+                    switch lane.values {
+                    case .integers(let values)?: accepts(lane.type, .integer(values[slot]))
+                    case .floats(let values)?: accepts(lane.type, .double(values[slot]))
+                    case .strings(let values)?: accepts(lane.type, .bytes(values.bytes(slot)))
+                    default: false
+                    }
+                if isIn { return true }
+            }
+            return false
+        }
+    }
+
     static func keepNested(
         _ selection: inout RowSelection, _ column: Column?, field: Int, key: [UInt8],
         _ accepts: (AttributeType, LaneValue) -> Bool

@@ -37,11 +37,10 @@ final class ScanPlan: Sendable {
     private let timeColumn: Int
     /// The memory of the dictionaries that filters refer to.
     private let lease: MemoryLease
-    private let memoryFilters: [BoundFilter]
+    /// With the columns that each looks at.
+    private let memoryFilters: [(filter: BoundFilter, columns: [Int])]
     /// The moments of the range; nil if there are none.
     private let times: ClosedRange<Int64>?
-    /// What they look at.
-    private let memoryColumns: Set<Int>
 
     fileprivate init(_ planner: consuming ScanPlanner) {
         snapshot = planner.snapshot
@@ -52,8 +51,7 @@ final class ScanPlan: Sendable {
         timeColumn = planner.timeColumn
         lease = planner.lease
         times = ScanPlanner.times(planner.request.range)
-        memoryFilters = planner.allFilters.map { BoundFilter($0) }
-        memoryColumns = Set(planner.allFilters.flatMap(\.columns))
+        memoryFilters = planner.allFilters.map { (BoundFilter($0), $0.columns) }
     }
 
     // MARK: Reading
@@ -123,15 +121,19 @@ final class ScanPlan: Sendable {
         let statistics = context.statistics
         statistics.rowsRead.add(rows.count, ordering: .relaxed)
         statistics.memoryRowsRead.add(rows.count, ordering: .relaxed)
-        var batch = whole.slice(rows, columns: memoryColumns)
+        let isPart = rows.count < whole.rowCount
+        var batch = isPart ? whole.slice(rows, columns: []) : whole
         var selection = RowSelection(rowCount: batch.rowCount)
         // The first filter is the range's.
         let isInside = times.map { $0.contains(unit.least) && $0.contains(unit.greatest) } ?? false
-        for filter in memoryFilters.dropFirst(isInside ? 1 : 0) where !selection.isEmpty {
+        for (filter, columns) in memoryFilters.dropFirst(isInside ? 1 : 0) where !selection.isEmpty {
+            for column in columns where batch.columns[column] == nil {
+                batch.columns[column] = whole.columns[column]?.slice(rows)
+            }
             BlockReader.keep(&selection, filter, batch)
         }
         guard !selection.isEmpty else { return nil }
-        if rows.count < whole.rowCount {
+        if isPart {
             for column in request.columns where batch.columns[column] == nil {
                 batch.columns[column] = whole.columns[column]?.slice(rows)
             }

@@ -96,7 +96,11 @@ package struct TraceSearch: Sendable {
         guard !ids.isEmpty else { return }
         try check(context)
         for (id, start) in zip(ids, try source.starts(of: ids, context: context)) {
-            if let start { selection.place(id, at: start) }
+            guard let start else { continue }
+            // Archived spans may have begun before those that are still stored.
+            let isArchived = archive?.contains(id, context: context) ?? false
+            let earliest = isArchived ? try trace(id, context: context)?.start : nil
+            selection.place(id, at: min(start, earliest ?? start))
         }
     }
 
