@@ -96,6 +96,11 @@ struct Catalog: ~Copyable {
         if length >= max(Self.rewriteLength, 2 * stateLength) { try? startNewLog() }
     }
 
+    /// Gives out only numbers above `number` from now on, unless it is none that was ever given out.
+    mutating func skipNumbers(through number: UInt64) {
+        if number < 1 << 61 { state.nextPart = max(state.nextPart, number + 1) }
+    }
+
     /// A number for a part that will be added.
     mutating func takePartID() -> PartID {
         defer { state.nextPart += 1 }

@@ -1,3 +1,4 @@
+internal import Columns
 internal import Core
 package import Parts
 package import TableSchema
@@ -160,10 +161,18 @@ package struct PartResolution {
         let groups = Dictionary(grouping: candidates.filter(\.isFold)) {
             FoldKey(key: $0.key, folded: $0.sources.folded)
         }
+        // Of a fold's parts, which are of several partitions, some may be merged by now.
+        let merged = Dictionary(grouping: candidates.filter { !$0.isFold }, by: \.key)
+            .mapValues { SourcesByPlace(foldedInto: $0) }
         var left: Set<PartID> = []
-        for (fold, parts) in groups {
+        for (fold, written) in groups {
+            let again = repeated(written, candidates)
+            leave(again, "its fold was written again")
+            left.formUnion(again.map(\.record.id))
+            let parts = written.filter { !left.contains($0.record.id) }
             let isProven =
-                parts.contains { $0.isNamed || used.contains($0.record.id.number) }
+                merged[fold.key]?.have(fold.folded, tenant: fold.key.tenant) ?? false
+                || parts.contains { $0.isNamed || used.contains($0.record.id.number) }
                 || marked.contains { part in
                     part.record.tenant == fold.key.tenant && (marks[part.record.id]?.contains(fold.key.table) ?? false)
                         && !(fold.rows(part)?.isDisjoint(with: part.sources.own) ?? true)
@@ -173,6 +182,27 @@ package struct PartResolution {
             left.formUnion(parts.map(\.record.id))
         }
         return candidates.filter { !left.contains($0.record.id) }
+    }
+
+    /// Of parts with the same fold, those of an attempt that was not committed. All of a fold are named by one record; of those that
+    /// none names, the last of a partition counts, unless a merge has the fold there.
+    private func repeated(_ parts: [Candidate], _ candidates: [Candidate]) -> [Candidate] {
+        if parts.contains(where: \.isNamed) { return parts.filter { !$0.isNamed } }
+        return parts.filter { part in
+            candidates.contains { other in
+                guard other.key == part.key, other.record.partition == part.record.partition else { return false }
+                if other.isFold {
+                    return other.sources.folded == part.sources.folded && other.record.id > part.record.id
+                }
+                return !other.made.parts.contains(part.record.id.number)
+                    && part.sources.folded.allSatisfy { folded in
+                        other.sources.folded.contains {
+                            $0.table == folded.table && $0.partition == folded.partition
+                                && folded.rows.isSubset(of: $0.rows)
+                        }
+                    }
+            }
+        }
     }
 
     private struct FoldKey: Hashable {
@@ -271,9 +301,15 @@ struct SourcesByPlace {
     }
 
     /// What is folded into parts.
-    init(foldedInto parts: [PartResolution.Candidate]) {
+    ///
+    /// - Parameter unit: of the parts' table: of a fold that has parts in several of its partitions, each counts for the rows
+    ///   that went there. Nil: each counts for all.
+    init(foldedInto parts: [PartResolution.Candidate], unit: PartitionUnit? = nil) {
         for part in parts {
-            for folded in part.sources.folded { add(folded.rows, part.record.tenant, folded.table, folded.partition) }
+            for folded in part.sources.folded {
+                if let unit, unit.start(of: folded.partition) != part.record.partition { continue }
+                add(folded.rows, part.record.tenant, folded.table, folded.partition)
+            }
         }
     }
 
@@ -304,7 +340,8 @@ extension PartResolution {
         let parts = candidates.filter { ids.contains($0.record.id) }
         var marks: [PartID: ViewSet] = [:]
         for view in tables.rollups {
-            let folded = SourcesByPlace(foldedInto: parts.filter { $0.record.table == view.target.id })
+            let folded = SourcesByPlace(
+                foldedInto: parts.filter { $0.record.table == view.target.id }, unit: view.target.partitionUnit)
             for part in parts where part.record.table == view.source && folded.have(part) {
                 marks[part.record.id, default: ViewSet()].insert(view.target.id)
             }

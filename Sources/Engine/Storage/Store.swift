@@ -62,7 +62,7 @@ package final class Store: Sendable {
         } catch {
             throw error.isLocked ? .directoryInUse(directory) : .file(error)
         }
-        let catalog = try Catalog(directory: directory, fileSystem: fileSystem) { (state, loss) throws(StorageError) in
+        var catalog = try Catalog(directory: directory, fileSystem: fileSystem) { (state, loss) throws(StorageError) in
             try CatalogRecovery.adoptFiles(
                 into: &state, loss, directory: directory, tables: tables, fileSystem: fileSystem, damage: damage)
         }
@@ -83,23 +83,32 @@ package final class Store: Sendable {
         }
         // Where records were lost, what is left out is kept all the same.
         let quarantine = catalog.hasLostRecords ? Quarantine(directory: directory, fileSystem: fileSystem) : nil
+        var greatest: UInt64 = 0
+        Self.removeGarbage(
+            in: directory + "/parts", keeping: named, quarantine, fileSystem, depth: 0, greatest: &greatest)
+        // The power may bring back what was removed: no other part may have its number then.
+        catalog.skipNumbers(through: greatest)
         contents = Mutex(Contents(catalog: catalog))
         self.visible = Mutex(visible)
-        Self.removeGarbage(in: directory + "/parts", keeping: named, quarantine, fileSystem, depth: 0)
     }
 
     /// Removes files that no record names (invariant 2).
+    ///
+    /// - Parameter greatest: becomes the greatest number that such a file has.
     private static func removeGarbage(
         in folder: String, keeping named: Set<String>, _ quarantine: Quarantine?, _ fileSystem: any FileSystem,
-        depth: Int
+        depth: Int, greatest: inout UInt64
     ) {
         guard depth < 4, let entries = try? fileSystem.list(folder) else { return }
         for entry in entries {
             let path = folder + "/" + entry.name
             switch entry.kind {
-            case .directory: removeGarbage(in: path, keeping: named, quarantine, fileSystem, depth: depth + 1)
+            case .directory:
+                removeGarbage(
+                    in: path, keeping: named, quarantine, fileSystem, depth: depth + 1, greatest: &greatest)
             case .file:
                 guard entry.name.hasSuffix(".vp"), !named.contains(entry.name), !named.contains(path) else { continue }
+                greatest = max(greatest, UInt64(entry.name.dropLast(3)) ?? 0)
                 if let quarantine {
                     _ = try? quarantine.move(path, reason: "records of the catalog were lost, and it is no part")
                 } else {
