@@ -22,7 +22,7 @@ package enum CalendarTime {
     private static func write(_ time: Timestamp, to buffer: UnsafeMutableBufferPointer<UInt8>) {
         let second = floor(time.nanoseconds, 1_000_000_000)
         let day = floor(second, 86_400)
-        let (year, month, dayOfMonth) = civil(day)
+        let date = CivilDay(daysSinceEpoch: Int(day))
         let rest = second - day * 86_400
         func put(_ value: Int64, _ width: Int, at place: Int) {
             var value = value
@@ -32,9 +32,9 @@ package enum CalendarTime {
             }
         }
         for (place, mark) in zip([4, 7, 10, 13, 16, 19, 29], "--T::.Z".utf8) { buffer[place] = mark }
-        put(year, 4, at: 0)
-        put(month, 2, at: 5)
-        put(dayOfMonth, 2, at: 8)
+        put(Int64(date.year), 4, at: 0)
+        put(Int64(date.month), 2, at: 5)
+        put(Int64(date.dayOfMonth), 2, at: 8)
         put(rest / 3600, 2, at: 11)
         put(rest / 60 % 60, 2, at: 14)
         put(rest % 60, 2, at: 17)
@@ -54,9 +54,10 @@ package enum CalendarTime {
         if bytes.count > 10, let number = Int64(text) { return Timestamp(nanoseconds: number) }
         var reader = Reader(bytes: bytes)
         guard let year = reader.number(4), reader.take("-"), let month = reader.number(2), reader.take("-"),
-            let day = reader.number(2), (1...12).contains(month), (1...length(month, year)).contains(day)
+            let dayOfMonth = reader.number(2),
+            let day = CivilDay(year: Int(year), month: Int(month), dayOfMonth: Int(dayOfMonth))
         else { return nil }
-        var seconds = days(year, month, day) * 86_400
+        var seconds = Int64(day.daysSinceEpoch) * 86_400
         var nanoseconds: Int64 = 0
         if !reader.isAtEnd {
             guard reader.take("T") || reader.take("t") || reader.take(" "), let hour = reader.number(2), hour < 24,
@@ -132,34 +133,5 @@ package enum CalendarTime {
             else { return nil }
             return (hours * 3600 + minutes * 60) * (isNegative ? -1 : 1)
         }
-    }
-
-    private static func length(_ month: Int64, _ year: Int64) -> Int64 {
-        switch month {
-        case 4, 6, 9, 11: 30
-        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
-        default: 31
-        }
-    }
-
-    /// Days since the epoch. Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil.
-    private static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
-        let shifted = month <= 2 ? year - 1 : year
-        let era = (shifted >= 0 ? shifted : shifted - 399) / 400
-        let yearOfEra = shifted - era * 400
-        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
-    }
-
-    /// The inverse of `days`: civil_from_days.
-    private static func civil(_ day: Int64) -> (year: Int64, month: Int64, day: Int64) {
-        let shifted = day + 719_468
-        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let month = (5 * dayOfYear + 2) / 153
-        let civilMonth = month < 10 ? month + 3 : month - 9
-        return (yearOfEra + era * 400 + (civilMonth <= 2 ? 1 : 0), civilMonth, dayOfYear - (153 * month + 2) / 5 + 1)
     }
 }

@@ -13,7 +13,7 @@ extension PartitionUnit {
         // The epoch was a Thursday.
         case .week: Self.floor(time, to: 7 * Self.day, from: -3 * Self.day)
         case .month:
-            Self.monthStart(day: Self.floor(time, to: Self.day) / Self.day) &* Self.day
+            Self.monthStart(day: Int(Self.floor(time, to: Self.day) / Self.day)) &* Self.day
         }
     }
 
@@ -24,16 +24,7 @@ extension PartitionUnit {
     }
 
     /// The first day of the month of `day`, both as days since the epoch.
-    /// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil and its inverse.
-    private static func monthStart(day: Int64) -> Int64 {
-        let shifted = day + 719_468
-        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let month = (5 * dayOfYear + 2) / 153
-        return day - (dayOfYear - (153 * month + 2) / 5)
-    }
+    private static func monthStart(day: Int) -> Int64 { Int64(day - CivilDay(daysSinceEpoch: day).dayOfMonth + 1) }
 
     /// The moment after the last one of the partition that starts at `start`.
     package func end(ofPartitionAt start: Int64) -> Int64 {

@@ -330,26 +330,13 @@ enum PartitionName {
     static func text(_ start: Int64) -> String {
         let hours = start / 3_600_000_000_000 - (start % 3_600_000_000_000 < 0 ? 1 : 0)
         let days = hours / 24 - (hours % 24 < 0 ? 1 : 0)
-        let (year, month, day) = civil(days)
-        return pad(year, 4) + pad(month, 2) + pad(day, 2) + "T" + pad(hours - days * 24, 2)
+        let day = CivilDay(daysSinceEpoch: Int(days))
+        return pad(day.year, 4) + pad(day.month, 2) + pad(day.dayOfMonth, 2) + "T" + pad(Int(hours - days * 24), 2)
     }
 
-    private static func pad(_ value: Int64, _ width: Int) -> String {
+    private static func pad(_ value: Int, _ width: Int) -> String {
         let digits = String(value)
         return String(repeating: "0", count: max(0, width - digits.count)) + digits
-    }
-
-    /// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
-    private static func civil(_ days: Int64) -> (Int64, Int64, Int64) {
-        let shifted = days + 719_468
-        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let month = (5 * dayOfYear + 2) / 153
-        let day = dayOfYear - (153 * month + 2) / 5 + 1
-        let civilMonth = month < 10 ? month + 3 : month - 9
-        return (yearOfEra + era * 400 + (civilMonth <= 2 ? 1 : 0), civilMonth, day)
     }
 }
 

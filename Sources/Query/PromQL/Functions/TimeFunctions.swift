@@ -1,3 +1,4 @@
+import Core
 import QueryModel
 
 /// The query's time, samples' times, and the parts of a date in UTC (rules of §3.5).
@@ -15,12 +16,12 @@ enum TimeFunctions {
         FunctionDefinition("timestamp", [.instantVector], .general(timestamp)),
         part("minute") { Double($0.secondOfDay / 60 % 60) },
         part("hour") { Double($0.secondOfDay / 3600) },
-        part("day_of_week") { Double(($0.day % 7 + 11) % 7) },
-        part("day_of_month") { Double($0.dayOfMonth) },
-        part("day_of_year") { Double($0.dayOfYear) },
-        part("days_in_month") { Double($0.daysInMonth) },
-        part("month") { Double($0.month) },
-        part("year") { Double($0.year) },
+        part("day_of_week") { Double($0.day.weekday) },
+        part("day_of_month") { Double($0.day.dayOfMonth) },
+        part("day_of_year") { Double($0.day.dayOfYear) },
+        part("days_in_month") { Double($0.day.daysInMonth) },
+        part("month") { Double($0.day.month) },
+        part("year") { Double($0.day.year) },
     ]
 
     /// - Parameter body: from the grid of the call and the grid of the whole query.

@@ -14,7 +14,7 @@ extension Timestamp {
         }
         let fraction = Int(whole - seconds * 1000)
         let second = date.secondOfDay
-        return "\(padded(date.year, 4))-\(padded(date.month, 2))-\(padded(date.dayOfMonth, 2))"
+        return "\(padded(date.day.year, 4))-\(padded(date.day.month, 2))-\(padded(date.day.dayOfMonth, 2))"
             + "T\(padded(second / 3600, 2)):\(padded(second / 60 % 60, 2)):\(padded(second % 60, 2))"
             + (fraction == 0 ? "Z" : ".\(padded(fraction, 3))Z")
     }

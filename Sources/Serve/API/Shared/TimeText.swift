@@ -35,8 +35,9 @@ package enum TimeText {
     package static func rfc3339(_ text: String) -> Timestamp? {
         var scanner = DigitScanner(text)
         guard let year = scanner.number(digits: 4), scanner.skip("-"),
-            let month = scanner.number(digits: 2), (1...12).contains(month), scanner.skip("-"),
-            let day = scanner.number(digits: 2), (1...daysInMonth(month, year)).contains(day),
+            let month = scanner.number(digits: 2), scanner.skip("-"),
+            let dayOfMonth = scanner.number(digits: 2),
+            let day = CivilDay(year: year, month: month, dayOfMonth: dayOfMonth),
             scanner.skip("T") || scanner.skip("t"),
             let hour = scanner.number(digits: 2), hour < 24, scanner.skip(":"),
             let minute = scanner.number(digits: 2), minute < 60, scanner.skip(":"),
@@ -48,7 +49,7 @@ package enum TimeText {
             nanoseconds = fraction
         }
         guard let offset = offset(&scanner), scanner.isAtEnd else { return nil }
-        let seconds = daysSinceEpoch(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset
+        let seconds = day.daysSinceEpoch * 86400 + hour * 3600 + minute * 60 + second - offset
         let (whole, overflow) = Int64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
         guard !overflow else { return seconds < 0 ? .min : .max }
         return Timestamp(nanoseconds: whole).advanced(by: Int64(nanoseconds))
@@ -62,24 +63,6 @@ package enum TimeText {
             let minutes = scanner.number(digits: 2), minutes < 60
         else { return nil }
         return (isEast ? 1 : -1) * (hours * 3600 + minutes * 60)
-    }
-
-    private static func daysInMonth(_ month: Int, _ year: Int) -> Int {
-        switch month {
-        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
-        case 4, 6, 9, 11: 30
-        default: 31
-        }
-    }
-
-    /// Days from 1970-01-01, by the Gregorian calendar; years count from March, so that a leap day is a year's last.
-    private static func daysSinceEpoch(_ year: Int, _ month: Int, _ day: Int) -> Int {
-        let y = month <= 2 ? year - 1 : year
-        let era = (y >= 0 ? y : y - 399) / 400
-        let yearOfEra = y - era * 400
-        let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1
-        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
-        return era * 146_097 + dayOfEra - 719_468
     }
 }
 
