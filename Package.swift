@@ -264,7 +264,10 @@ let package = Package(
             ]),
         tests(
             "Engine", "Maintenance",
-            imports: ["Columns", "Core", "Files", "Indexing", "Maintenance", "Parts", "Storage", "TableSchema"]),
+            imports: [
+                "Columns", "Core", "EngineFixtures", "Files", "Indexing", "Maintenance", "Parts", "Storage",
+                "TableSchema", "Telemetry",
+            ]),
         tests(
             "Engine", "Offline",
             imports: [

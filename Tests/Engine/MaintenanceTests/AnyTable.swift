@@ -1,7 +1,9 @@
 import Columns
 import Core
+import EngineFixtures
 import Parts
 import TableSchema
+import Telemetry
 
 /// A table with columns of every type, and batches of random rows for it.
 enum AnyTable {
@@ -59,7 +61,7 @@ enum AnyTable {
         var attributes = 6
     }
 
-    static func batch(_ style: Style, _ random: inout SplitMix) -> ColumnBatch {
+    static func batch(_ style: Style, _ random: inout SeededRandom) -> ColumnBatch {
         var builder = AnyBuilder()
         for _ in 0..<style.rows { builder.appendRow(style, &random) }
         return builder.batch()
@@ -94,7 +96,7 @@ private struct AnyBuilder: ~Copyable {
     var intEnds = BufferBuilder<UInt32>.offsets(), intItems = BufferBuilder<Int64>()
     var floatEnds = BufferBuilder<UInt32>.offsets(), floatItems = BufferBuilder<Double>()
 
-    mutating func appendRow(_ style: AnyTable.Style, _ random: inout SplitMix) {
+    mutating func appendRow(_ style: AnyTable.Style, _ random: inout SeededRandom) {
         rows += 1
         times.append(style.start + Int64.random(in: 0..<style.width, using: &random))
         // Few ids, so that many keys are equal, and some are none.
@@ -123,7 +125,7 @@ private struct AnyBuilder: ~Copyable {
         ends.append(UInt32(innerInts.count))
     }
 
-    static func text(_ style: AnyTable.Style, _ random: inout SplitMix) -> String {
+    static func text(_ style: AnyTable.Style, _ random: inout SeededRandom) -> String {
         random.oneIn(6) ? "" : "text \(Int.random(in: 0..<style.texts, using: &random)) of some length"
     }
 
@@ -132,21 +134,22 @@ private struct AnyBuilder: ~Copyable {
     }
 
     static func list<Item>(
-        _ ends: inout BufferBuilder<UInt32>, _ items: inout BufferBuilder<Item>, _ random: inout SplitMix,
+        _ ends: inout BufferBuilder<UInt32>, _ items: inout BufferBuilder<Item>, _ random: inout SeededRandom,
         _ make: (UInt64) -> Item
     ) {
         for _ in 0..<(random.oneIn(2) ? 0 : Int.random(in: 1...4, using: &random)) { items.append(make(random.next())) }
         ends.append(UInt32(items.count))
     }
 
-    static func append(_ builder: inout AttributesBuilder, _ style: AnyTable.Style, _ random: inout SplitMix) {
+    static func append(_ builder: inout AttributesBuilder, _ style: AnyTable.Style, _ random: inout SeededRandom) {
         builder.begin()
         var rest: [UInt8] = []
+        var keys: Set<[UInt8]> = []
         let count = Int.random(in: 0...style.attributes, using: &random)
         let start = Int.random(in: 0..<style.keys, using: &random)
         for i in 0..<count {
             let key = Array("attribute.\((start + i * i) % style.keys)".utf8)
-            guard !builder.containsKey(key) else { continue }
+            guard keys.insert(key).inserted else { continue }
             let type = AttributeType(rawValue: UInt8(random.next() % 8)) ?? .empty
             var value = Array("value \(random.next() % 50)".utf8)
             // Arrays and maps are kept as the messages that they came as.
@@ -164,13 +167,25 @@ private struct AnyBuilder: ~Copyable {
                     }
                 }
             }
-            if !fits { rest += KeyValues.encode(key, [10, UInt8(value.count)] + value) }
+            if !fits { rest += keyValue(key, [10, UInt8(value.count)] + value) }
         }
         if !rest.isEmpty || random.oneIn(50) {
-            if rest.isEmpty { rest = KeyValues.encode(Array("late".utf8), [24, 7]) }
+            if rest.isEmpty { rest = keyValue(Array("late".utf8), [24, 7]) }
             _ = rest.withUnsafeBufferPointer { builder.appendOverflow($0.start, $0.count) }
         }
         builder.end()
+    }
+
+    /// A field of attributes, number 1.
+    ///
+    /// - Parameter value: the fields of an `AnyValue`.
+    private static func keyValue(_ key: [UInt8], _ value: [UInt8]) -> [UInt8] {
+        var keyValue = ProtobufWriter()
+        keyValue.field(1, bytes: key)
+        keyValue.field(2, bytes: value)
+        var attributes = ProtobufWriter()
+        attributes.field(1, bytes: keyValue.bytes)
+        return attributes.bytes
     }
 
     func batch() -> ColumnBatch {

@@ -1,4 +1,5 @@
 import Core
+import EngineFixtures
 import Foundation
 import Parts
 import Storage
@@ -27,7 +28,7 @@ private func hasLived(_ row: [Cell], _ limits: ExpiryLimits) -> Bool {
 
 @Test(arguments: 0..<16)
 func `a merge leaves out the rows that have lived, and no others`(seed: UInt64) throws {
-    var random = SplitMix(seed: seed)
+    var random = SeededRandom(seed: seed)
     let test = try store(AnyTable.Order.allCases[Int(seed % 2)])
     for number in 0..<Int.random(in: 1...3, using: &random) {
         let rows = seed % 3 == 0 ? 9000 : Int.random(in: 1...500, using: &random)
@@ -53,7 +54,7 @@ func `a merge leaves out the rows that have lived, and no others`(seed: UInt64) 
     let outcome = try MergeExecutor(test.store).run(test.plan(inputs), leavingOut: limits)
     #expect(outcome.droppedRows == lived, "seed \(seed)")
     if expected.isEmpty {
-        #expect(outcome.output == nil && test.records.isEmpty && test.disk.files(".vp").isEmpty)
+        #expect(outcome.output == nil && test.records.isEmpty && test.files(".vp").isEmpty)
     } else {
         #expect(try test.rows(#require(outcome.output)) == expected, "seed \(seed)")
     }
@@ -84,7 +85,7 @@ func `a merge leaves out the rows that have lived, and no others`(seed: UInt64) 
 }
 
 @Test func `rows of a service go once its partition has lived, and the partition with the last`() throws {
-    var random = SplitMix(seed: 7)
+    var random = SeededRandom(seed: 7)
     let test = try store(.keys)
     try test.flush(AnyTable.batch(AnyTable.Style(rows: 300, keys: 5, texts: 9), &random))
     let service = Array("key 1".utf8)
@@ -114,6 +115,6 @@ func `a merge leaves out the rows that have lived, and no others`(seed: UInt64) 
     settle(25)
     #expect(try test.rows(test.records[0]) == others.filter { $0[2] == .bytes(Array("key 2".utf8)) })
     settle(49)
-    #expect(test.records.isEmpty && test.disk.files(".vp").isEmpty)
+    #expect(test.records.isEmpty && test.files(".vp").isEmpty)
     #expect(worker.statistics.total(\.droppedRows) == 300 && worker.statistics.droppedPartitions.value == 1)
 }

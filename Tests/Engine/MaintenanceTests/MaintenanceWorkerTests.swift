@@ -1,5 +1,6 @@
 import Columns
 import Core
+import EngineFixtures
 import Foundation
 import Maintenance
 import Storage
@@ -26,7 +27,7 @@ private func worker(
 }
 
 @Test func `the worker merges what is due, and counts it`() throws {
-    var random = SplitMix(seed: 1)
+    var random = SeededRandom(seed: 1)
     let test = try TestStore(.minutes)
     let reports = Reports()
     let worker = worker(test, reports)
@@ -44,13 +45,13 @@ private func worker(
 }
 
 @Test func `a part that cannot be read is reported once, and the others are merged without it`() throws {
-    var random = SplitMix(seed: 2)
+    var random = SeededRandom(seed: 2)
     let test = try TestStore(.minutes)
     let reports = Reports()
     let worker = worker(test, reports)
     for _ in 0..<4 { try test.flush(AnyTable.batch(AnyTable.Style(rows: 50, keys: 5, texts: 9), &random)) }
     let broken = test.records[1]
-    test.disk.damage(try #require(test.store.allParts[test.key]?.first { $0.record == broken }?.path), at: 30)
+    test.damage(try #require(test.store.allParts[test.key]?.first { $0.record == broken }?.path), at: 30)
     #expect(!worker.runOnce(now: Timestamp(nanoseconds: 0)))
     #expect(!worker.runOnce(now: Timestamp(nanoseconds: 1)), "a failure is not tried again at once")
     #expect(worker.runOnce(now: Timestamp(nanoseconds: 10_000_000_001)))
@@ -59,7 +60,7 @@ private func worker(
 }
 
 @Test func `retention drops what is too old, after a dry run that says so`() throws {
-    var random = SplitMix(seed: 3)
+    var random = SeededRandom(seed: 3)
     let test = try TestStore(.minutes)
     let worker = worker(test, Reports())
     try test.flush(AnyTable.batch(AnyTable.Style(rows: 50, keys: 5, texts: 9), &random))
@@ -70,25 +71,25 @@ private func worker(
     _ = worker.runOnce(now: now)
     #expect(test.records.map(\.rowCount) == [40])
     #expect(worker.statistics.total(\.droppedRows) == 50 && worker.statistics.droppedPartitions.value == 1)
-    #expect(test.disk.files(".vp").count == 1)
+    #expect(test.files(".vp").count == 1)
 }
 
 @Test func `a full disk is reported, and tried again later`() throws {
-    var random = SplitMix(seed: 4)
+    var random = SeededRandom(seed: 4)
     let test = try TestStore(.minutes)
     let reports = Reports()
     let worker = worker(test, reports)
     for _ in 0..<3 { try test.flush(AnyTable.batch(AnyTable.Style(rows: 50, keys: 5, texts: 9), &random)) }
-    test.disk.free = 0
+    test.disk.setRoom(0)
     #expect(!worker.runOnce(now: Timestamp(nanoseconds: 0)))
-    test.disk.free = 1 << 40
+    test.disk.setCapacity(nil)
     #expect(!worker.runOnce(now: Timestamp(nanoseconds: 5_000_000_000)))
     #expect(worker.runOnce(now: Timestamp(nanoseconds: 10_000_000_000)))
     #expect(reports.all.count == 1)
 }
 
 @Test func `the thread merges on its own, and ends when it is asked to`() throws {
-    var random = SplitMix(seed: 5)
+    var random = SeededRandom(seed: 5)
     let test = try TestStore(.minutes)
     for _ in 0..<3 { try test.flush(AnyTable.batch(AnyTable.Style(rows: 50, keys: 5, texts: 9), &random)) }
     let worker = worker(test, Reports()) { $0.pause = .milliseconds(5) }

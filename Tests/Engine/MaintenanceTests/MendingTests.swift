@@ -1,5 +1,6 @@
 import Columns
 import Core
+import EngineFixtures
 import Files
 import Maintenance
 import Parts
@@ -48,7 +49,7 @@ struct MendingTests {
         let part = try test.store.open(record)
         var rows: [[Cell]: Int] = [:]
         for block in 0..<part.blockCount where part.canRead(block: block) {
-            for row in try Cell.rows(of: part, block: block) { rows[row, default: 0] += 1 }
+            for row in try TestStore.rows(part, block: block) { rows[row, default: 0] += 1 }
         }
         return rows
     }
@@ -58,7 +59,7 @@ struct MendingTests {
     /// Of a disk with flipped bits in pages, footers spared.
     @Test(arguments: 1...3 as ClosedRange<UInt64>)
     func `every row of a block that can be read survives the merges, once`(seed: UInt64) throws {
-        var random = SplitMix(seed: seed)
+        var random = SeededRandom(seed: seed)
         let test = try TestStore(seed % 2 == 0 ? .minutes : .keys)
         for _ in 0..<3 {
             let rows = Int.random(in: 8200...8600, using: &random)
@@ -68,7 +69,7 @@ struct MendingTests {
         let inputs = test.records
         for record in inputs.prefix(Int.random(in: 1...3, using: &random)) {
             for _ in 0..<Int.random(in: 1...2, using: &random) {
-                test.disk.damage(path(record, test), at: Int.random(in: 20..<Int(record.byteCount / 2), using: &random))
+                test.damage(path(record, test), at: Int.random(in: 20..<Int(record.byteCount / 2), using: &random))
             }
         }
         var good: [[Cell]: Int] = [:]
@@ -89,19 +90,19 @@ struct MendingTests {
         let lost = total(before) - test.records.reduce(0) { $0 + $1.rowCount }
         #expect(worker.statistics.total(\.lostRows) == lost, "seed \(seed)")
         #expect(events.all.reduce(0) { $0 + $1.lostRows } == lost, "seed \(seed)")
-        let notes = test.disk.files(".txt").filter { $0.contains("/quarantine/") }
+        let notes = test.files(".txt").filter { $0.contains("/quarantine/") }
         #expect(notes.count == events.all.count, "seed \(seed)")
         #expect(test.records.count == 1 || !events.failures.isEmpty, "seed \(seed)")
     }
 
     @Test func `the damaged pages are kept, byte by byte, with a note of what was lost`() throws {
-        var random = SplitMix(seed: 7)
+        var random = SeededRandom(seed: 7)
         let test = try TestStore(.minutes)
         for _ in 0..<3 {
             try test.flush(AnyTable.batch(AnyTable.Style(rows: 9000, keys: 3, texts: 9, attributes: 1), &random))
         }
         let broken = test.records[1]
-        test.disk.damage(path(broken, test), at: 30)
+        test.damage(path(broken, test), at: 30)
         let bytes = try test.store.fileSystem.open(path(broken, test), .read)
             .readExactly(at: 0, count: Int(broken.byteCount))
         let events = Events()
@@ -126,35 +127,35 @@ struct MendingTests {
     }
 
     @Test func `a part of which no block would be left stays as it is, and is reported`() throws {
-        var random = SplitMix(seed: 8)
+        var random = SeededRandom(seed: 8)
         let test = try TestStore(.minutes)
         for _ in 0..<3 { try test.flush(AnyTable.batch(AnyTable.Style(rows: 50, keys: 5, texts: 9), &random)) }
         let broken = test.records[1]
-        test.disk.damage(path(broken, test), at: 30)
+        test.damage(path(broken, test), at: 30)
         let events = Events()
         settle(worker(test, events))
         #expect(events.all.isEmpty && events.failures.count == 1)
         #expect(test.records.count == 2 && test.records.contains(broken))
-        #expect(test.disk.files(".txt").isEmpty)
+        #expect(test.files(".txt").isEmpty)
     }
 
     @Test func `a crash while a part is mended loses no row of a whole block`() throws {
         for step in stride(from: 1, through: 60, by: 2) {
-            var random = SplitMix(seed: 9)
-            let disk = SimulatedDisk()
+            var random = SeededRandom(seed: 9)
+            let disk = SimulatedFileSystem(seed: UInt64(step))
             var good: [[Cell]: Int] = [:]
             do {
                 let test = try TestStore(.minutes, disk: disk)
                 try test.flush(
                     AnyTable.batch(AnyTable.Style(rows: 8300, keys: 2, texts: 5, attributes: 0), &random))
                 let record = test.records[0]
-                disk.damage(path(record, test), at: 30)
+                test.damage(path(record, test), at: 30)
                 good = try readable(record, test)
-                disk.fail(at: disk.operations + step)
+                disk.setPlan(.crash(at: disk.operationCount + step))
                 do { _ = try MergeExecutor(test.store).mend(record) } catch {}
             }
-            let isOver = !disk.hasFailed
-            disk.crash(keepsUnsynced: step % 4 == 1)
+            let isOver = !disk.isDown
+            if step % 4 == 1 { disk.kill() } else { disk.crash() }
             let test = try TestStore(.minutes, disk: disk)
             #expect(test.records.count == 1, "step \(step)")
             #expect(

@@ -1,5 +1,6 @@
 import Columns
 import Core
+import EngineFixtures
 import Maintenance
 import Storage
 import TableSchema
@@ -119,7 +120,7 @@ struct MergeLoad: CustomStringConvertible, Sendable {
 
 @Test(arguments: MergeLoad.all)
 func `a day of flushes is written so often, into so many parts`(load: MergeLoad) {
-    var random = SplitMix(seed: 7)
+    var random = SeededRandom(seed: 7)
     var simulation = Simulation(table: AnyTable.definition(.minutes, unit: load.unit), rowBytes: load.rowBytes)
     let bytes = load.rate * load.interval * load.rowBytes
     var mostParts = 0
@@ -175,7 +176,7 @@ func `a bulk load of a day is written so often`(unit: PartitionUnit, flushes: In
 
 @Test(arguments: 0..<40)
 func `whatever parts there are, planning ends, within limits and partitions`(seed: UInt64) {
-    var random = SplitMix(seed: seed)
+    var random = SeededRandom(seed: seed)
     var simulation = Simulation(table: AnyTable.definition(.keys))
     simulation.policy.fanIn = Int.random(in: 2...16, using: &random)
     simulation.policy.newParts = Int.random(in: 2...10, using: &random)

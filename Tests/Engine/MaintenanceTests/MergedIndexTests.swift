@@ -1,5 +1,6 @@
 import Columns
 import Core
+import EngineFixtures
 import Indexing
 import Parts
 import Storage
@@ -34,7 +35,7 @@ struct MergedIndexTests {
     func `no block that has a text, id or attribute is left out, before and after merges`(
         kind: SkipIndexDefinition.Kind, seed: UInt64
     ) throws {
-        var random = SplitMix(seed: seed)
+        var random = SeededRandom(seed: seed)
         let test = try store(AnyTable.Order.allCases[Int(seed % 2)], kind)
         for _ in 0..<Int.random(in: 2...4, using: &random) {
             let style = AnyTable.Style(
@@ -51,7 +52,7 @@ struct MergedIndexTests {
         try check(test.store.open(output), &random)
     }
 
-    private func check(_ part: Part, _ random: inout SplitMix) throws {
+    private func check(_ part: Part, _ random: inout SeededRandom) throws {
         for block in 0..<part.blockCount {
             let rows = (0..<12).map { _ in Int.random(in: 0..<part.rowCount(ofBlock: block), using: &random) }
             for (_, ordinal, field) in Self.columns {
@@ -82,7 +83,7 @@ struct MergedIndexTests {
     }
 
     /// Searches that the value in a row answers.
-    private func probes(_ column: Column, _ row: Int, _ random: inout SplitMix) -> [IndexProbe] {
+    private func probes(_ column: Column, _ row: Int, _ random: inout SeededRandom) -> [IndexProbe] {
         switch column {
         case .strings(let strings):
             let text = Array(strings.bytes(row))
@@ -111,7 +112,7 @@ struct MergedIndexTests {
     }
 
     @Test func `a merge leaves out as many blocks as a flush`() throws {
-        var random = SplitMix(seed: 3)
+        var random = SeededRandom(seed: 3)
         let test = try store(.keys, .tokenPostings)
         for _ in 0..<3 {
             try test.flush(

@@ -1,5 +1,6 @@
 import Columns
 import Core
+import EngineFixtures
 import Maintenance
 import Parts
 import Storage
@@ -34,7 +35,7 @@ struct MergedListTests {
     ///   - jitter: nanoseconds that no two rows share.
     ///   - traceCount: how many traces there are, which come back again and again.
     private func batch(_ count: Int, from first: Int, jitter: Bool = false, traceCount: Int? = nil) -> ColumnBatch {
-        var random = SplitMix(seed: UInt64(first + 1))
+        var random = SeededRandom(seed: UInt64(first + 1))
         var times: [Int64] = []
         var codes: [UInt32] = []
         var traces: [UInt8] = []
@@ -42,7 +43,7 @@ struct MergedListTests {
         var parents: [UInt64] = []
         for row in first..<(first + count) {
             // A collection is late by some nanoseconds.
-            var late = SplitMix(seed: UInt64(row / Self.targets))
+            var late = SeededRandom(seed: UInt64(row / Self.targets))
             let time = Int64(row / Self.targets) * Self.step + Int64(late.next() % 4_000_000)
             times.append(jitter ? time + Int64(row) : time)
             codes.append(UInt32(row % Self.targets))

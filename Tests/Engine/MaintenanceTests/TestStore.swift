@@ -1,5 +1,6 @@
 import Columns
 import Core
+import EngineFixtures
 import Maintenance
 import Parts
 import Storage
@@ -8,13 +9,13 @@ import Testing
 
 /// A store of `AnyTable` on a simulated disk.
 struct TestStore {
-    let disk: SimulatedDisk
+    let disk: SimulatedFileSystem
     let table: TableDefinition
     let store: Store
     let key: TenantTable
 
     init(
-        _ order: AnyTable.Order, disk: SimulatedDisk = SimulatedDisk(),
+        _ order: AnyTable.Order, disk: SimulatedFileSystem = SimulatedFileSystem(seed: 1),
         change: (TableDefinition) -> TableDefinition = { $0 }
     ) throws {
         self.disk = disk
@@ -38,7 +39,20 @@ struct TestStore {
         return MergePlan(partition: partition, inputs: records, level: 1, zstdLevel: 1, isFinal: false)
     }
 
-    func rows(_ record: PartRecord) throws -> [[Cell]] { try Cell.rows(of: store.open(record)) }
+    /// Flips a bit of a file; once more, and it is as before.
+    func damage(_ path: String, at offset: Int) { disk.edit(path) { $0[offset] ^= 1 } }
+
+    /// The paths of files that end in `suffix`.
+    func files(_ suffix: String) -> [String] { disk.files.filter { $0.hasSuffix(suffix) } }
+
+    func rows(_ record: PartRecord) throws -> [[Cell]] { try Self.rows(store.open(record)) }
+
+    /// The rows of a part. Merges keep attributes in their order, the overflow's too.
+    static func rows(_ part: Part) throws -> [[Cell]] { try part.naiveRows().map { $0.map(\.inOrder) } }
+
+    static func rows(_ part: Part, block: Int) throws -> [[Cell]] {
+        try part.naiveRows(ofBlock: block).map { $0.map(\.inOrder) }
+    }
 
     /// How often the store has each row.
     func contents() throws -> [[Cell]: Int] {
@@ -50,13 +64,6 @@ struct TestStore {
     /// What the merge of these parts must be: their rows in the table's order, equal ones in the order of the parts.
     func merged(_ records: [PartRecord]) throws -> [[Cell]] {
         let rows = try records.flatMap { try self.rows($0) }
-        let keys = rows.map { table.key($0) }
-        func precedes(_ a: [Cell], _ b: [Cell]) -> Bool {
-            for (x, y) in zip(a, b) where x != y { return x < y }
-            return false
-        }
-        return rows.indices.sorted { a, b in
-            precedes(keys[a], keys[b]) || (!precedes(keys[b], keys[a]) && a < b)
-        }.map { rows[$0] }
+        return NaiveOrder.partitions(of: rows, table: table).flatMap(\.rows)
     }
 }

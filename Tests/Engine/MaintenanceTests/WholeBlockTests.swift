@@ -1,4 +1,5 @@
 import Core
+import EngineFixtures
 import Parts
 import Storage
 import TableSchema
@@ -8,7 +9,7 @@ import Testing
 
 /// Parts whose times follow each other, or overlap in some blocks.
 private func fill(
-    _ test: TestStore, rows: [Int], step: Int64, width: Int64, texts: Int = 12, _ random: inout SplitMix
+    _ test: TestStore, rows: [Int], step: Int64, width: Int64, texts: Int = 12, _ random: inout SeededRandom
 ) throws {
     for (number, rows) in rows.enumerated() {
         var style = AnyTable.Style(rows: rows, keys: 4, texts: texts, start: Int64(number) * step, width: width)
@@ -21,7 +22,7 @@ private func fill(
 func `blocks that no other input reaches into are copied, and the rows are those of a merge by rows`(
     level: Int32, texts: Int
 ) throws {
-    var random = SplitMix(seed: 77)
+    var random = SeededRandom(seed: 77)
     let test = try TestStore(.minutes)
     let minutes = AnyTable.hour / 4
     try fill(test, rows: [9000, 8500, 9100], step: minutes, width: minutes, texts: texts, &random)
@@ -52,7 +53,7 @@ func `blocks that no other input reaches into are copied, and the rows are those
 }
 
 @Test func `a merge of merges that overlap here and there copies some blocks and keeps all rows`() throws {
-    var random = SplitMix(seed: 78)
+    var random = SeededRandom(seed: 78)
     let test = try TestStore(.minutes)
     try fill(test, rows: [20_000, 17_000, 300, 9000], step: AnyTable.hour / 6, width: AnyTable.hour / 4, &random)
     let inputs = test.records
@@ -63,22 +64,22 @@ func `blocks that no other input reaches into are copied, and the rows are those
 }
 
 @Test func `a block with a page that is damaged is not copied`() throws {
-    var random = SplitMix(seed: 79)
+    var random = SeededRandom(seed: 79)
     let test = try TestStore(.minutes)
     try fill(test, rows: [8192, 8192], step: AnyTable.hour / 2, width: AnyTable.hour / 4, &random)
     let inputs = test.records
     let path = try #require(test.store.allParts[test.key]?.first { $0.record == inputs[1] }?.path)
     for place in [40, 20_000, 60_000] {
-        test.disk.damage(path, at: place)
+        test.damage(path, at: place)
         #expect(throws: MergeError.self) { try MergeExecutor(test.store).run(test.plan(inputs)) }
         #expect(test.records == inputs)
-        test.disk.damage(path, at: place)
+        test.damage(path, at: place)
     }
     #expect(try MergeExecutor(test.store).run(test.plan(inputs)).output?.rowCount == 16_384)
 }
 
 @Test func `a merge of sixteen parts keeps within its memory`() throws {
-    var random = SplitMix(seed: 80)
+    var random = SeededRandom(seed: 80)
     let test = try TestStore(.minutes)
     for _ in 0..<16 {
         var style = AnyTable.Style(rows: 9000, keys: 6, texts: 1_000_000)

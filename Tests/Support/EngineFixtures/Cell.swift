@@ -42,6 +42,20 @@ package struct AttributeSet: Hashable, Sendable {
     package func hash(into hasher: inout Hasher) { hasher.combine(sorted) }
 }
 
+extension Cell {
+    /// The same, with attributes that are equal only in the same order, wherever they stood.
+    package var inOrder: Cell {
+        switch self {
+        case .attributes(var set):
+            set.isReordered = false
+            return .attributes(set)
+        case .list(let cells): return .list(cells.map(\.inOrder))
+        case .rows(let rows): return .rows(rows.map { $0.map(\.inOrder) })
+        case .integer, .bits, .bytes: return self
+        }
+    }
+}
+
 extension UInt64 {
     /// Eight bytes, little-endian.
     package var littleEndianBytes: [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: self >> (8 * $0)) } }

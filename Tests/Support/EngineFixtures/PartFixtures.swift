@@ -7,12 +7,13 @@ package import TableSchema
 extension Part {
     /// All rows, with a cell for every column.
     package func naiveRows() throws -> [[Cell]] {
-        var rows: [[Cell]] = []
-        for block in 0..<blockCount {
-            let columns = try table.columns.indices.map { try read($0, block: block) }
-            for row in 0..<rowCount(ofBlock: block) { rows.append(columns.map { $0.cell(row) }) }
-        }
-        return rows
+        try (0..<blockCount).flatMap { try naiveRows(ofBlock: $0) }
+    }
+
+    /// The rows of one block.
+    package func naiveRows(ofBlock block: Int) throws -> [[Cell]] {
+        let columns = try table.columns.indices.map { try read($0, block: block) }
+        return (0..<rowCount(ofBlock: block)).map { row in columns.map { $0.cell(row) } }
     }
 }
 

@@ -52,10 +52,9 @@ package final class SimulatedFileSystem: FileSystem, Sendable {
         /// Bytes of all files together; nil if there is no end to them.
         var capacity: Int?
 
-        var room: Int {
-            guard let capacity else { return 1 << 40 }
-            return max(0, capacity - Set(names.values).reduce(0) { $0 + (inodes[$1]?.bytes.count ?? 0) })
-        }
+        var size: Int { Set(names.values).reduce(0) { $0 + (inodes[$1]?.bytes.count ?? 0) } }
+
+        var room: Int { capacity.map { max(0, $0 - size) } ?? 1 << 40 }
     }
 
     let state: Mutex<State>
@@ -74,6 +73,9 @@ package final class SimulatedFileSystem: FileSystem, Sendable {
 
     /// Sets how many bytes all files may have together.
     package func setCapacity(_ capacity: Int?) { state.withLock { $0.capacity = capacity } }
+
+    /// Sets how many more bytes there is room for.
+    package func setRoom(_ room: Int) { state.withLock { $0.capacity = $0.size + room } }
 
     package var isDown: Bool { state.withLock { $0.isDown } }
 
