@@ -88,8 +88,8 @@ let package = Package(
             swiftSettings: common),
 
         tests("Base", "Compression", imports: ["Compression"]),
-        tests("Base", "Encoding", imports: ["Core", "Encoding"]),
-        tests("Base", "Indexing", imports: ["Core", "Indexing"]),
+        tests("Base", "Encoding", imports: ["Core", "Encoding", "Randomness"]),
+        tests("Base", "Indexing", imports: ["Core", "Indexing", "Randomness"]),
 
         // Engine
         module("Engine", "Columns", .kernel, imports: ["Core", "TableSchema"]),
@@ -176,7 +176,8 @@ let package = Package(
             dependencies: [
                 "Archive", "Columns", "Compression", "Core", "Corpus", "Encoding", "EngineFixtures", "Files",
                 "Indexing", "Ingest",
-                "JSON", "LogQL", "Maintenance", "OTLP", "Offline", "Parts", "Pattern", "PromQL", "Schema", "Storage",
+                "JSON", "LogQL", "Maintenance", "OTLP", "Offline", "Parts", "Pattern", "PromQL", "Randomness", "Schema",
+                "Storage",
                 "TableSchema",
                 "Telemetry",
             ], path: "Tests/Fuzz", exclude: ["FailCases"],
@@ -190,9 +191,9 @@ let package = Package(
 
         // Tests
         tests("Base", "Pattern", imports: ["Pattern"]),
-        tests("Base", "JSON", imports: ["JSON"]),
+        tests("Base", "JSON", imports: ["JSON", "Randomness"]),
         tests("Base", "Files", imports: ["Files"]),
-        tests("Base", "TableSchema", imports: ["TableSchema", "Schema"]),
+        tests("Base", "TableSchema", imports: ["Randomness", "TableSchema", "Schema"]),
         tests(
             "Serve", "API",
             imports: [
@@ -203,76 +204,88 @@ let package = Package(
         tests(
             "Serve", "Readers",
             imports: [
-                "Core", "Files", "Ingest", "Maintenance", "OTLP", "Pattern", "QueryModel", "Readers", "Schema",
+                "Core", "Files", "Ingest", "Maintenance", "OTLP", "Pattern", "QueryModel", "Randomness", "Readers",
+                "Schema",
                 "Storage", "TableSchema", "Telemetry", "TraceFixtures", "TraceSearch",
             ]),
-        tests("Query", "QueryModel", imports: ["Core", "QueryModel"]),
+        tests("Query", "QueryModel", imports: ["Core", "QueryModel", "Randomness"]),
         .target(
-            name: "TraceFixtures", dependencies: ["Core", "QueryModel", "Telemetry"],
+            name: "TraceFixtures", dependencies: ["Core", "QueryModel", "Randomness", "Telemetry"],
             path: "Tests/Support/TraceFixtures",
             swiftSettings: common),
-        tests("Query", "TraceSearch", imports: ["Core", "QueryModel", "TraceSearch", "TraceFixtures"]),
+        tests("Query", "TraceSearch", imports: ["Core", "QueryModel", "Randomness", "TraceSearch", "TraceFixtures"]),
         .target(
             name: "LogFixtures", dependencies: ["Core", "Pattern", "QueryModel"], path: "Tests/Support/LogFixtures",
             swiftSettings: common),
-        tests("Query", "LogQL", imports: ["Core", "JSON", "LogQL", "Pattern", "QueryModel", "LogFixtures"]),
+        tests(
+            "Query", "LogQL", imports: ["Core", "JSON", "LogQL", "Pattern", "QueryModel", "LogFixtures", "Randomness"]),
         tests("Base", "Core", imports: ["Core"]),
+        .target(name: "Randomness", path: "Tests/Support/Randomness", swiftSettings: common),
         .target(
             name: "EngineFixtures",
             dependencies: [
-                "Columns", "Core", "Files", "Ingest", "OTLP", "Parts", "Schema", "Storage", "TableSchema", "Telemetry",
+                "Columns", "Core", "Files", "Ingest", "OTLP", "Parts", "Randomness", "Schema", "Storage", "TableSchema",
+                "Telemetry",
             ],
             path: "Tests/Support/EngineFixtures", swiftSettings: common),
         tests(
             "Engine", "Parts",
             imports: [
-                "Columns", "Core", "EngineFixtures", "Files", "Indexing", "OTLP", "Parts", "TableSchema", "Telemetry",
+                "Columns", "Core", "EngineFixtures", "Files", "Indexing", "OTLP", "Parts", "Randomness", "TableSchema",
+                "Telemetry",
             ]),
         tests(
             "Engine", "Storage",
             imports: [
-                "Columns", "Core", "Encoding", "EngineFixtures", "Files", "Indexing", "OTLP", "Parts", "Schema",
+                "Columns", "Core", "Encoding", "EngineFixtures", "Files", "Indexing", "OTLP", "Parts", "Randomness",
+                "Schema",
                 "Storage", "TableSchema", "Telemetry",
             ]),
         .target(
             name: "Simulation",
             dependencies: [
-                "Columns", "Core", "EngineFixtures", "Files", "Ingest", "Maintenance", "OTLP", "Parts", "Rollups",
+                "Columns", "Core", "EngineFixtures", "Files", "Ingest", "Maintenance", "OTLP", "Parts", "Randomness",
+                "Rollups",
                 "Storage", "TableSchema", "Telemetry",
             ],
             path: "Tests/Support/Simulation", swiftSettings: common),
         .executableTarget(
             name: "varve-simulate", dependencies: ["EngineFixtures", "Files", "Simulation"], path: "Tests/Simulate",
             swiftSettings: common),
-        tests("Engine", "Archive", imports: ["Archive", "Core", "EngineFixtures", "Files"]),
+        tests("Engine", "Archive", imports: ["Archive", "Core", "EngineFixtures", "Files", "Randomness"]),
         tests(
             "Engine", "Ingest",
             imports: [
-                "Columns", "Core", "EngineFixtures", "Files", "Ingest", "OTLP", "Simulation", "Storage", "TableSchema",
+                "Columns", "Core", "EngineFixtures", "Files", "Ingest", "OTLP", "Randomness", "Simulation", "Storage",
+                "TableSchema",
                 "Telemetry",
             ]),
         tests(
             "Engine", "Columns",
-            imports: ["Columns", "Core", "EngineFixtures", "OTLP", "TableSchema", "Telemetry"]),
-        tests("Signals", "Telemetry", imports: ["Columns", "Core", "EngineFixtures", "Telemetry"]),
-        tests("Signals", "OTLP", imports: ["Columns", "Core", "EngineFixtures", "OTLP", "TableSchema", "Telemetry"]),
+            imports: ["Columns", "Core", "EngineFixtures", "OTLP", "Randomness", "TableSchema", "Telemetry"]),
+        tests("Signals", "Telemetry", imports: ["Columns", "Core", "EngineFixtures", "Randomness", "Telemetry"]),
+        tests(
+            "Signals", "OTLP",
+            imports: ["Columns", "Core", "EngineFixtures", "OTLP", "Randomness", "TableSchema", "Telemetry"]),
         tests(
             "Engine", "Rollups",
             imports: [
-                "Columns", "Core", "EngineFixtures", "Files", "Maintenance", "Parts", "Rollups", "Storage",
+                "Columns", "Core", "EngineFixtures", "Files", "Maintenance", "Parts", "Randomness", "Rollups",
+                "Storage",
                 "TableSchema", "Telemetry",
             ]),
         tests(
             "Engine", "Maintenance",
             imports: [
-                "Columns", "Core", "EngineFixtures", "Files", "Indexing", "Maintenance", "Parts", "Storage",
+                "Columns", "Core", "EngineFixtures", "Files", "Indexing", "Maintenance", "Parts", "Randomness",
+                "Storage",
                 "TableSchema", "Telemetry",
             ]),
         tests(
             "Engine", "Offline",
             imports: [
                 "Columns", "Core", "EngineFixtures", "Files", "Indexing", "Ingest", "Maintenance", "Offline", "Parts",
-                "Settings", "Storage", "TableSchema",
+                "Randomness", "Settings", "Storage", "TableSchema",
             ]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
         tests(
@@ -285,6 +298,6 @@ let package = Package(
         .target(
             name: "QuerySupport", dependencies: ["Core", "QueryModel"], path: "Tests/Support/Query",
             swiftSettings: common),
-        tests("Query", "PromQL", imports: ["Core", "PromQL", "QueryModel", "QuerySupport"]),
+        tests("Query", "PromQL", imports: ["Core", "PromQL", "QueryModel", "QuerySupport", "Randomness"]),
     ]
 )

@@ -3,6 +3,7 @@ import EngineFixtures
 import Files
 import Ingest
 import Offline
+import Randomness
 import Storage
 import TableSchema
 import Telemetry

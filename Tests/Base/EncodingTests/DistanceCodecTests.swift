@@ -1,3 +1,4 @@
+import Randomness
 import Testing
 
 @testable import Encoding
@@ -6,7 +7,7 @@ import Testing
 enum FamilyShape: CaseIterable {
     case trees, roots, strangers, later, themselves, twins, colliding
 
-    func family(_ count: Int, _ random: inout SeededGenerator) -> (ids: [UInt8], siblings: [UInt8]) {
+    func family(_ count: Int, _ random: inout SeededRandom) -> (ids: [UInt8], siblings: [UInt8]) {
         var siblings: [UInt64] = (0..<count).map { _ in random.next() | 1 }
         // Ids whose hash has the same upper bits: all want one slot.
         if self == .colliding { siblings = (0..<count).map { UInt64($0) &* 0xF1DE_83E1_9937_733D } }
@@ -34,7 +35,7 @@ enum FamilyShape: CaseIterable {
 @Suite struct DistanceCodecTests {
     @Test(arguments: FamilyShape.allCases)
     func `decode undoes encode for every length 0...130`(shape: FamilyShape) throws {
-        var random = SeededGenerator(seed: 11)
+        var random = SeededRandom(seed: 11)
         for count in 0...130 {
             let (ids, siblings) = shape.family(count, &random)
             #expect(try Page(ids: ids, beside: siblings).ids(beside: siblings) == ids)
@@ -45,7 +46,7 @@ enum FamilyShape: CaseIterable {
     func `decode undoes encode for blocks of any length`(shape: FamilyShape) throws {
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         for count in [8192, Int.random(in: 1...10_000, using: &random)] {
             let (ids, siblings) = shape.family(count, &random)
             #expect(try Page(ids: ids, beside: siblings).ids(beside: siblings) == ids)
@@ -58,7 +59,7 @@ enum FamilyShape: CaseIterable {
             (.strangers, .plain, 8),
         ] as [(FamilyShape, EncodingID, Double)])
     func `a shape has the encoding made for it`(shape: FamilyShape, encoding: EncodingID, bytesPerValue: Double) {
-        var random = SeededGenerator(seed: 12)
+        var random = SeededRandom(seed: 12)
         let (ids, siblings) = shape.family(8192, &random)
         let page = Page(ids: ids, beside: siblings)
         #expect(page.header.encoding == encoding)
@@ -104,7 +105,7 @@ enum FamilyShape: CaseIterable {
     }
 
     @Test func `a page is not decoded without its siblings, or beside too few`() throws {
-        var random = SeededGenerator(seed: 13)
+        var random = SeededRandom(seed: 13)
         let (ids, siblings) = FamilyShape.trees.family(100, &random)
         let page = Page(ids: ids, beside: siblings)
         #expect(page.header.encoding == .distances)

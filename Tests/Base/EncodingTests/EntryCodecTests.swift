@@ -1,3 +1,4 @@
+import Randomness
 import Testing
 
 @testable import Encoding
@@ -7,7 +8,7 @@ enum ListedShape: CaseIterable {
     case ascending, withZeros, runs, backAndForth, one
 
     /// Rows of `count` ids, and all ids of the list.
-    func ids(_ count: Int, _ random: inout SeededGenerator) -> (rows: [UInt8], list: [UInt8]) {
+    func ids(_ count: Int, _ random: inout SeededRandom) -> (rows: [UInt8], list: [UInt8]) {
         let list: [[UInt8]] = (0..<(count / 2 + 1)).map { _ in
             (0..<16).map { _ in UInt8(truncatingIfNeeded: random.next() | 1) }
         }
@@ -64,7 +65,7 @@ enum ListedShape: CaseIterable {
 
     @Test(arguments: ListedShape.allCases)
     func `decode undoes encode for every length 0...130`(shape: ListedShape) throws {
-        var random = SeededGenerator(seed: 21)
+        var random = SeededRandom(seed: 21)
         for count in 0...130 {
             let (rows, list) = shape.ids(count, &random)
             try check(rows, list)
@@ -75,7 +76,7 @@ enum ListedShape: CaseIterable {
     func `decode undoes encode for blocks of any length`(shape: ListedShape) throws {
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         for count in [8192, Int.random(in: 1...9000, using: &random)] {
             let (rows, list) = shape.ids(count, &random)
             try check(rows, list)
@@ -83,7 +84,7 @@ enum ListedShape: CaseIterable {
     }
 
     @Test func `an id that is not in the list, and entries far apart, are kept as they are`() {
-        var random = SeededGenerator(seed: 22)
+        var random = SeededRandom(seed: 22)
         let list = (0..<(1000 * 16)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
         let index = index(list)
         let stranger = [UInt8](repeating: 7, count: 16)
@@ -96,7 +97,7 @@ enum ListedShape: CaseIterable {
     }
 
     @Test func `an index numbers distinct ids by their first coming, and leaves out zero`() {
-        var random = SeededGenerator(seed: 23)
+        var random = SeededRandom(seed: 23)
         var naive: [[UInt8]] = []
         var rows: [UInt8] = []
         for _ in 0..<20_000 {
@@ -118,7 +119,7 @@ enum ListedShape: CaseIterable {
 
     @Test(arguments: IntegerShape.allCases)
     func `numbers of entries come back`(shape: IntegerShape) throws {
-        var random = SeededGenerator(seed: 24)
+        var random = SeededRandom(seed: 24)
         for count in [0, 1, 130, 1025, 8192] {
             let numbers = shape.values(count, &random).map { UInt32(truncatingIfNeeded: $0) }
             let page = Page { encoder in numbers.withUnsafeBufferPointer { encoder.encode(entries: $0) } }

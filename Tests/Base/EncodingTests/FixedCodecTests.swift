@@ -1,3 +1,4 @@
+import Randomness
 import Testing
 
 @testable import Encoding
@@ -6,7 +7,7 @@ import Testing
 enum IDShape: CaseIterable {
     case zero, constant, random, runs, sparse, sparseRuns, returning, sparseReturning, two
 
-    func bytes(_ count: Int, width: Int, _ random: inout SeededGenerator) -> [UInt8] {
+    func bytes(_ count: Int, width: Int, _ random: inout SeededRandom) -> [UInt8] {
         func fresh() -> [UInt8] { (0..<width).map { _ in UInt8(truncatingIfNeeded: random.next()) } }
         let zero = [UInt8](repeating: 0, count: width)
         var last = fresh()
@@ -35,7 +36,7 @@ enum IDShape: CaseIterable {
 @Suite struct FixedCodecTests {
     @Test(arguments: IDShape.allCases, [1, 4, 8, 16, 20])
     func `decode undoes encode for every length 0...130`(shape: IDShape, width: Int) throws {
-        var random = SeededGenerator(seed: 3)
+        var random = SeededRandom(seed: 3)
         for count in 0...130 {
             let bytes = shape.bytes(count, width: width, &random)
             #expect(try Page(fixed: bytes, width: width).fixed(width: width) == bytes)
@@ -46,7 +47,7 @@ enum IDShape: CaseIterable {
     func `decode undoes encode for blocks of any length`(shape: IDShape, width: Int) throws {
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         for count in [8192, Int.random(in: 1...10_000, using: &random)] {
             let bytes = shape.bytes(count, width: width, &random)
             #expect(try Page(fixed: bytes, width: width).fixed(width: width) == bytes)
@@ -60,7 +61,7 @@ enum IDShape: CaseIterable {
             (.returning, .dictionary, 3), (.sparseReturning, .sparse, 3),
         ] as [(IDShape, EncodingID, Double)])
     func `a shape has the encoding made for it`(shape: IDShape, encoding: EncodingID, bytesPerValue: Double) {
-        var random = SeededGenerator(seed: 4)
+        var random = SeededRandom(seed: 4)
         let page = Page(fixed: shape.bytes(8192, width: 16, &random), width: 16)
         #expect(page.header.encoding == encoding)
         #expect(Double(page.bytes.count) <= bytesPerValue * 8192)

@@ -1,3 +1,4 @@
+import Randomness
 import Testing
 
 @testable import Encoding
@@ -14,7 +15,7 @@ enum FloatShape: CaseIterable {
         0x4320_0000_0000_0001, 0xC320_0000_0000_0001,
     ]
 
-    func values(_ count: Int, _ random: inout SeededGenerator) -> [Double] {
+    func values(_ count: Int, _ random: inout SeededRandom) -> [Double] {
         var last = 100.0
         return (0..<count).map { i in
             switch self {
@@ -50,7 +51,7 @@ enum FloatShape: CaseIterable {
 @Suite struct FloatCodecTests {
     @Test(arguments: FloatShape.allCases)
     func `decode gives back every bit, for every length 0...130`(shape: FloatShape) throws {
-        var random = SeededGenerator(seed: 2)
+        var random = SeededRandom(seed: 2)
         for count in 0...130 { try expectExact(shape.values(count, &random)) }
     }
 
@@ -58,7 +59,7 @@ enum FloatShape: CaseIterable {
     func `decode gives back every bit, for blocks of any length`(shape: FloatShape) throws {
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         for count in [1024, 8192, Int.random(in: 1...20_000, using: &random)] {
             try expectExact(shape.values(count, &random))
         }
@@ -76,14 +77,14 @@ enum FloatShape: CaseIterable {
             (.anyBits, .plain),
         ] as [(FloatShape, EncodingID)])
     func `a shape has the encoding made for it`(shape: FloatShape, encoding: EncodingID) {
-        var random = SeededGenerator(seed: 4)
+        var random = SeededRandom(seed: 4)
         #expect(Page(floats: shape.values(8192, &random)).header.encoding == encoding)
     }
 
     @Test(arguments: 0...15)
     func `decimals of every number of digits need no exceptions`(digits: Int) throws {
         // As text is read: the double nearest to the decimal.
-        var random = SeededGenerator(seed: UInt64(digits))
+        var random = SeededRandom(seed: UInt64(digits))
         let values = (0..<1024).map { _ in Double("\(Int(random.next() % 1_000_000))e-\(digits)") ?? 0 }
         let page = Page(floats: values)
         #expect(page.header.encoding == .decimal)

@@ -1,4 +1,5 @@
 import Core
+import Randomness
 import Testing
 
 @testable import Encoding
@@ -11,7 +12,7 @@ import Testing
         var decode: (Page) throws -> Void
     }
 
-    private func cases(_ random: inout SeededGenerator) -> [Case] {
+    private func cases(_ random: inout SeededRandom) -> [Case] {
         var cases: [Case] = []
         for shape in IntegerShape.allCases {
             for count in [5, 300, 2100] {
@@ -55,7 +56,7 @@ import Testing
     @Test func `flipped bits, cut ends and wrong headers never trap`() {
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         for hostile in cases(&random) {
             for _ in 0..<60 {
                 var page = hostile.page
@@ -65,7 +66,7 @@ import Testing
         }
     }
 
-    private func change(_ page: inout Page, _ random: inout SeededGenerator) {
+    private func change(_ page: inout Page, _ random: inout SeededRandom) {
         for _ in 0..<Int.random(in: 1...3, using: &random) {
             switch random.next() % 8 {
             case 0...3:
@@ -89,7 +90,7 @@ import Testing
     }
 
     @Test func `every page cut short throws`() {
-        var random = SeededGenerator(seed: 11)
+        var random = SeededRandom(seed: 11)
         for hostile in cases(&random) where hostile.page.header.encoding != .constant {
             for length in 0..<min(hostile.page.bytes.count, 200) {
                 var page = hostile.page

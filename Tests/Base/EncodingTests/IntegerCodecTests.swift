@@ -1,3 +1,4 @@
+import Randomness
 import Testing
 
 @testable import Encoding
@@ -5,7 +6,7 @@ import Testing
 @Suite struct IntegerCodecTests {
     @Test(arguments: IntegerShape.allCases)
     func `decode undoes encode for every length 0...130`(shape: IntegerShape) throws {
-        var random = SeededGenerator(seed: 1)
+        var random = SeededRandom(seed: 1)
         for count in 0...130 {
             let values = shape.values(count, &random)
             let page = Page(integers: values)
@@ -18,7 +19,7 @@ import Testing
     func `decode undoes encode for blocks of any length`(shape: IntegerShape) throws {
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         for count in [1023, 1024, 1025, 2048, 8191, 8192, Int.random(in: 1...20_000, using: &random)] {
             let values = shape.values(count, &random)
             let page = Page(integers: values)
@@ -36,7 +37,7 @@ import Testing
 
     @Test(arguments: 0...64)
     func `packing keeps the low bits of every width`(width: Int) {
-        var random = SeededGenerator(seed: UInt64(width))
+        var random = SeededRandom(seed: UInt64(width))
         for count in [0, 1, 2, 7, 63, 64, 65, 1000, 1023, 1024] {
             let values = (0..<count).map { _ in random.next() }
             let mask = width == 64 ? UInt64.max : (1 << UInt64(width)) - 1

@@ -1,16 +1,17 @@
+import Randomness
 import Testing
 
 @testable import Encoding
 
 @Suite struct PageRecompressorTests {
-    private func lines(_ count: Int, _ random: inout SeededGenerator) -> [String] {
+    private func lines(_ count: Int, _ random: inout SeededRandom) -> [String] {
         (0..<count).map { i in
             "GET /api/products/\(random.next() % 10_000) from 10.\(random.next() % 256).0.\(i % 256) took \(i * 7 % 991) ms"
         }
     }
 
     @Test func `text is stored shorter at a higher level and reads the same`() throws {
-        var random = SeededGenerator(seed: 11)
+        var random = SeededRandom(seed: 11)
         var recompressor = PageRecompressor(zstdLevel: 9)
         for count in [0, 1, 7, 130, 2000, 8192] {
             let texts = lines(count, &random)
@@ -30,7 +31,7 @@ import Testing
     }
 
     @Test func `a payload that is no page of strings is left alone`() {
-        var random = SeededGenerator(seed: 12)
+        var random = SeededRandom(seed: 12)
         var recompressor = PageRecompressor(zstdLevel: 9)
         let whole = Page(strings: lines(3000, &random)).bytes
         for _ in 0..<400 {

@@ -1,9 +1,10 @@
+import Randomness
 import Testing
 
 @testable import Encoding
 
 @Suite struct RowCodecTests {
-    private func histograms(_ count: Int, _ random: inout SeededGenerator) -> [[Int64]] {
+    private func histograms(_ count: Int, _ random: inout SeededRandom) -> [[Int64]] {
         var last: [Int64] = []
         return (0..<count).map { i in
             if i % 20 == 0 {
@@ -17,7 +18,7 @@ import Testing
     @Test func `rows of integers come back as they were`() throws {
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         for count in Array(0...130) + [8192] {
             let growing = histograms(count, &random)
             #expect(try Page(rows: growing).rows() == growing)
@@ -29,7 +30,7 @@ import Testing
     }
 
     @Test func `rows of doubles come back bit for bit`() throws {
-        var random = SeededGenerator(seed: 6)
+        var random = SeededRandom(seed: 6)
         for count in Array(0...130) + [2000] {
             let rows = (0..<count).map { _ in
                 (0..<Int.random(in: 0...5, using: &random)).map { _ in Double(bitPattern: random.next()) }
@@ -45,7 +46,7 @@ import Testing
     }
 
     @Test func `counts that grow slowly cost a fraction of a byte each`() {
-        var random = SeededGenerator(seed: 7)
+        var random = SeededRandom(seed: 7)
         let rows = histograms(8192, &random)
         let values = rows.reduce(0) { $0 + $1.count }
         #expect(Page(rows: rows).bytes.count < values)

@@ -1,25 +1,11 @@
-/// A generator that repeats itself from a seed, so that a failing random test can be run again.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
+import Randomness
 
 /// Integer columns of the shapes that tables hold, and of those that break codecs.
 enum IntegerShape: CaseIterable {
     case zeros, constant, extremes, anyBits, small, runs, ascending, timestamps, seriesTimestamps, counters, outliers
     case multiples, lowOutliers, alternating
 
-    func values(_ count: Int, _ random: inout SeededGenerator) -> [Int64] {
+    func values(_ count: Int, _ random: inout SeededRandom) -> [Int64] {
         switch self {
         case .zeros: return Array(repeating: 0, count: count)
         case .constant: return Array(repeating: .random(in: .min ... .max, using: &random), count: count)
@@ -49,7 +35,7 @@ enum IntegerShape: CaseIterable {
         }
     }
 
-    private func runs(_ count: Int, _ random: inout SeededGenerator) -> [Int64] {
+    private func runs(_ count: Int, _ random: inout SeededRandom) -> [Int64] {
         var values: [Int64] = []
         while values.count < count {
             let value = Int64.random(in: 0...1_000_000, using: &random)

@@ -1,3 +1,4 @@
+import Randomness
 import Testing
 
 @testable import Encoding
@@ -8,7 +9,7 @@ enum StringShape: CaseIterable {
         longDecimals
     case addresses, badAddresses, sparseUUIDs, sparseDecimals, repeatedUUIDs
 
-    func strings(_ count: Int, _ random: inout SeededGenerator) -> [[UInt8]] {
+    func strings(_ count: Int, _ random: inout SeededRandom) -> [[UInt8]] {
         let some = (0..<8).map { _ in uuid(&random) }
         return (0..<count).map { i -> [UInt8] in
             let word = random.next()
@@ -39,7 +40,7 @@ enum StringShape: CaseIterable {
         "\(word & 255).\(word >> 8 & 255).\(word >> 16 & 3).\(word >> 24 & 255)"
     }
 
-    private func uuid(_ random: inout SeededGenerator) -> String {
+    private func uuid(_ random: inout SeededRandom) -> String {
         let digits = Array(String(random.next() | 1 << 63, radix: 16) + String(random.next() | 1 << 63, radix: 16))
         return [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(digits[$0]) }.joined(separator: "-")
     }
@@ -48,7 +49,7 @@ enum StringShape: CaseIterable {
 @Suite struct StringCodecTests {
     @Test(arguments: StringShape.allCases)
     func `decode undoes encode for every length 0...130`(shape: StringShape) throws {
-        var random = SeededGenerator(seed: 5)
+        var random = SeededRandom(seed: 5)
         for count in 0...130 {
             let strings = shape.strings(count, &random)
             #expect(try Page(strings: strings).strings() == strings)
@@ -59,7 +60,7 @@ enum StringShape: CaseIterable {
     func `decode undoes encode for blocks of any length`(shape: StringShape) throws {
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         for count in [8192, Int.random(in: 1...6000, using: &random)] {
             let strings = shape.strings(count, &random)
             #expect(try Page(strings: strings).strings() == strings)
@@ -76,7 +77,7 @@ enum StringShape: CaseIterable {
             (.sparseUUIDs, .canonical), (.repeatedUUIDs, .dictionary),
         ] as [(StringShape, EncodingID)])
     func `a shape has the encoding made for it`(shape: StringShape, encoding: EncodingID) {
-        var random = SeededGenerator(seed: 4)
+        var random = SeededRandom(seed: 4)
         #expect(Page(strings: shape.strings(2000, &random)).header.encoding == encoding)
     }
 

@@ -1,3 +1,4 @@
+import Randomness
 import Testing
 
 @testable import Indexing
@@ -7,7 +8,7 @@ import Testing
     func `every inserted hash may be contained`(count: Int) throws {
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         let hashes = (0..<count).map { _ in random.next() } + [0, .max]
         var filter = SplitBlockBloom(expectedKeys: hashes.count, falsePositives: 0.01)
         for hash in hashes { filter.insert(hash) }
@@ -20,7 +21,7 @@ import Testing
 
     @Test(arguments: [0.1, 0.01, 0.001])
     func `other hashes are refused at about the rate asked for`(rate: Double) {
-        var random = SeededGenerator(seed: 7)
+        var random = SeededRandom(seed: 7)
         var filter = SplitBlockBloom(expectedKeys: 20_000, falsePositives: rate)
         for _ in 0..<20_000 { filter.insert(random.next()) }
         let wrong = (0..<100_000).count { _ in filter.mayContain(random.next()) }
@@ -58,20 +59,5 @@ import Testing
         #expect(both?.mayContain(1 << 40 | 5) == true)
         #expect(both?.mayContain(9 << 50 | 77) == true)
         #expect(a.union(SplitBlockBloom(expectedKeys: 10_000, falsePositives: 0.01)) == nil)
-    }
-}
-
-/// A generator that repeats itself from a seed (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -1,4 +1,5 @@
 import Core
+import Randomness
 import Testing
 
 @testable import Indexing
@@ -57,7 +58,7 @@ import Testing
     ]
 
     /// Ids, words, numbers, joiners, separators, and sometimes any bytes.
-    private func randomText(_ random: inout SeededGenerator, variety: Int) -> [UInt8] {
+    private func randomText(_ random: inout SeededRandom, variety: Int) -> [UInt8] {
         var text: [UInt8] = []
         for _ in 0..<Int.random(in: 0...8, using: &random) {
             switch Int.random(in: 0..<6, using: &random) {
@@ -81,7 +82,7 @@ import Testing
     func `no block that has the text is left out`(kind: TokenIndex.Kind, blockCount: Int) throws {
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         for round in 0..<20 {
             let blocks = (0..<blockCount).map { _ in
                 (0..<Int.random(in: 0...6, using: &random)).map { _ in
@@ -128,7 +129,7 @@ import Testing
     func `lists, bitmaps and single blocks come back`(blockCount: Int) throws {
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         var expected: [UInt64: Set<Int>] = [:]
         var hashes = [[UInt64]](repeating: [], count: blockCount)
         for token in 0..<500 {
@@ -167,7 +168,7 @@ import Testing
         let conditions = tokenizer.conditions(containing: " word7 ")
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         let whole = try TokenIndex(decoding: directory, kind: kind, blockCount: blocks.count)
         for _ in 0..<300 {
             var damaged = pages
@@ -186,7 +187,7 @@ import Testing
     }
 
     @Test func `the hash zero and many hashes are kept`() {
-        var random = SeededGenerator(seed: 5)
+        var random = SeededRandom(seed: 5)
         let set = HashSet64()
         let hashes = [0] + (0..<20_000).map { _ in random.next() }
         for hash in hashes + hashes { set.insert(hash) }

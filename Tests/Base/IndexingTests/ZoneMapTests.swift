@@ -1,10 +1,11 @@
+import Randomness
 import Testing
 
 @testable import Indexing
 
 @Suite struct ZoneMapTests {
     @Test func `a zone never excludes a value it was made of`() {
-        var random = SeededGenerator(seed: 3)
+        var random = SeededRandom(seed: 3)
         for count in 0...40 {
             let values = (0..<count).map { _ in Int64.random(in: -50...50, using: &random) }
             let zone = values.withUnsafeBufferPointer { ZoneMap($0) }

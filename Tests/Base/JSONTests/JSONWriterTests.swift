@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import Randomness
 import Testing
 
 /// Rules G-2 and P-5: what is written, byte for byte.
@@ -46,7 +47,7 @@ struct JSONWriterTests {
     }
 
     @Test func `bytes that are not UTF-8 are replaced as the standard library replaces them`() {
-        var random = SeededGenerator(seed: 7)
+        var random = SeededRandom(seed: 7)
         for _ in 0..<20_000 {
             let bytes =
                 (0..<Int.random(in: 0...12, using: &random)).map { _ in
@@ -77,7 +78,7 @@ struct JSONWriterTests {
     }
 
     @Test func `every finite value reads back as itself`() {
-        var random = SeededGenerator(seed: 11)
+        var random = SeededRandom(seed: 11)
         for _ in 0..<100_000 {
             let value = Double(bitPattern: random.next())
             guard value.isFinite else { continue }
@@ -106,17 +107,5 @@ struct JSONWriterTests {
         writer.double(1e30)
         writer.endArray()
         #expect(writer.text == "[null,null,0.25,1e+30]")
-    }
-}
-
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -1,3 +1,4 @@
+import Randomness
 import Testing
 
 @testable import TableSchema
@@ -236,7 +237,7 @@ struct SchemaErrorTests {
     @Test func `a file of any bytes is read or refused`() {
         let text = Array(Self.view(where: " WHERE NOT (kind = 1 OR id != '')").utf8)
         let seed = UInt64.random(in: 0...UInt64.max)
-        var random = SplitMix(state: seed)
+        var random = SeededRandom(seed: seed)
         for _ in 0..<2_000 {
             var bytes = text
             for _ in 0..<Int.random(in: 1...4, using: &random) {
@@ -255,18 +256,5 @@ struct SchemaErrorTests {
                 #expect(error.description.hasSuffix("^"), "seed \(seed)")
             }
         }
-    }
-}
-
-/// A reproducible source of numbers, after Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014).
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

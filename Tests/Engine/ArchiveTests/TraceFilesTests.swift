@@ -2,6 +2,7 @@ import Archive
 import Core
 import EngineFixtures
 import Files
+import Randomness
 import Testing
 
 /// Archived documents: whole or not there, whatever happens, found again, bounded, and checked when they are read.

@@ -1,6 +1,7 @@
 import Columns
 import Core
 import EngineFixtures
+import Randomness
 import Testing
 
 /// Sets of attributes that are begun, given up, taken back and looked at, against plain arrays.

@@ -1,6 +1,7 @@
 import Columns
 import Core
 import EngineFixtures
+import Randomness
 import Testing
 
 /// Builders that grow while others look at what they held.

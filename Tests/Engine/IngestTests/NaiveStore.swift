@@ -1,5 +1,6 @@
 import Core
 import EngineFixtures
+import Randomness
 import Simulation
 
 /// What must be there: acknowledged rows once, others once at most.

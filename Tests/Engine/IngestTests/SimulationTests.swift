@@ -2,6 +2,7 @@ import Core
 import EngineFixtures
 import Foundation
 import Ingest
+import Randomness
 import Simulation
 import Storage
 import Testing

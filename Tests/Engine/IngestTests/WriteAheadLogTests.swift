@@ -3,6 +3,7 @@ import EngineFixtures
 import Files
 import Glibc
 import Ingest
+import Randomness
 import Storage
 import Testing
 

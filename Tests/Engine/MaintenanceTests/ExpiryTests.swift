@@ -2,6 +2,7 @@ import Core
 import EngineFixtures
 import Foundation
 import Parts
+import Randomness
 import Storage
 import TableSchema
 import Testing

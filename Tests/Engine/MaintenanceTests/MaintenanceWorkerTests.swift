@@ -3,6 +3,7 @@ import Core
 import EngineFixtures
 import Foundation
 import Maintenance
+import Randomness
 import Storage
 import Synchronization
 import TableSchema

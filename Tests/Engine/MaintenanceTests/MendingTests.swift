@@ -4,6 +4,7 @@ import EngineFixtures
 import Files
 import Maintenance
 import Parts
+import Randomness
 import Storage
 import Synchronization
 import TableSchema

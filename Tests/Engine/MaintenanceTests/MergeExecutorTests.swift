@@ -3,6 +3,7 @@ import Core
 import EngineFixtures
 import Files
 import Parts
+import Randomness
 import Storage
 import TableSchema
 import Testing

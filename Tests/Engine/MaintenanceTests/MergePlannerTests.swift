@@ -2,6 +2,7 @@ import Columns
 import Core
 import EngineFixtures
 import Maintenance
+import Randomness
 import Storage
 import TableSchema
 import Testing

@@ -3,6 +3,7 @@ import Core
 import EngineFixtures
 import Indexing
 import Parts
+import Randomness
 import Storage
 import Synchronization
 import TableSchema

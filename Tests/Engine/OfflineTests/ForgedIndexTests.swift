@@ -3,6 +3,7 @@ import Core
 import EngineFixtures
 import Files
 import Offline
+import Randomness
 import TableSchema
 import Testing
 

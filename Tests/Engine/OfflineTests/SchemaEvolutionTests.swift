@@ -6,6 +6,7 @@ import Indexing
 import Maintenance
 import Offline
 import Parts
+import Randomness
 import Storage
 import TableSchema
 import Testing

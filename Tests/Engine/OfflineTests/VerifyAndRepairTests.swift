@@ -5,6 +5,7 @@ import Files
 import Ingest
 import Offline
 import Parts
+import Randomness
 import Storage
 import TableSchema
 import Testing

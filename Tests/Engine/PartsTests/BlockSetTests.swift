@@ -1,6 +1,7 @@
 import EngineFixtures
 import Indexing
 import Parts
+import Randomness
 import Testing
 
 /// Sets of blocks against plain sets.

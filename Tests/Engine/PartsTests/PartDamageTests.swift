@@ -2,6 +2,7 @@ import Columns
 import Core
 import EngineFixtures
 import Files
+import Randomness
 import TableSchema
 import Testing
 

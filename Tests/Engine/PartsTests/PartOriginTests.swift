@@ -1,4 +1,5 @@
 import EngineFixtures
+import Randomness
 import TableSchema
 import Testing
 

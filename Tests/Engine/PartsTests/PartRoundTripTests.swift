@@ -2,6 +2,7 @@ import Columns
 import Core
 import EngineFixtures
 import Parts
+import Randomness
 import TableSchema
 import Testing
 

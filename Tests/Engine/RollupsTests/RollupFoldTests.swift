@@ -1,6 +1,7 @@
 import Columns
 import Core
 import EngineFixtures
+import Randomness
 import Rollups
 import TableSchema
 import Telemetry

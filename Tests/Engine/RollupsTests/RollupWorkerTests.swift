@@ -5,6 +5,7 @@ import Files
 import Glibc
 import Maintenance
 import Parts
+import Randomness
 import Rollups
 import Storage
 import TableSchema

@@ -1,6 +1,7 @@
 import Columns
 import Core
 import EngineFixtures
+import Randomness
 import TableSchema
 
 /// What views make of a span.

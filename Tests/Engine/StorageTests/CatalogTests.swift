@@ -1,6 +1,7 @@
 import Core
 import EngineFixtures
 import Files
+import Randomness
 import TableSchema
 import Testing
 

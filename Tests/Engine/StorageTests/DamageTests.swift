@@ -4,6 +4,7 @@ import EngineFixtures
 import Files
 import OTLP
 import Parts
+import Randomness
 import TableSchema
 import Telemetry
 import Testing

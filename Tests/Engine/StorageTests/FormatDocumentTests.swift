@@ -4,6 +4,7 @@ import EngineFixtures
 import Files
 import Foundation
 import Indexing
+import Randomness
 import TableSchema
 import Testing
 

@@ -4,6 +4,7 @@ import EngineFixtures
 import Files
 import Indexing
 import Parts
+import Randomness
 import TableSchema
 import Testing
 

@@ -1,6 +1,7 @@
 import Core
 import EngineFixtures
 import Parts
+import Randomness
 import TableSchema
 import Testing
 

@@ -4,6 +4,7 @@ import EngineFixtures
 import Files
 import Glibc
 import Parts
+import Randomness
 import Synchronization
 import TableSchema
 import Testing

@@ -1,3 +1,4 @@
+import Randomness
 import Testing
 
 @testable import LogQL
@@ -124,7 +125,7 @@ struct LogQLErrorTests {
 
     @Test func `no damage to a query makes the parser trap`() {
         let seed: UInt64 = 20_261_121
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         let queries = ParserTests.valid.map { Array($0.utf8) }
         for _ in 0..<4_000 {
             var bytes = queries.randomElement(using: &random) ?? []
@@ -154,20 +155,5 @@ struct LogQLErrorTests {
         #expect(try LogQLParser.matchers("").isEmpty)
         #expect(try LogQLParser.matchers("{}").isEmpty)
         #expect(try LogQLParser.logSelector("{}", allowsEverything: true).matchers.isEmpty)
-    }
-}
-
-/// SplitMix64, so that a failing run can be repeated. Source: Steele, Lea and Flood, OOPSLA 2014.
-struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
     }
 }

@@ -1,4 +1,5 @@
 import Core
+import Randomness
 import Testing
 
 @testable import LogQL
@@ -6,7 +7,7 @@ import Testing
 struct StepWindowTests {
     @Test func `moments of one stretch lie in the same windows, and no moment beside it does`() {
         let seed = UInt64.random(in: 0...UInt64.max)
-        var random = SplitMix(state: seed)
+        var random = SeededRandom(seed: seed)
         for _ in 0..<2000 {
             let start = Int64.random(in: -50...50, using: &random)
             guard
@@ -44,18 +45,6 @@ struct StepWindowTests {
                 #expect(stretch.moments.contains(moment))
                 #expect(stretch.steps == windows.steps(holding: Timestamp(nanoseconds: moment)))
             }
-        }
-    }
-
-    private struct SplitMix: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var word = state
-            word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-            word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-            return word ^ word >> 31
         }
     }
 }

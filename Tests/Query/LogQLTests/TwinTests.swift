@@ -1,6 +1,7 @@
 import Core
 import LogFixtures
 import QueryModel
+import Randomness
 import Testing
 
 @testable import LogQL
@@ -96,7 +97,7 @@ struct TwinTests {
 
     @Test(arguments: [UInt64(1), 20_261_121, 77])
     func `one pass gives what looking at every window gives`(seed: UInt64) throws {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         for round in 0..<150 {
             let one = Self.randomCase(&random)
             guard case .metric(let expression) = try LogQLParser.query(one.query),

@@ -1,12 +1,13 @@
 import Core
 import QueryModel
+import Randomness
 
 /// Two hours of series for the comparison with Prometheus.
 enum DifferentialData {
     /// A whole multiple of an hour, in milliseconds.
     static let start: Int64 = 1_600_002_000_000
 
-    static func series(using generator: inout SeededGenerator) -> [SampleSeries] {
+    static func series(using generator: inout SeededRandom) -> [SampleSeries] {
         var all: [SampleSeries] = []
         for job in ["api", "web", "db"] {
             for instance in ["0", "1", "2"] where !(job == "db" && instance == "2") {
@@ -24,7 +25,7 @@ enum DifferentialData {
     }
 
     /// Samples of about every 15 s at odd milliseconds, with gaps.
-    private static func times(using generator: inout SeededGenerator) -> [Int64] {
+    private static func times(using generator: inout SeededRandom) -> [Int64] {
         var times: [Int64] = []
         var time = start + Int64.random(in: 0..<15, using: &generator) * 1000 + 7
         let hasGaps = Bool.random(using: &generator)
@@ -40,8 +41,7 @@ enum DifferentialData {
         Labels(labels + [Label(Labels.metricName, name)])
     }
 
-    private static func gauge(_ name: String, _ others: [Label], using generator: inout SeededGenerator) -> SampleSeries
-    {
+    private static func gauge(_ name: String, _ others: [Label], using generator: inout SeededRandom) -> SampleSeries {
         let times = times(using: &generator)
         let values = times.map { _ in
             name == "odd" && Int.random(in: 0..<5, using: &generator) == 0
@@ -53,7 +53,7 @@ enum DifferentialData {
 
     /// Begins far above zero and falls back once, to far above what it gains in a window, since 2.x bounds the extrapolation to
     /// zero in another order.
-    private static func counter(_ name: String, _ others: [Label], using generator: inout SeededGenerator)
+    private static func counter(_ name: String, _ others: [Label], using generator: inout SeededRandom)
         -> SampleSeries
     {
         let times = times(using: &generator)
@@ -67,7 +67,7 @@ enum DifferentialData {
         return SampleSeries(labels: labels(name, others), timestamps: times, values: values)
     }
 
-    private static func histogram(_ name: String, _ others: [Label], using generator: inout SeededGenerator)
+    private static func histogram(_ name: String, _ others: [Label], using generator: inout SeededRandom)
         -> [SampleSeries]
     {
         let times = times(using: &generator)
@@ -90,7 +90,7 @@ enum DifferentialData {
 
 /// Makes expressions of the language that both engines share.
 struct ExpressionGenerator {
-    var generator: SeededGenerator
+    var generator: SeededRandom
 
     /// What random expressions seldom reach.
     static let fixed = [
@@ -147,7 +147,7 @@ struct ExpressionGenerator {
 
     private var isInSubquery = false
 
-    init(generator: SeededGenerator) { self.generator = generator }
+    init(generator: SeededRandom) { self.generator = generator }
 
     private mutating func range(depth: Int) -> String {
         if depth > 0 && !isInSubquery && Int.random(in: 0..<5, using: &generator) == 0 {

@@ -3,6 +3,7 @@ import Foundation
 import PromQL
 import QueryModel
 import QuerySupport
+import Randomness
 import Testing
 
 /// The same series and the same expressions, here and in a real Prometheus: answers must agree.
@@ -16,7 +17,7 @@ struct DifferentialTests {
         .enabled(if: PeerPrometheus.isInstalled, "the program `prometheus` is not installed"), .timeLimit(.minutes(5)))
     func `random expressions have the same values as in Prometheus`() async throws {
         let seed = UInt64.random(in: 0...UInt64.max)
-        var generator = SeededGenerator(state: seed)
+        var generator = SeededRandom(seed: seed)
         let series = DifferentialData.series(using: &generator)
         let peer = try await PeerPrometheus(holding: series)
         defer { peer.stop() }

@@ -1,5 +1,6 @@
 import PromQL
 import QueryModel
+import Randomness
 import Testing
 
 /// Lexer, parser and type checker (rules of §3.1 to §3.4 and P-3).
@@ -165,7 +166,7 @@ struct ParserTests {
 
     @Test func `random text never traps`() {
         let seed = UInt64.random(in: 0...UInt64.max)
-        var generator = SeededGenerator(state: seed)
+        var generator = SeededRandom(seed: seed)
         let pieces = [
             "sum", "by", "(", ")", "{", "}", "[", "]", "a", "=", "=~", "\"x\"", ",", "5m", "1", "offset", "@", "+", "-",
             "^", "and",
@@ -184,17 +185,5 @@ struct ParserTests {
         #expect(throws: ParseError.self) { try Parser.parseSelector("up offset 5m") }
         #expect(throws: ParseError.self) { try Parser.parseSelector("sum(up)") }
         #expect(throws: ParseError.self) { try Parser.parseSelector("up[5m]") }
-    }
-}
-
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -1,5 +1,6 @@
 import Core
 import QueryModel
+import Randomness
 import Testing
 
 /// Aggregations over a grid (rules of §3.4 and §3.6).
@@ -85,7 +86,7 @@ struct AggregationTests {
 
     @Test func `random choices agree with sorting`() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
-        var generator = SplitMix(state: seed)
+        var generator = SeededRandom(seed: seed)
         for _ in 0..<200 {
             let values = (0..<Int.random(in: 1...40, using: &generator)).map { _ in
                 Double(Int.random(in: 0...20, using: &generator))
@@ -95,17 +96,5 @@ struct AggregationTests {
             let top = try aggregation().choose(.topk, [limit], series(values), dropped: &dropped)
             #expect(top.map { $0.values[0] } == Array(values.sorted(by: >).prefix(limit)), "seed \(seed)")
         }
-    }
-}
-
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

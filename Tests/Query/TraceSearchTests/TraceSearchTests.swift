@@ -1,5 +1,6 @@
 import Core
 import QueryModel
+import Randomness
 import Testing
 import TraceFixtures
 import TraceSearch
@@ -9,7 +10,7 @@ struct TraceSearchTests {
     private let context = QueryContext(tenant: .default)
 
     @Test(arguments: 0..<200) func `a search equals filtering and sorting all traces`(seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SeededRandom(seed: seed)
         let spans = Self.randomSpans(&random)
         let query = Self.randomQuery(&random)
         let source = MemoryTraceSource(spans, batchSize: Int.random(in: 1...40, using: &random))
@@ -110,7 +111,7 @@ struct TraceSearchTests {
             .prefix(query.limit).map { $0 }
     }
 
-    private static func randomSpans(_ random: inout SplitMix) -> [TraceSpan] {
+    private static func randomSpans(_ random: inout SeededRandom) -> [TraceSpan] {
         let services = ["a", "b", "c"]
         return (0..<Int.random(in: 0...300, using: &random)).map { number in
             let trace = UInt64.random(in: 1...60, using: &random)
@@ -124,7 +125,7 @@ struct TraceSearchTests {
         }
     }
 
-    private static func randomQuery(_ random: inout SplitMix) -> TraceQuery {
+    private static func randomQuery(_ random: inout SeededRandom) -> TraceQuery {
         var query = TraceQuery(range: .everything, limit: Int.random(in: 1...70, using: &random))
         if Bool.random(using: &random) { query.service = ["a", "b"].randomElement(using: &random) }
         if Bool.random(using: &random) { query.operation = "x" }
@@ -135,18 +136,5 @@ struct TraceSearchTests {
             query.range = TimeRange(start: Timestamp(nanoseconds: 100), end: Timestamp(nanoseconds: 220))
         }
         return query
-    }
-}
-
-/// A small seeded generator.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
     }
 }

@@ -1,5 +1,6 @@
 import Core
 import QueryModel
+import Randomness
 import Testing
 
 @testable import Readers
@@ -146,7 +147,7 @@ struct LogLevelTests {
 
     @Test func `no line makes the search trap`() {
         let seed = UInt64.random(in: 0...UInt64.max)
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         let pieces = [
             "{", "}", "\"", "level", "=", ":", "info", "\\", " ", ",", "[", "]", "err", "\u{e9}", "a", "lvl=", "1",
         ]
@@ -157,20 +158,5 @@ struct LogLevelTests {
             let level = Array(line.utf8).withUnsafeBytes { LogLevel.ofLine($0) }
             #expect(["info", "error", "unknown"].contains(level), "seed \(seed): \(line)")
         }
-    }
-}
-
-/// SplitMix64.
-struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
     }
 }

@@ -1,6 +1,7 @@
 import Core
 import Pattern
 import QueryModel
+import Randomness
 import Readers
 import Testing
 
@@ -176,7 +177,7 @@ struct LogReaderRandomTests {
     @Test(arguments: [(300, 100), (600, 1_000_000_000), (900, 3 * day)])
     func `memory, parts and both answer as the records themselves`(count: Int, span: Int64) throws {
         let seed = UInt64.random(in: 0...UInt64.max)
-        var generator = Generator(random: SeededRandom(seed))
+        var generator = Generator(random: SeededRandom(seed: seed))
         let store = try LogTestStore()
         store.received = Self.start + 1
         var twin = LogTwin(received: Self.start + 1)
@@ -214,7 +215,7 @@ struct LogReaderRandomTests {
 
     @Test func `records come back as they were sent, the newest first`() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
-        var generator = Generator(random: SeededRandom(seed))
+        var generator = Generator(random: SeededRandom(seed: seed))
         let store = try LogTestStore()
         var records: [SentLog] = []
         for index in 0..<400 {
@@ -262,7 +263,7 @@ struct LogReaderRandomTests {
 
     @Test func `blocks of many rows, in parts that overlap, come out in order`() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         let store = try LogTestStore()
         var times: [Int64] = []
         for _ in 0..<3 {

@@ -1,5 +1,6 @@
 import Core
 import QueryModel
+import Randomness
 import Readers
 import Testing
 
@@ -10,7 +11,7 @@ struct MetricRandomTests {
         var attributes: [Attribute]
 
         /// A point with made-up numbers; times are whole milliseconds of three days.
-        func point(using random: inout SplitMix) -> MetricRequest.Point {
+        func point(using random: inout SeededRandom) -> MetricRequest.Point {
             let time = second(0) + Int64(random.below(3 * 86_400_000)) * 1_000_000
             var point = MetricRequest.Point(metric: metric, attributes: attributes, time: time, value: .none)
             point.start = time - 10_000_000_000
@@ -57,7 +58,7 @@ struct MetricRandomTests {
     ) throws {
         let seed = UInt64.random(in: 0...UInt64.max)
         print("seed \(seed)")
-        var random = SplitMix(state: seed)
+        var random = SeededRandom(seed: seed)
         let streams = Self.metrics.flatMap { metric in
             (0..<3).map { Stream(metric: metric, attributes: attributes(["shard": "\($0)"])) }
         }
@@ -81,7 +82,7 @@ struct MetricRandomTests {
     @Test func `any number of threads reads the same series in the same order, and counts the same`() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
         print("seed \(seed)")
-        var random = SplitMix(state: seed)
+        var random = SeededRandom(seed: seed)
         let streams = Self.metrics.flatMap { metric in
             (0..<40).map { Stream(metric: metric, attributes: attributes(["shard": "\($0)"])) }
         }
@@ -113,7 +114,7 @@ struct MetricRandomTests {
     }
 
     private func compare(
-        _ store: MetricStore, _ model: MetricNaiveModel, _ matchers: [LabelMatcher], _ random: inout SplitMix
+        _ store: MetricStore, _ model: MetricNaiveModel, _ matchers: [LabelMatcher], _ random: inout SeededRandom
     ) throws {
         let ends = [random.below(3 * 86_400), random.below(3 * 86_400)].sorted().map { second(Double($0)) }
         let range = random.below(3) == 0 ? TimeRange.everything : between(ends[0], ends[1])
@@ -131,19 +132,4 @@ struct MetricRandomTests {
             #expect(samples == expected[series.labels], "\(series.labels)")
         }
     }
-}
-
-/// A small generator with a seed.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
-    }
-
-    mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
 }

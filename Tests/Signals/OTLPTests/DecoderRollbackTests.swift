@@ -2,6 +2,7 @@ import Columns
 import Core
 import EngineFixtures
 import OTLP
+import Randomness
 import Telemetry
 import Testing
 

@@ -1,4 +1,5 @@
 import OTLP
+import Randomness
 import Testing
 
 /// OTLP/JSON to protobuf, against bytes that are composed here from the field numbers of the contract's §8.4.
@@ -204,7 +205,7 @@ struct JSONTranscoderTests {
     }
 
     @Test func `a damaged request is an error or a request, but never a crash`() {
-        var random = SplitMix(state: 7)
+        var random = SeededRandom(seed: 7)
         let text = Array(Self.span(#""kind":2,"name":"é","attributes":[{"key":"k","value":{"doubleValue":1.5}}]"#).utf8)
         for _ in 0..<5_000 {
             var damaged = text
@@ -263,17 +264,4 @@ private func bytes(_ number: UInt64, _ text: String) -> [UInt8] { bytes(number, 
 
 private func attribute(_ number: UInt64, _ key: String, _ value: [UInt8]) -> [UInt8] {
     bytes(number, bytes(1, key) + bytes(2, value))
-}
-
-/// A small seeded generator.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
-    }
 }

@@ -1,5 +1,6 @@
 import Core
 import EngineFixtures
+import Randomness
 import Telemetry
 import Testing
 

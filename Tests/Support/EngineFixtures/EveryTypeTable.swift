@@ -1,3 +1,4 @@
+package import Randomness
 package import TableSchema
 
 /// A table with a column of every type, and random rows for it.

@@ -1,3 +1,5 @@
+import Randomness
+
 extension OTLPGenerator {
     package mutating func traces(groups: Int = 3) -> [UInt8] { request(groups: groups) { $0.span() } }
 

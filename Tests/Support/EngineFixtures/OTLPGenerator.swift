@@ -1,3 +1,4 @@
+package import Randomness
 import Telemetry
 
 /// Makes random OTLP requests that use every field of contract §8.4: fields in any order, twice, unknown or with the wrong

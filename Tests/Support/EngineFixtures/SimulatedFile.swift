@@ -1,5 +1,6 @@
 import Files
 import Glibc
+import Randomness
 import Synchronization
 
 /// An open file of the simulated disk.

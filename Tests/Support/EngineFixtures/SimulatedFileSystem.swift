@@ -1,5 +1,6 @@
 package import Files
 import Glibc
+import Randomness
 import Synchronization
 
 /// A disk in memory that loses power on demand. What it promises is what `FileSystem` promises and nothing more:

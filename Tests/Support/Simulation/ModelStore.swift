@@ -1,5 +1,6 @@
 import Core
 import EngineFixtures
+import Randomness
 
 /// What the store must hold, as a plain set.
 ///

@@ -4,6 +4,7 @@ import Files
 import Glibc
 import Ingest
 import Maintenance
+import Randomness
 import Storage
 
 /// What was done in simulations, and what was wrong.

@@ -3,6 +3,7 @@ import Core
 import EngineFixtures
 import Ingest
 import Parts
+import Randomness
 import Storage
 import TableSchema
 import Telemetry

@@ -1,11 +1,12 @@
 package import Core
 package import QueryModel
+import Randomness
 
 /// Random traces whose spans use every field and every kind of value, and queries that some of them satisfy.
 package struct RandomTraces: RandomNumberGenerator {
     /// Whether some spans have more attributes than one set has lanes for.
     package var hasWideSets = true
-    private var state: UInt64
+    private var random: SeededRandom
     private var nextSpan: UInt64 = 1
     private var resources: [TelemetryResource] = []
     private var scopes: [TelemetryScope] = []
@@ -14,9 +15,9 @@ package struct RandomTraces: RandomNumberGenerator {
     package static let start: Int64 = 1_699_999_200_000_000_000
     package static let hour: Int64 = 3_600_000_000_000
 
-    /// - Parameter seed: repeats the run (SplitMix64: Steele, Lea, Flood, OOPSLA 2014).
+    /// - Parameter seed: repeats the run.
     package init(seed: UInt64) {
-        state = seed
+        random = SeededRandom(seed: seed)
         for number in 0..<6 {
             let service: String? = number == 0 ? nil : number == 1 ? "" : "svc-\(number % 4)"
             let others = attributes(limit: 4)
@@ -33,13 +34,7 @@ package struct RandomTraces: RandomNumberGenerator {
         }
     }
 
-    package mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
-    }
+    package mutating func next() -> UInt64 { random.next() }
 
     package mutating func below(_ limit: Int) -> Int { Int.random(in: 0..<limit, using: &self) }
 
