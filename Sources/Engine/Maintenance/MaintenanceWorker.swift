@@ -154,8 +154,10 @@ package final class MaintenanceWorker: Sendable {
         if let last = memory.retained, last <= now, now < last.advanced(by: policy.retentionInterval) { return }
         memory.retained = now
         let merging = memory.merging
-        // What is being merged goes next time.
-        let plans = retentionPlan(now: now).filter { plan in plan.parts.allSatisfy { !merging.contains($0.id) } }
+        // What is being merged or folded goes next time, which is soon.
+        let all = retentionPlan(now: now)
+        let plans = all.filter { plan in plan.parts.allSatisfy { !merging.contains($0.id) } }
+        if plans.count < all.count { memory.retained = nil }
         if !plans.isEmpty {
             drop(plans)
             memory.dropped.formUnion(plans.map(\.partition))
