@@ -121,13 +121,13 @@ extension ExponentialHistogram {
     /// before (the first: its index plus one) and its count.
     package var bytes: [UInt8] {
         var bytes: [UInt8] = []
-        Self.append(UInt64(Self.scale), to: &bytes)
-        Self.append(zeroCount, to: &bytes)
-        Self.append(UInt64(counts.count { $0 > 0 }), to: &bytes)
+        Varint.append(UInt64(Self.scale), to: &bytes)
+        Varint.append(zeroCount, to: &bytes)
+        Varint.append(UInt64(counts.count { $0 > 0 }), to: &bytes)
         var last = -1
         for (place, count) in counts.enumerated() where count > 0 {
-            Self.append(UInt64(offset + place - last), to: &bytes)
-            Self.append(count, to: &bytes)
+            Varint.append(UInt64(offset + place - last), to: &bytes)
+            Varint.append(count, to: &bytes)
             last = offset + place
         }
         return bytes
@@ -136,43 +136,20 @@ extension ExponentialHistogram {
     /// - Returns: nil if the bytes are no histogram.
     package init?(bytes: UnsafeRawBufferPointer) {
         var position = 0
-        guard Self.number(bytes, &position) == UInt64(Self.scale), let zeroes = Self.number(bytes, &position),
-            let used = Self.number(bytes, &position), used <= UInt64(Self.lastIndex + 1)
+        guard Varint.read(bytes, &position) == UInt64(Self.scale), let zeroes = Varint.read(bytes, &position),
+            let used = Varint.read(bytes, &position), used <= UInt64(Self.lastIndex + 1)
         else { return nil }
         self.init()
         zeroCount = zeroes
         var index = -1
         for turn in 0..<used {
-            guard let distance = Self.number(bytes, &position), distance > 0 || turn == 0,
-                distance <= UInt64(Self.lastIndex), let count = Self.number(bytes, &position), count > 0
+            guard let distance = Varint.read(bytes, &position), distance > 0 || turn == 0,
+                distance <= UInt64(Self.lastIndex), let count = Varint.read(bytes, &position), count > 0
             else { return nil }
             index += Int(distance)
             guard index < Self.lastIndex else { return nil }
             add(count, at: index)
         }
         guard position == bytes.count else { return nil }
-    }
-
-    private static func append(_ value: UInt64, to bytes: inout [UInt8]) {
-        var value = value
-        while value >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: value) | 0x80)
-            value >>= 7
-        }
-        bytes.append(UInt8(value))
-    }
-
-    private static func number(_ bytes: UnsafeRawBufferPointer, _ position: inout Int) -> UInt64? {
-        var value: UInt64 = 0
-        var shift: UInt64 = 0
-        while position < bytes.count, shift < 64 {
-            let byte = bytes[position]
-            position += 1
-            if shift == 63, byte > 1 { return nil }
-            value |= UInt64(byte & 0x7F) << shift
-            if byte < 0x80 { return value }
-            shift += 7
-        }
-        return nil
     }
 }

@@ -6,9 +6,9 @@ internal import Core
 package enum ValueSet {
     static func bytes(sorted texts: some Collection<UnsafeRawBufferPointer>) -> [UInt8] {
         var bytes: [UInt8] = []
-        append(texts.count, to: &bytes)
+        Varint.append(UInt64(texts.count), to: &bytes)
         for text in texts {
-            append(text.count, to: &bytes)
+            Varint.append(UInt64(text.count), to: &bytes)
             bytes.append(contentsOf: text)
         }
         return bytes
@@ -44,25 +44,8 @@ package enum ValueSet {
         return position == bytes.count
     }
 
-    private static func append(_ value: Int, to bytes: inout [UInt8]) {
-        var value = value
-        while value >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: value) | 0x80)
-            value >>= 7
-        }
-        bytes.append(UInt8(value))
-    }
-
-    /// Below 2^35.
+    /// A length: far from the end of the integers, since it is counted on.
     private static func number(_ bytes: UnsafeRawBufferPointer, _ position: inout Int) -> Int? {
-        var value = 0
-        for shift in stride(from: 0, to: 35, by: 7) {
-            guard position < bytes.count else { return nil }
-            let byte = bytes[position]
-            position += 1
-            value |= Int(byte & 0x7F) << shift
-            if byte < 0x80 { return value }
-        }
-        return nil
+        Varint.read(bytes, &position).flatMap { $0 < 1 << 32 ? Int($0) : nil }
     }
 }
