@@ -28,20 +28,11 @@ package struct RecordAPI: Sendable {
     package var routes: Routes {
         var routes = Routes(Self.dialect, roots: ["/api/v1/traces", "/api/v1/logs", "/api/v1/metrics"])
         routes.add([.get], "/api/v1/openapi.json", isQuery: false) { _ in .json(PackageResources.openapi_json) }
-        add("/api/v1/traces", to: &routes, traces)
-        add("/api/v1/traces/{id}", to: &routes, trace)
-        add("/api/v1/logs", to: &routes, logs)
-        add("/api/v1/metrics", to: &routes, metrics)
+        routes.add(read: "/api/v1/traces", traces)
+        routes.add(read: "/api/v1/traces/{id}", trace)
+        routes.add(read: "/api/v1/logs", logs)
+        routes.add(read: "/api/v1/metrics", metrics)
         return routes
-    }
-
-    private func add(
-        _ path: String, to routes: inout Routes,
-        _ answer: @escaping @Sendable (APIRequest) throws(RequestFailure) -> HTTPResponse
-    ) {
-        routes.add([.get], path) { request in
-            do throws(RequestFailure) { return try answer(request) } catch { return error.restResponse }
-        }
     }
 
     private func traces(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
@@ -120,5 +111,16 @@ extension RequestFailure {
         json.endObject()
         json.endObject()
         return .json(json.bytes, status: status).retrying(after: retryAfter)
+    }
+}
+
+extension Routes {
+    /// A question of the plain read API, whose failures are answered in its dialect.
+    mutating func add(
+        read path: String, _ answer: @escaping @Sendable (APIRequest) throws(RequestFailure) -> HTTPResponse
+    ) {
+        add([.get], path) { request in
+            do throws(RequestFailure) { return try answer(request) } catch { return error.restResponse }
+        }
     }
 }

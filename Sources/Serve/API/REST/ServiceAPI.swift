@@ -31,18 +31,9 @@ package struct ServiceAPI: Sendable {
 
     package var routes: Routes {
         var routes = Routes(RecordAPI.dialect, roots: ["/api/v1/services"])
-        add("/api/v1/services/stats", to: &routes, stats)
-        add("/api/v1/services/dependencies", to: &routes, graph)
+        routes.add(read: "/api/v1/services/stats", stats)
+        routes.add(read: "/api/v1/services/dependencies", graph)
         return routes
-    }
-
-    private func add(
-        _ path: String, to routes: inout Routes,
-        _ answer: @escaping @Sendable (APIRequest) throws(RequestFailure) -> HTTPResponse
-    ) {
-        routes.add([.get], path) { request in
-            do throws(RequestFailure) { return try answer(request) } catch { return error.restResponse }
-        }
     }
 
     // MARK: Statistics
