@@ -69,6 +69,8 @@ let package = Package(
 
         // Base
         module("Base", "Core", .kernel, imports: ["CXXHash"]),
+        module("Base", "Observability", .kernel),
+        module("Base", "Scheduling", .kernel, imports: ["Core", "Observability"]),
         module("Base", "Compression", .kernel, imports: ["Core", "CZstd", "CLZ4", "CDeflate"]),
         module("Base", "Pattern", .kernel, imports: ["Core", "CRE2"]),
         module("Base", "JSON", .kernel, imports: ["Core"]),
@@ -95,18 +97,23 @@ let package = Package(
         module("Engine", "Columns", .kernel, imports: ["Core", "TableSchema"]),
         module(
             "Engine", "Parts", .kernel,
-            imports: ["Core", "Columns", "Compression", "Encoding", "Indexing", "Files", "TableSchema"]),
+            imports: [
+                "Core", "Observability", "Columns", "Compression", "Encoding", "Indexing", "Files", "TableSchema",
+            ]),
         module(
             "Engine", "Storage", .kernel,
-            imports: ["Core", "Columns", "Files", "Parts", "TableSchema", "Indexing"]),
+            imports: ["Core", "Observability", "Scheduling", "Columns", "Files", "Parts", "TableSchema", "Indexing"]),
         module(
             "Engine", "Ingest", .kernel,
-            imports: ["Core", "Columns", "Files", "Parts", "Storage", "TableSchema"]),
+            imports: ["Core", "Observability", "Scheduling", "Columns", "Files", "Parts", "Storage", "TableSchema"]),
 
         module("Engine", "Rollups", .kernel, imports: ["Core", "Columns", "TableSchema"]),
         module(
             "Engine", "Maintenance", .kernel,
-            imports: ["Core", "Columns", "Files", "Parts", "Rollups", "Settings", "Storage", "TableSchema"]),
+            imports: [
+                "Core", "Observability", "Scheduling", "Columns", "Files", "Parts", "Rollups", "Settings", "Storage",
+                "TableSchema",
+            ]),
 
         module(
             "Engine", "Offline", .kernel,
@@ -125,29 +132,32 @@ let package = Package(
             imports: ["Core", "Columns", "JSON", "TableSchema", "Telemetry"]),
 
         // Query
-        module("Query", "QueryModel", imports: ["Core", "Pattern"]),
-        module("Query", "PromQL", imports: ["Core", "JSON", "Pattern", "QueryModel"]),
-        module("Query", "LogQL", imports: ["Core", "JSON", "Pattern", "QueryModel"]),
-        module("Query", "TraceSearch", imports: ["Core", "QueryModel"]),
+        module("Query", "QueryModel", imports: ["Core", "Scheduling", "Pattern"]),
+        module("Query", "PromQL", imports: ["Core", "Scheduling", "JSON", "Pattern", "QueryModel"]),
+        module("Query", "LogQL", imports: ["Core", "Scheduling", "JSON", "Pattern", "QueryModel"]),
+        module("Query", "TraceSearch", imports: ["Core", "Observability", "Scheduling", "QueryModel"]),
 
         // Serve
-        module("Serve", "HTTP", .kernel, imports: ["Core", "Compression", "CMicroHTTPD"]),
+        module("Serve", "HTTP", .kernel, imports: ["Core", "Observability", "Compression", "CMicroHTTPD"]),
         module(
             "Serve", "Readers", .kernel,
             imports: [
-                "Core", "Columns", "JSON", "Storage", "Parts", "Ingest", "Rollups", "TableSchema", "Telemetry",
+                "Core", "Observability", "Scheduling", "Columns", "JSON", "Storage", "Parts", "Ingest", "Rollups",
+                "TableSchema", "Telemetry",
                 "QueryModel", "Pattern", "CLinux",
             ]),
         module(
             "Serve", "API",
             imports: [
-                "Core", "JSON", "HTTP", "Pattern", "QueryModel", "PromQL", "LogQL", "TraceSearch", "OTLP",
+                "Core", "Observability", "Scheduling", "JSON", "HTTP", "Pattern", "QueryModel", "PromQL", "LogQL",
+                "TraceSearch", "OTLP",
                 "Archive", "Files", "Ingest", "Compression", "Settings",
             ], resources: [.embedInCode("REST/openapi.json")]),
         module(
             "Serve", "Server", .kernel,
             imports: [
-                "Core", "JSON", "Files", "Compression", "TableSchema", "Schema", "Columns", "Storage", "Maintenance",
+                "Core", "Observability", "Scheduling", "JSON", "Files", "Compression", "TableSchema", "Schema",
+                "Columns", "Storage", "Maintenance",
                 "Archive", "Ingest",
                 "Telemetry", "OTLP", "QueryModel", "PromQL", "LogQL", "TraceSearch", "Parts", "Readers", "HTTP", "API",
                 "Settings", "CLinux",
@@ -158,7 +168,8 @@ let package = Package(
         .executableTarget(
             name: "varve-bench",
             dependencies: [
-                "Columns", "Core", "Corpus", "Files", "Indexing", "OTLP", "Parts", "Schema", "TableSchema", "Telemetry",
+                "Columns", "Core", "Observability", "Corpus", "Files", "Indexing", "OTLP", "Parts", "Schema",
+                "TableSchema", "Telemetry",
             ], path: "Sources/Commands/varve-bench",
             swiftSettings: common),
         tests("Commands", "Corpus", imports: ["Corpus"]),
@@ -175,11 +186,8 @@ let package = Package(
             name: "varve-fuzz",
             dependencies: [
                 "Archive", "Columns", "Compression", "Core", "Corpus", "Encoding", "EngineFixtures", "Files",
-                "Indexing", "Ingest",
-                "JSON", "LogQL", "Maintenance", "OTLP", "Offline", "Parts", "Pattern", "PromQL", "Randomness", "Schema",
-                "Storage",
-                "TableSchema",
-                "Telemetry",
+                "Indexing", "Ingest", "JSON", "LogQL", "Maintenance", "OTLP", "Offline", "Parts", "Pattern", "PromQL",
+                "Randomness", "Schema", "Storage", "TableSchema", "Telemetry",
             ], path: "Tests/Fuzz", exclude: ["FailCases"],
             swiftSettings: common),
         .executableTarget(
@@ -197,29 +205,38 @@ let package = Package(
         tests(
             "Serve", "API",
             imports: [
-                "API", "Archive", "Compression", "Core", "EngineFixtures", "Files", "HTTP", "Ingest", "JSON",
+                "API", "Archive", "Compression", "Core", "Observability", "Scheduling", "EngineFixtures", "Files",
+                "HTTP", "Ingest", "JSON",
                 "LogFixtures", "LogQL", "OTLP", "QueryModel",
                 "QuerySupport", "Settings", "TraceFixtures", "TraceSearch",
             ]),
         tests(
             "Serve", "Readers",
             imports: [
-                "Core", "Files", "Ingest", "Maintenance", "OTLP", "Pattern", "QueryModel", "Randomness", "Readers",
+                "Core", "Observability", "Scheduling", "Files", "Ingest", "Maintenance", "OTLP", "Pattern",
+                "QueryModel", "Randomness", "Readers",
                 "Schema",
                 "Storage", "TableSchema", "Telemetry", "TraceFixtures", "TraceSearch",
             ]),
-        tests("Query", "QueryModel", imports: ["Core", "QueryModel", "Randomness"]),
+        tests("Query", "QueryModel", imports: ["Core", "Scheduling", "QueryModel", "Randomness"]),
         .target(
-            name: "TraceFixtures", dependencies: ["Core", "QueryModel", "Randomness", "Telemetry"],
+            name: "TraceFixtures", dependencies: ["Core", "Scheduling", "QueryModel", "Randomness", "Telemetry"],
             path: "Tests/Support/TraceFixtures",
             swiftSettings: common),
-        tests("Query", "TraceSearch", imports: ["Core", "QueryModel", "Randomness", "TraceSearch", "TraceFixtures"]),
+        tests(
+            "Query", "TraceSearch",
+            imports: [
+                "Core", "Observability", "Scheduling", "QueryModel", "Randomness", "TraceSearch", "TraceFixtures",
+            ]),
         .target(
-            name: "LogFixtures", dependencies: ["Core", "Pattern", "QueryModel"], path: "Tests/Support/LogFixtures",
+            name: "LogFixtures", dependencies: ["Core", "Observability", "Scheduling", "Pattern", "QueryModel"],
+            path: "Tests/Support/LogFixtures",
             swiftSettings: common),
         tests(
-            "Query", "LogQL", imports: ["Core", "JSON", "LogQL", "Pattern", "QueryModel", "LogFixtures", "Randomness"]),
+            "Query", "LogQL",
+            imports: ["Core", "Scheduling", "JSON", "LogQL", "Pattern", "QueryModel", "LogFixtures", "Randomness"]),
         tests("Base", "Core", imports: ["Core"]),
+        tests("Base", "Scheduling", imports: ["Observability", "Scheduling", "Core"]),
         .target(name: "Randomness", path: "Tests/Support/Randomness", swiftSettings: common),
         .target(
             name: "EngineFixtures",
@@ -231,22 +248,22 @@ let package = Package(
         tests(
             "Engine", "Parts",
             imports: [
-                "Columns", "Core", "EngineFixtures", "Files", "Indexing", "OTLP", "Parts", "Randomness", "TableSchema",
-                "Telemetry",
+                "Columns", "Core", "Observability", "EngineFixtures", "Files", "Indexing", "OTLP", "Parts",
+                "Randomness", "TableSchema", "Telemetry",
             ]),
         tests(
             "Engine", "Storage",
             imports: [
-                "Columns", "Core", "Encoding", "EngineFixtures", "Files", "Indexing", "OTLP", "Parts", "Randomness",
+                "Columns", "Core", "Observability", "Scheduling", "Encoding", "EngineFixtures", "Files", "Indexing",
+                "OTLP", "Parts", "Randomness",
                 "Schema",
                 "Storage", "TableSchema", "Telemetry",
             ]),
         .target(
             name: "Simulation",
             dependencies: [
-                "Columns", "Core", "EngineFixtures", "Files", "Ingest", "Maintenance", "OTLP", "Parts", "Randomness",
-                "Rollups",
-                "Storage", "TableSchema", "Telemetry",
+                "Columns", "Core", "Scheduling", "EngineFixtures", "Files", "Ingest", "Maintenance", "OTLP", "Parts",
+                "Randomness", "Rollups", "Storage", "TableSchema", "Telemetry",
             ],
             path: "Tests/Support/Simulation", swiftSettings: common),
         .executableTarget(
@@ -256,9 +273,8 @@ let package = Package(
         tests(
             "Engine", "Ingest",
             imports: [
-                "Columns", "Core", "EngineFixtures", "Files", "Ingest", "OTLP", "Randomness", "Simulation", "Storage",
-                "TableSchema",
-                "Telemetry",
+                "Columns", "Core", "Scheduling", "EngineFixtures", "Files", "Ingest", "OTLP", "Randomness",
+                "Simulation", "Storage", "TableSchema", "Telemetry",
             ]),
         tests(
             "Engine", "Columns",
@@ -271,33 +287,35 @@ let package = Package(
             "Engine", "Rollups",
             imports: [
                 "Columns", "Core", "EngineFixtures", "Files", "Maintenance", "Parts", "Randomness", "Rollups",
-                "Storage",
-                "TableSchema", "Telemetry",
+                "Storage", "TableSchema", "Telemetry",
             ]),
         tests(
             "Engine", "Maintenance",
             imports: [
-                "Columns", "Core", "EngineFixtures", "Files", "Indexing", "Maintenance", "Parts", "Randomness",
+                "Columns", "Core", "Observability", "Scheduling", "EngineFixtures", "Files", "Indexing", "Maintenance",
+                "Parts", "Randomness",
                 "Storage",
                 "TableSchema", "Telemetry",
             ]),
         tests(
             "Engine", "Offline",
             imports: [
-                "Columns", "Core", "EngineFixtures", "Files", "Indexing", "Ingest", "Maintenance", "Offline", "Parts",
-                "Randomness", "Settings", "Storage", "TableSchema",
+                "Columns", "Core", "Scheduling", "EngineFixtures", "Files", "Indexing", "Ingest", "Maintenance",
+                "Offline", "Parts", "Randomness", "Settings", "Storage", "TableSchema",
             ]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
         tests(
             "Serve", "Server",
             imports: [
-                "Server", "API", "Columns", "Compression", "Core", "Files", "Ingest", "Maintenance", "OTLP",
+                "Server", "API", "Columns", "Compression", "Core", "Observability", "Scheduling", "Files", "Ingest",
+                "Maintenance", "OTLP",
                 "QueryModel", "Readers",
                 "Settings", "Storage", "TableSchema", "Telemetry", "TraceFixtures",
             ]),
         .target(
-            name: "QuerySupport", dependencies: ["Core", "QueryModel"], path: "Tests/Support/Query",
+            name: "QuerySupport", dependencies: ["Core", "Scheduling", "QueryModel"], path: "Tests/Support/Query",
             swiftSettings: common),
-        tests("Query", "PromQL", imports: ["Core", "PromQL", "QueryModel", "QuerySupport", "Randomness"]),
+        tests(
+            "Query", "PromQL", imports: ["Core", "Scheduling", "PromQL", "QueryModel", "QuerySupport", "Randomness"]),
     ]
 )

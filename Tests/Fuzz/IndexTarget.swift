@@ -1,4 +1,3 @@
-import Core
 import Indexing
 
 /// Indexes of tokens: a byte for the kind, two for the length of the directory, the directory, and the pages. What is read of them is

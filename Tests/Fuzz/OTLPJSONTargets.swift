@@ -1,4 +1,3 @@
-import Core
 import OTLP
 import TableSchema
 import Telemetry

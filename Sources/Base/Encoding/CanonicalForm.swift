@@ -1,5 +1,3 @@
-import Core
-
 /// Forms of text that stand for a binary value and are written in one way only, so the value gives the text back.
 ///
 /// ```

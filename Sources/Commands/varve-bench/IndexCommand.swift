@@ -5,6 +5,7 @@ import Files
 import Glibc
 import Indexing
 import OTLP
+import Observability
 import Parts
 import Schema
 import Synchronization

@@ -1,4 +1,3 @@
-internal import Core
 internal import Offline
 
 /// `compact`: the last merge, now.

@@ -1,4 +1,3 @@
-internal import Core
 internal import JSON
 internal import Offline
 internal import TableSchema

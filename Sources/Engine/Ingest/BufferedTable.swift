@@ -1,5 +1,6 @@
 package import Columns
 package import Core
+package import Observability
 package import Storage
 private import Synchronization
 package import TableSchema

@@ -1,5 +1,5 @@
-package import Core
 private import Files
+package import Scheduling
 package import Storage
 
 /// The thread that turns memtables into parts, and lets go of log segments that are no longer needed.

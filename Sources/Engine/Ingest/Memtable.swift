@@ -1,5 +1,5 @@
 internal import Columns
-internal import Core
+internal import Scheduling
 internal import Storage
 internal import TableSchema
 

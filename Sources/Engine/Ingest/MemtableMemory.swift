@@ -1,4 +1,4 @@
-internal import Core
+internal import Scheduling
 
 /// Bytes of rows in memory, of all tables and tenants together: many small memtables must not take more than a few large ones.
 package final class MemtableMemory: Sendable {

@@ -1,6 +1,7 @@
-package import Core
 package import Files
 private import Glibc
+package import Observability
+internal import Scheduling
 package import Storage
 private import Synchronization
 

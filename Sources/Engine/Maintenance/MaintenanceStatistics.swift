@@ -1,5 +1,5 @@
-package import Core
 internal import Files
+package import Observability
 internal import Parts
 package import Storage
 package import TableSchema

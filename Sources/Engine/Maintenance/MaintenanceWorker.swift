@@ -1,5 +1,7 @@
 package import Core
+internal import Observability
 internal import Parts
+package import Scheduling
 package import Storage
 private import Synchronization
 internal import TableSchema

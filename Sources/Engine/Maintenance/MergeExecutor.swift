@@ -1,5 +1,4 @@
 internal import Columns
-internal import Core
 internal import Files
 package import Parts
 package import Storage

@@ -1,5 +1,6 @@
 internal import Columns
 internal import Core
+internal import Observability
 internal import Parts
 internal import Rollups
 package import Storage

@@ -1,5 +1,4 @@
 internal import Columns
-internal import Core
 internal import Files
 internal import Maintenance
 internal import Parts

@@ -1,5 +1,6 @@
 internal import Columns
 internal import Core
+internal import Observability
 internal import TableSchema
 
 /// Fills the indexes of tokens of a part that is written from memory, column by column.

@@ -1,5 +1,4 @@
 internal import Columns
-internal import Core
 internal import Indexing
 internal import TableSchema
 

@@ -1,5 +1,4 @@
 internal import Columns
-internal import Core
 package import Indexing
 
 /// What a search knows of the rows that it wants, in a form that a skip index can answer.

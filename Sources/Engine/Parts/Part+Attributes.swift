@@ -1,5 +1,6 @@
 package import Columns
-package import Core
+internal import Core
+package import Observability
 internal import TableSchema
 
 /// Reads columns of attributes, lane by lane.

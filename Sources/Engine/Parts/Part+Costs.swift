@@ -1,5 +1,4 @@
 package import Columns
-internal import Core
 package import Indexing
 internal import TableSchema
 

@@ -1,7 +1,7 @@
 internal import Columns
-package import Core
 internal import Files
 package import Indexing
+package import Observability
 internal import Synchronization
 internal import TableSchema
 

@@ -1,6 +1,7 @@
 package import Columns
 internal import Core
 internal import Encoding
+internal import Observability
 
 /// Pages of a part that refer to more than themselves: to a list of the part, or to another leaf.
 extension Part {

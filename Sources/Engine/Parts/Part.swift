@@ -1,8 +1,9 @@
 package import Columns
-package import Core
+internal import Core
 internal import Encoding
 package import Files
 internal import Indexing
+package import Observability
 internal import Synchronization
 package import TableSchema
 

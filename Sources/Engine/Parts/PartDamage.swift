@@ -1,4 +1,3 @@
-internal import Core
 internal import TableSchema
 
 /// Something about a part that is not as its writer left it.

@@ -1,5 +1,4 @@
 package import Columns
-internal import Core
 internal import Indexing
 package import TableSchema
 

@@ -1,6 +1,7 @@
 package import Columns
 package import Core
 package import Files
+package import Observability
 package import TableSchema
 
 /// What a finished part is, for the catalog.

@@ -1,6 +1,7 @@
 internal import Columns
 internal import Core
 internal import Indexing
+internal import Observability
 internal import Parts
 private import Synchronization
 

@@ -1,6 +1,6 @@
 internal import Columns
-internal import Core
 internal import Parts
+internal import Scheduling
 private import Synchronization
 internal import TableSchema
 

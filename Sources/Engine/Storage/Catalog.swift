@@ -1,4 +1,3 @@
-internal import Core
 internal import Files
 
 /// The store-wide log of which parts there are. The engine's invariants, cited by number in tests:

@@ -1,4 +1,3 @@
-internal import Core
 internal import Files
 internal import Parts
 internal import TableSchema

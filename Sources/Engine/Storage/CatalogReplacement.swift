@@ -1,4 +1,3 @@
-internal import Core
 package import Files
 internal import TableSchema
 

@@ -1,4 +1,4 @@
-private import Core
+private import Observability
 private import Synchronization
 
 /// Something stored that cannot be read as it was written, and is left out of what is served.

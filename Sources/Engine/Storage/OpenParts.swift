@@ -1,4 +1,3 @@
-private import Core
 internal import Parts
 private import Synchronization
 

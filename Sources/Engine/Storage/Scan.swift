@@ -1,6 +1,8 @@
 package import Columns
 package import Core
+internal import Observability
 package import Parts
+package import Scheduling
 internal import Synchronization
 
 /// A condition on the rows of a scan.

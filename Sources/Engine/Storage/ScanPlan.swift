@@ -1,7 +1,9 @@
 internal import Columns
 internal import Core
 internal import Indexing
+internal import Observability
 internal import Parts
+internal import Scheduling
 private import Synchronization
 internal import TableSchema
 

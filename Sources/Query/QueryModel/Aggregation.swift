@@ -1,4 +1,4 @@
-package import Core
+package import Scheduling
 
 /// The labels that group an aggregation's input: `by (…)`, `without (…)`; neither is `by ()`.
 package struct Grouping: Hashable, Sendable {

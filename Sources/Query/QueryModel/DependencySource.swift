@@ -1,4 +1,5 @@
 package import Core
+package import Scheduling
 
 /// How spans of one service were called by spans of another (rule J-30).
 package struct ServiceDependency: Hashable, Sendable {

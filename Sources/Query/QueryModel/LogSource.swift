@@ -1,5 +1,6 @@
 package import Core
 package import Pattern
+package import Scheduling
 
 /// A log entry as Loki sees it (rules M-2 to M-6).
 package struct LogEntry: Sendable {

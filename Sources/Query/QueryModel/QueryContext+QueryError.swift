@@ -1,4 +1,4 @@
-package import Core
+internal import Scheduling
 
 /// A query's limits in the terms of the query modules' own error.
 extension QueryContext {

@@ -1,4 +1,4 @@
-package import Core
+package import Scheduling
 
 /// Why a source or an evaluator could not answer.
 package enum QueryError: Error, Sendable, Hashable {

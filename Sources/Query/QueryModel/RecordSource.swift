@@ -1,4 +1,5 @@
 package import Core
+package import Scheduling
 
 /// A log record with all that OTLP says of it.
 package struct LogRecord: Sendable {

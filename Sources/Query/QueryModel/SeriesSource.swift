@@ -1,4 +1,5 @@
 package import Core
+package import Scheduling
 
 /// A time series and its samples: times ascend strictly, in milliseconds since the epoch.
 package struct SampleSeries: Sendable {

@@ -1,4 +1,5 @@
 package import Core
+package import Scheduling
 
 /// Which spans are counted and measured, and in which groups.
 package struct SpanStatisticsQuery: Hashable, Sendable {

@@ -1,4 +1,5 @@
 package import Core
+package import Scheduling
 
 /// Why a trace cannot be archived.
 package enum TraceArchiveError: Error, Hashable, Sendable {

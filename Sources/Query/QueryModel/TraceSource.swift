@@ -1,4 +1,5 @@
 package import Core
+package import Scheduling
 
 /// A resource: who produced telemetry.
 package final class TelemetryResource: Sendable {

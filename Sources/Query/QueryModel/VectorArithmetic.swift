@@ -1,4 +1,4 @@
-package import Core
+package import Scheduling
 
 /// Operators between vectors over a time grid (rules of §3.3).
 ///

@@ -1,5 +1,6 @@
 package import Core
 package import QueryModel
+package import Scheduling
 
 /// The dependency graph as its definition says, over the spans themselves: what a faster source is held against.
 ///

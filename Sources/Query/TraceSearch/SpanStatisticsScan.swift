@@ -1,5 +1,6 @@
-package import Core
+internal import Core
 package import QueryModel
+package import Scheduling
 
 /// Statistics of spans from one span after the other: what a faster source is held against.
 extension TraceSearch: SpanStatisticsSource {

@@ -1,5 +1,7 @@
 internal import Core
+internal import Observability
 internal import QueryModel
+internal import Scheduling
 
 /// Fetches the traces of an answer within the query's time and memory, and ends early, with a warning, where these do.
 struct TraceGathering<Found: FoundTrace> {

@@ -1,5 +1,7 @@
 package import Core
+internal import Observability
 package import QueryModel
+package import Scheduling
 
 /// Searches traces over a `TraceSource`.
 ///

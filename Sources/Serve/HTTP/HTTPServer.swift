@@ -1,6 +1,6 @@
 private import CMicroHTTPD
-package import Core
 private import Glibc
+package import Observability
 
 /// An HTTP/1.1 server over libmicrohttpd: a thread for each connection, since handlers block on the disk and on queries.
 ///

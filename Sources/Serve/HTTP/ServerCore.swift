@@ -1,5 +1,5 @@
 import CMicroHTTPD
-import Core
+import Observability
 import Synchronization
 
 /// What the callbacks of the C library share: the handler, and who is at work.

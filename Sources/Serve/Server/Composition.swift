@@ -10,7 +10,9 @@ internal import Ingest
 private import LogQL
 private import Maintenance
 internal import OTLP
+internal import Observability
 private import Readers
+internal import Scheduling
 private import Storage
 private import TableSchema
 private import Telemetry

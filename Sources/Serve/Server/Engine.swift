@@ -4,6 +4,8 @@ package import Files
 package import Ingest
 package import Maintenance
 package import OTLP
+package import Observability
+internal import Scheduling
 internal import Schema
 package import Storage
 package import TableSchema

@@ -1,6 +1,7 @@
-package import Core
+internal import Core
 private import Glibc
 private import JSON
+package import Observability
 
 /// The log as JSON, an entry a line: `{"time":"2026-01-02T03:04:05.678Z","level":"info","message":"…", fields…}`.
 package enum JSONLog {

@@ -1,4 +1,4 @@
-private import Core
+internal import Core
 private import Files
 private import JSON
 private import Parts

@@ -1,8 +1,8 @@
 internal import API
-internal import Core
 private import Glibc
 private import HTTP
 private import JSON
+internal import Observability
 
 /// Puts the server together, runs it until it is told to stop, and takes it apart again.
 package enum Server {

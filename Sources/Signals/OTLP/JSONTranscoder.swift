@@ -1,4 +1,3 @@
-import Core
 import JSON
 
 /// OTLP/JSON requests as the protobuf requests that say the same, so that there is one decoder (rules O-20 to O-24).

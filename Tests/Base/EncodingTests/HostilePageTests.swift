@@ -1,4 +1,3 @@
-import Core
 import Randomness
 import Testing
 

@@ -1,5 +1,4 @@
 import Columns
-import Core
 import EngineFixtures
 import Randomness
 import Testing

@@ -1,6 +1,7 @@
 import Core
 import EngineFixtures
 import Ingest
+import Scheduling
 import Simulation
 import Storage
 import Synchronization

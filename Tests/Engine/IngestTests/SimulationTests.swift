@@ -1,4 +1,3 @@
-import Core
 import EngineFixtures
 import Foundation
 import Ingest

@@ -1,6 +1,7 @@
 import Core
 import EngineFixtures
 import Foundation
+import Observability
 import Parts
 import Randomness
 import Storage

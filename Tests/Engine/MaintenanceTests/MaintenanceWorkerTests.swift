@@ -3,7 +3,9 @@ import Core
 import EngineFixtures
 import Foundation
 import Maintenance
+import Observability
 import Randomness
+import Scheduling
 import Storage
 import Synchronization
 import TableSchema

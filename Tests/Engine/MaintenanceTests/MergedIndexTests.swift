@@ -2,6 +2,7 @@ import Columns
 import Core
 import EngineFixtures
 import Indexing
+import Observability
 import Parts
 import Randomness
 import Storage

@@ -7,6 +7,7 @@ import Maintenance
 import Offline
 import Parts
 import Randomness
+import Scheduling
 import Storage
 import TableSchema
 import Testing

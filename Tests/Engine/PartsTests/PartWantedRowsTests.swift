@@ -1,6 +1,6 @@
 import Columns
-import Core
 import EngineFixtures
+import Observability
 import Parts
 import Randomness
 import Synchronization

@@ -3,7 +3,9 @@ import Core
 import EngineFixtures
 import Files
 import OTLP
+import Observability
 import Parts
+import Scheduling
 import TableSchema
 import Telemetry
 import Testing

@@ -3,8 +3,10 @@ import Core
 import EngineFixtures
 import Files
 import Glibc
+import Observability
 import Parts
 import Randomness
+import Scheduling
 import Synchronization
 import TableSchema
 import Testing

@@ -2,6 +2,7 @@ import Core
 import LogFixtures
 import Pattern
 import QueryModel
+import Scheduling
 import Testing
 
 @testable import LogQL

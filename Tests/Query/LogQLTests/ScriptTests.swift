@@ -1,10 +1,11 @@
+import Core
 import Foundation
 import JSON
 import LogFixtures
 import QueryModel
+import Scheduling
 import Testing
 
-@testable import Core
 @testable import LogQL
 
 /// Runs `Tests/Scripts/logql/*.test`; README.md there describes the grammar.

@@ -2,6 +2,7 @@ import Core
 import LogFixtures
 import QueryModel
 import Randomness
+import Scheduling
 import Testing
 
 @testable import LogQL

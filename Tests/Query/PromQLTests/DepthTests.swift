@@ -3,6 +3,7 @@ import Foundation
 import PromQL
 import QueryModel
 import QuerySupport
+import Scheduling
 import Testing
 
 /// The deepest expressions that the parser lets through do not exhaust a thread's stack.

@@ -4,6 +4,7 @@ import PromQL
 import QueryModel
 import QuerySupport
 import Randomness
+import Scheduling
 import Testing
 
 /// The same series and the same expressions, here and in a real Prometheus: answers must agree.

@@ -2,6 +2,7 @@ import Core
 import PromQL
 import QueryModel
 import QuerySupport
+import Scheduling
 import Testing
 
 /// Native histograms in queries (rules of §3.3, §3.5).

@@ -3,6 +3,7 @@ import Foundation
 import PromQL
 import QueryModel
 import QuerySupport
+import Scheduling
 
 /// Runs scripts in the form of Prometheus's own tests, so that any engine can run them.
 ///

@@ -1,6 +1,7 @@
 import Core
 import QueryModel
 import Randomness
+import Scheduling
 import Testing
 
 /// Aggregations over a grid (rules of §3.4 and §3.6).

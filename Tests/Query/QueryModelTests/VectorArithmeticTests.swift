@@ -1,5 +1,6 @@
 import Core
 import QueryModel
+import Scheduling
 import Testing
 
 /// Matching, set operators and scalars over a grid (rules of §3.3). `nil` stands for an empty place.

@@ -1,5 +1,7 @@
 import Core
+import Observability
 import QueryModel
+import Scheduling
 import Testing
 import TraceFixtures
 import TraceSearch

@@ -1,5 +1,6 @@
 import Core
 import QueryModel
+import Scheduling
 import Testing
 import TraceFixtures
 import TraceSearch

@@ -1,6 +1,7 @@
 import Core
 import QueryModel
 import Randomness
+import Scheduling
 import Testing
 import TraceFixtures
 import TraceSearch

@@ -1,5 +1,5 @@
-import Core
 import HTTP
+import Observability
 import Testing
 
 @testable import API

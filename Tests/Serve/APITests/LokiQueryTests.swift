@@ -1,5 +1,4 @@
 import API
-import Core
 import HTTP
 import JSON
 import LogFixtures

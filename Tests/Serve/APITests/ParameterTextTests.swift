@@ -1,6 +1,7 @@
 import API
 import Core
 import Foundation
+import Observability
 import Settings
 import Testing
 

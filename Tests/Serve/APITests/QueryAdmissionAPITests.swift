@@ -1,7 +1,9 @@
 import Core
 import HTTP
 import JSON
+import Observability
 import QueryModel
+import Scheduling
 import Testing
 
 @testable import API

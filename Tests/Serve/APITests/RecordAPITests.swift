@@ -3,6 +3,7 @@ import HTTP
 import JSON
 import OTLP
 import QueryModel
+import Scheduling
 import Synchronization
 import Testing
 import TraceFixtures

@@ -1,5 +1,7 @@
 import Core
 import HTTP
+import Observability
+import Scheduling
 import Testing
 
 @testable import API

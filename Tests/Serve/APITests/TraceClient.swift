@@ -3,6 +3,7 @@ import Core
 import HTTP
 import JSON
 import QueryModel
+import Scheduling
 import TraceFixtures
 import TraceSearch
 

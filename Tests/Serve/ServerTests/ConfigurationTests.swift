@@ -4,6 +4,7 @@ import Files
 import Foundation
 import Ingest
 import Maintenance
+import Observability
 import Settings
 import Testing
 

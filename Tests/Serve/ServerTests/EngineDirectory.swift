@@ -5,8 +5,10 @@ import Files
 import Foundation
 import Ingest
 import OTLP
+import Observability
 import QueryModel
 import Readers
+import Scheduling
 import Server
 import Storage
 import Synchronization

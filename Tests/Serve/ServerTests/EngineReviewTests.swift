@@ -3,8 +3,10 @@ import Core
 import Files
 import Ingest
 import OTLP
+import Observability
 import QueryModel
 import Readers
+import Scheduling
 import Server
 import Storage
 import TableSchema

@@ -3,6 +3,7 @@ import Foundation
 import Ingest
 import OTLP
 import QueryModel
+import Scheduling
 import Server
 import Telemetry
 import Testing

@@ -1,4 +1,3 @@
-import Core
 package import TableSchema
 
 /// Reads OTLP requests into plain rows, slowly and after the text of contract §8.4 alone: what the decoders must agree with.

@@ -1,5 +1,4 @@
 package import Columns
-import Core
 import Files
 package import Parts
 package import TableSchema

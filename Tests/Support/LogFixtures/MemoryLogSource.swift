@@ -1,6 +1,8 @@
 package import Core
+import Observability
 import Pattern
 package import QueryModel
+package import Scheduling
 import Synchronization
 
 /// Log entries in memory, handed over as the protocol allows a source to do at its worst.

@@ -1,5 +1,6 @@
 package import Core
 package import QueryModel
+package import Scheduling
 
 /// Series in memory, for tests of what reads a `SeriesSource`.
 package struct MemorySeriesSource: SeriesSource {

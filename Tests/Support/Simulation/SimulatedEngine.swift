@@ -6,6 +6,7 @@ package import Ingest
 import Maintenance
 import OTLP
 import Rollups
+internal import Scheduling
 package import Storage
 import TableSchema
 package import Telemetry

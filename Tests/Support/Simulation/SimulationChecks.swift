@@ -4,6 +4,7 @@ import EngineFixtures
 import Ingest
 import Parts
 import Randomness
+import Scheduling
 import Storage
 import TableSchema
 import Telemetry

@@ -1,5 +1,6 @@
 package import Core
 package import QueryModel
+package import Scheduling
 import Synchronization
 
 /// Spans in memory, handed over as the protocol asks, in batches of a given size.

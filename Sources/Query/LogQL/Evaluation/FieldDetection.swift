@@ -1,5 +1,6 @@
 package import Core
 package import QueryModel
+package import Scheduling
 
 /// A field that lines or their structured metadata have, as clients offer it for filtering (rule L-27).
 package struct DetectedField: Hashable, Sendable {

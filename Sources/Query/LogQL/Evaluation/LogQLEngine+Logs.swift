@@ -1,5 +1,6 @@
 package import Core
 package import QueryModel
+package import Scheduling
 
 /// A query for lines.
 package struct LogQuery: Sendable {

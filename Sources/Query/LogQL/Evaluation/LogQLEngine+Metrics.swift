@@ -1,5 +1,5 @@
-package import Core
 package import QueryModel
+package import Scheduling
 
 /// What a metric expression evaluates to.
 package enum MetricResult: Sendable {

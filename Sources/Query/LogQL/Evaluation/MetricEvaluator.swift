@@ -1,6 +1,6 @@
-import Core
 import Pattern
 import QueryModel
+import Scheduling
 
 /// Evaluates metric expressions over a grid, from the leaves up.
 struct MetricEvaluator {

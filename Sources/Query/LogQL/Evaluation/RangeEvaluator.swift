@@ -1,5 +1,6 @@
 import Core
 import QueryModel
+import Scheduling
 
 /// Evaluates a range aggregation over all steps in one pass over the entries.
 ///

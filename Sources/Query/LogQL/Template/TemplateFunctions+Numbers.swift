@@ -1,4 +1,3 @@
-import Core
 import Glibc
 
 /// Functions on numbers, sizes, durations and times.

@@ -1,4 +1,3 @@
-import Core
 import Pattern
 
 /// The functions that templates may call, by name.

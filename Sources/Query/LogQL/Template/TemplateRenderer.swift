@@ -1,4 +1,4 @@
-import Core
+internal import Core
 import QueryModel
 
 /// Renders a template's nodes for one entry.

@@ -1,5 +1,6 @@
 import Core
 import QueryModel
+internal import Scheduling
 
 /// The moments at which a selector looks, one for each moment of a grid, after `offset` and `@` (§3.2).
 struct ShiftedTimes {

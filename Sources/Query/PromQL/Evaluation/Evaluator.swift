@@ -1,5 +1,5 @@
-import Core
 import QueryModel
+import Scheduling
 
 /// Evaluates one query, series by series over a grid of moments.
 ///

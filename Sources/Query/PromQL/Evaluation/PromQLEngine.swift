@@ -1,5 +1,5 @@
-package import Core
 package import QueryModel
+package import Scheduling
 
 /// A parsed and type-checked query.
 package struct PromQLQuery: Sendable {

@@ -1,4 +1,4 @@
-import Core
+internal import Core
 import QueryModel
 
 /// The query's time, samples' times, and the parts of a date in UTC (rules of §3.5).

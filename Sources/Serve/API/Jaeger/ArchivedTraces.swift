@@ -4,6 +4,7 @@ private import Files
 private import JSON
 private import OTLP
 package import QueryModel
+package import Scheduling
 private import TraceSearch
 
 /// Archived traces as files of OTLP/JSON, so that any tool can read what they hold.

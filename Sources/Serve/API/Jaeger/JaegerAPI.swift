@@ -1,7 +1,9 @@
 package import Core
 import HTTP
 import JSON
+internal import Observability
 package import QueryModel
+internal import Scheduling
 package import TraceSearch
 
 /// Jaeger's legacy query API, `/api/…` (rules J-1 to J-33, J-50, J-51).

@@ -1,7 +1,9 @@
 import Core
 import HTTP
 import JSON
+internal import Observability
 import QueryModel
+internal import Scheduling
 import TraceSearch
 
 /// The paths of calls through a service, which the UI's deep dependency graph draws:

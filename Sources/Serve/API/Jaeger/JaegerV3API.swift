@@ -1,4 +1,4 @@
-import Core
+internal import Core
 import HTTP
 import JSON
 import QueryModel

@@ -1,4 +1,3 @@
-import Core
 import HTTP
 import JSON
 import LogQL

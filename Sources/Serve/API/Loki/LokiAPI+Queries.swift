@@ -1,8 +1,9 @@
-import Core
+internal import Core
 import HTTP
 import JSON
 import LogQL
 import QueryModel
+internal import Scheduling
 
 /// `/query`, `/query_range` and `/format_query` (rules L-10 to L-19, L-32).
 extension LokiAPI {

@@ -1,7 +1,7 @@
-import Core
 import HTTP
 import LogQL
 import QueryModel
+internal import Scheduling
 
 /// Failures in Loki's words (rule L-8): the message alone, as text.
 extension RequestFailure {

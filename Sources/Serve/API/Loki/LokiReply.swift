@@ -2,6 +2,7 @@ import Core
 import HTTP
 import JSON
 import LogQL
+import Observability
 import QueryModel
 
 /// Writes the reply to a query (rules L-10 to L-14): clients read it as it comes, so `resultType` and `encodingFlags` stand

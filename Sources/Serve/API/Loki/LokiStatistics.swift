@@ -1,5 +1,5 @@
-import Core
 import JSON
+import Observability
 import Synchronization
 
 /// A reply's `stats` (rule L-19): the summary says what the query read; what only Loki's own parts could fill is zero.

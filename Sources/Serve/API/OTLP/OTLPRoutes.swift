@@ -1,4 +1,3 @@
-internal import Core
 internal import HTTP
 package import Ingest
 package import OTLP

@@ -1,8 +1,10 @@
 package import Core
 import HTTP
 import JSON
+internal import Observability
 package import PromQL
 package import QueryModel
+internal import Scheduling
 import Synchronization
 
 /// Prometheus's HTTP API, `/api/v1/…` (rules P-1 to P-34): queries, labels, metadata, exemplars.

@@ -1,7 +1,7 @@
-import Core
 import HTTP
 import JSON
 import QueryModel
+internal import Scheduling
 
 /// A failure in the envelope of Prometheus's API (rules P-2, P-3).
 struct PrometheusFailure: Error {

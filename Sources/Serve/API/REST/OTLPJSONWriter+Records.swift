@@ -1,4 +1,4 @@
-import Core
+internal import Core
 import JSON
 import QueryModel
 

@@ -1,7 +1,9 @@
-import Core
+internal import Core
 import HTTP
 import JSON
+import Observability
 import QueryModel
+internal import Scheduling
 
 /// What a query read and skipped, for those who ask with `explain=true`.
 enum Explanation {

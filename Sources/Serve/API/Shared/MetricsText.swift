@@ -1,5 +1,5 @@
-package import Core
 private import JSON
+package import Observability
 
 /// The server's own metrics in Prometheus's text format, version 0.0.4.
 package enum MetricsText {

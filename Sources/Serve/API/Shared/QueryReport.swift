@@ -1,5 +1,7 @@
-import Core
+internal import Core
 import HTTP
+import Observability
+internal import Scheduling
 
 /// A line of the log about a query that has ended, for those who ask for debugging.
 enum QueryReport {

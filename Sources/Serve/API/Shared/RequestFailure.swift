@@ -1,6 +1,7 @@
-private import Core
 import HTTP
+internal import Observability
 import QueryModel
+internal import Scheduling
 
 /// Why a request was not answered: a status and the words that go with it. Each dialect writes it in its own form.
 struct RequestFailure: Error, Hashable {

@@ -1,5 +1,7 @@
-package import Core
+internal import Core
 package import HTTP
+package import Observability
+internal import Scheduling
 
 /// Finds a request's handler, and answers for what has none.
 ///

@@ -1,5 +1,6 @@
 package import Core
 package import HTTP
+package import Scheduling
 
 /// A request on its way to a handler.
 package struct APIRequest: Sendable {

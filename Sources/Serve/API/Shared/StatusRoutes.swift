@@ -1,5 +1,5 @@
-package import Core
 private import HTTP
+package import Observability
 
 /// Health, readiness and the server's own metrics, under every name that clients know (rule U-3).
 package enum StatusRoutes {

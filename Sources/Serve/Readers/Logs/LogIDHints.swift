@@ -2,6 +2,7 @@ internal import Columns
 internal import Core
 internal import Parts
 internal import QueryModel
+internal import Scheduling
 internal import Storage
 internal import TableSchema
 internal import Telemetry

@@ -1,5 +1,4 @@
 internal import Columns
-internal import Core
 internal import Parts
 internal import Pattern
 internal import QueryModel

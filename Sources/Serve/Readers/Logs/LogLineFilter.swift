@@ -1,8 +1,10 @@
 private import CLinux
 internal import Columns
 internal import Core
+internal import Observability
 internal import Pattern
 internal import QueryModel
+internal import Scheduling
 private import Synchronization
 internal import Telemetry
 

@@ -2,6 +2,7 @@ internal import Columns
 package import Core
 internal import Ingest
 package import QueryModel
+package import Scheduling
 internal import Storage
 internal import Telemetry
 

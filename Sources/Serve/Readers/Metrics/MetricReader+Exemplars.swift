@@ -1,6 +1,7 @@
 internal import Columns
 package import Core
 package import QueryModel
+package import Scheduling
 internal import Telemetry
 
 /// Exemplars (rules P-24, T-10).

@@ -1,5 +1,6 @@
 package import Core
 package import QueryModel
+package import Scheduling
 
 /// Label sets, names and values: from dictionaries, of the parts and memtables that overlap the range (rule P-21).
 ///

@@ -3,6 +3,7 @@ package import Core
 internal import Ingest
 internal import Parts
 package import QueryModel
+package import Scheduling
 internal import Storage
 internal import TableSchema
 internal import Telemetry

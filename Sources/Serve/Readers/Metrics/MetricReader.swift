@@ -1,8 +1,10 @@
 internal import Columns
 package import Core
 package import Ingest
+internal import Observability
 internal import Parts
 package import QueryModel
+package import Scheduling
 internal import Storage
 package import Telemetry
 

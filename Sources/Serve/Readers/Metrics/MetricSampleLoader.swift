@@ -1,6 +1,8 @@
 internal import Columns
 internal import Core
+internal import Observability
 internal import Parts
+internal import Scheduling
 internal import Storage
 internal import Synchronization
 internal import Telemetry

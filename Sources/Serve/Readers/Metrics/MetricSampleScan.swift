@@ -1,7 +1,9 @@
 internal import Columns
 internal import Core
+internal import Observability
 internal import Parts
 internal import QueryModel
+internal import Scheduling
 internal import Storage
 internal import Synchronization
 internal import Telemetry

@@ -1,4 +1,3 @@
-internal import Core
 internal import QueryModel
 internal import Synchronization
 internal import Telemetry

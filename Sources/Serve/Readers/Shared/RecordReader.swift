@@ -1,5 +1,6 @@
 package import Core
 package import QueryModel
+package import Scheduling
 
 /// Log records and data points as they were sent.
 package struct RecordReader: RecordSource {

@@ -1,6 +1,7 @@
-internal import Core
+internal import Observability
 internal import Parts
 internal import QueryModel
+internal import Scheduling
 internal import Storage
 
 extension QueryContext {

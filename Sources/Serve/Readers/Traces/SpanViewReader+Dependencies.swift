@@ -1,9 +1,11 @@
 internal import Columns
 package import Core
 internal import Ingest
+internal import Observability
 internal import Parts
 package import QueryModel
 internal import Rollups
+package import Scheduling
 internal import Storage
 internal import TableSchema
 internal import Telemetry

@@ -1,9 +1,10 @@
 package import Columns
-package import Core
+internal import Core
 internal import Ingest
 internal import Parts
 package import QueryModel
 internal import Rollups
+package import Scheduling
 internal import Storage
 package import TableSchema
 internal import Telemetry

@@ -1,8 +1,10 @@
 internal import Columns
-package import Core
+internal import Core
 internal import Ingest
+internal import Observability
 internal import Parts
 package import QueryModel
+package import Scheduling
 internal import Storage
 internal import TableSchema
 internal import Telemetry

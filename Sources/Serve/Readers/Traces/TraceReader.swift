@@ -3,6 +3,7 @@ package import Core
 package import Ingest
 internal import Parts
 package import QueryModel
+package import Scheduling
 internal import Storage
 private import Synchronization
 internal import TableSchema

@@ -1,7 +1,7 @@
 package import API
-package import Core
 package import Ingest
 package import Maintenance
+package import Observability
 
 /// All that an operator can set. See `Setting.all` for what each is called and how it is written.
 package struct Configuration: Sendable {

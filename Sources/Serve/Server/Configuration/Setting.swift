@@ -1,7 +1,7 @@
 private import API
-private import Core
 private import Ingest
 private import Maintenance
+private import Observability
 private import Schema
 internal import Settings
 private import TableSchema

@@ -3,6 +3,7 @@ import Pattern
 import QueryModel
 import Randomness
 import Readers
+import Scheduling
 import Testing
 
 /// Random records and queries, answered by the store and by the twin.

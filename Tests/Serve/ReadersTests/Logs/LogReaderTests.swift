@@ -1,7 +1,9 @@
 import Core
+import Observability
 import Pattern
 import QueryModel
 import Readers
+import Scheduling
 import Synchronization
 import Telemetry
 import Testing

@@ -4,6 +4,7 @@ import Foundation
 import Ingest
 import OTLP
 import Readers
+import Scheduling
 import Schema
 import Storage
 import TableSchema

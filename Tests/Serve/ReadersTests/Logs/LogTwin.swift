@@ -1,6 +1,7 @@
 import Core
 import Pattern
 import QueryModel
+import Scheduling
 
 @testable import Readers
 

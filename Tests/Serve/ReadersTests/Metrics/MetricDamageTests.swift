@@ -1,7 +1,9 @@
 import Core
 import Foundation
+import Observability
 import QueryModel
 import Readers
+import Scheduling
 import Testing
 
 /// Metrics of which pages are damaged: a query leaves their blocks out with a warning, and fails for none.

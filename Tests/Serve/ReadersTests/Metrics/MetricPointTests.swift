@@ -1,6 +1,7 @@
 import Core
 import QueryModel
 import Readers
+import Scheduling
 import Testing
 
 /// Points as they were sent.

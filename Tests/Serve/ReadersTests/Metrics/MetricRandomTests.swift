@@ -1,7 +1,9 @@
 import Core
+import Observability
 import QueryModel
 import Randomness
 import Readers
+import Scheduling
 import Testing
 
 /// Random points of all kinds, from memtables and parts in every mixture, against `MetricNaiveModel`.

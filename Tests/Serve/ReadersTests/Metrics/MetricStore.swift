@@ -5,6 +5,7 @@ import Ingest
 import OTLP
 import QueryModel
 import Readers
+import Scheduling
 import Schema
 import Storage
 import TableSchema

@@ -2,6 +2,7 @@ import Core
 import Maintenance
 import QueryModel
 import Readers
+import Scheduling
 import Testing
 import TraceFixtures
 import TraceSearch

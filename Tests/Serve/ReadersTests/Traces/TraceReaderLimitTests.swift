@@ -1,7 +1,9 @@
 import Core
 import Foundation
+import Observability
 import QueryModel
 import Readers
+import Scheduling
 import Testing
 import TraceFixtures
 import TraceSearch

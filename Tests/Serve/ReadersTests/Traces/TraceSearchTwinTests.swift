@@ -1,6 +1,8 @@
 import Core
+import Observability
 import QueryModel
 import Readers
+import Scheduling
 import Synchronization
 import Testing
 import TraceFixtures

@@ -1,4 +1,6 @@
 import Core
+import Observability
+import Scheduling
 import Synchronization
 import Testing
 

@@ -1,3 +1,5 @@
+package import Core
+package import Observability
 private import Synchronization
 
 /// Why a query stopped before its end.

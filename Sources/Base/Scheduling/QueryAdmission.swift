@@ -1,3 +1,5 @@
+package import Observability
+
 /// Lets a number of queries run at a time, and others wait for their turn in the order in which they came.
 package final class QueryAdmission: Sendable {
     package struct Limits: Hashable, Sendable {

@@ -75,7 +75,7 @@ package final class QueryStatistics: Sendable {
 
     package var warnings: [String] { told.withLock { $0 }.sorted() }
 
-    func add(queueTime nanoseconds: Int) { queueTime.add(nanoseconds, ordering: .relaxed) }
+    package func add(queueTime nanoseconds: Int) { queueTime.add(nanoseconds, ordering: .relaxed) }
 
     package subscript(index: SkipIndex) -> Index { indexes[index.rawValue] }
 
