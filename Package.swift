@@ -71,14 +71,14 @@ let package = Package(
         module("Base", "Core", .kernel, imports: ["CXXHash"]),
         module("Base", "Observability", .kernel),
         module("Base", "Scheduling", .kernel, imports: ["Core", "Observability"]),
-        module("Base", "Compression", .kernel, imports: ["Core", "CZstd", "CLZ4", "CDeflate"]),
-        module("Base", "Pattern", .kernel, imports: ["Core", "CRE2"]),
-        module("Base", "JSON", .kernel, imports: ["Core"]),
-        module("Base", "Files", .kernel, imports: ["Core", "CLinux"]),
+        module("Base", "Compression", .kernel, imports: ["CZstd", "CLZ4", "CDeflate"]),
+        module("Base", "Pattern", .kernel, imports: ["CRE2"]),
+        module("Base", "JSON", .kernel),
+        module("Base", "Files", .kernel),
         module("Base", "Encoding", .kernel, imports: ["Core", "Compression"]),
         module("Base", "Indexing", .kernel, imports: ["Core"]),
         module("Base", "TableSchema", imports: ["Core"]),
-        module("Base", "Settings", .kernel, imports: ["Core", "CYAML"]),
+        module("Base", "Settings", .kernel, imports: ["CYAML"]),
         .target(
             name: "Schema", path: "Schema", exclude: ["README.md"],
             resources: [
@@ -97,15 +97,13 @@ let package = Package(
         module("Engine", "Columns", .kernel, imports: ["Core", "TableSchema"]),
         module(
             "Engine", "Parts", .kernel,
-            imports: [
-                "Core", "Observability", "Columns", "Compression", "Encoding", "Indexing", "Files", "TableSchema",
-            ]),
+            imports: ["Core", "Observability", "Columns", "Encoding", "Indexing", "Files", "TableSchema"]),
         module(
             "Engine", "Storage", .kernel,
             imports: ["Core", "Observability", "Scheduling", "Columns", "Files", "Parts", "TableSchema", "Indexing"]),
         module(
             "Engine", "Ingest", .kernel,
-            imports: ["Core", "Observability", "Scheduling", "Columns", "Files", "Parts", "Storage", "TableSchema"]),
+            imports: ["Core", "Observability", "Scheduling", "Columns", "Files", "Storage", "TableSchema"]),
 
         module("Engine", "Rollups", .kernel, imports: ["Core", "Columns", "TableSchema"]),
         module(
@@ -117,28 +115,26 @@ let package = Package(
 
         module(
             "Engine", "Offline", .kernel,
-            imports: [
-                "Core", "Columns", "Files", "Ingest", "Maintenance", "Parts", "Settings", "Storage", "TableSchema",
-            ]),
+            imports: ["Core", "Columns", "Files", "Ingest", "Maintenance", "Parts", "Storage", "TableSchema"]),
 
         module("Engine", "Archive", .kernel, imports: ["Core", "Compression", "Files"]),
 
         // Signals
         module(
             "Signals", "Telemetry", .kernel,
-            imports: ["Core", "Columns", "TableSchema", "Schema"]),
+            imports: ["Core", "Columns", "TableSchema"]),
         module(
             "Signals", "OTLP", .kernel,
-            imports: ["Core", "Columns", "JSON", "TableSchema", "Telemetry"]),
+            imports: ["Core", "Columns", "JSON", "Telemetry"]),
 
         // Query
         module("Query", "QueryModel", imports: ["Core", "Scheduling", "Pattern"]),
         module("Query", "PromQL", imports: ["Core", "Scheduling", "JSON", "Pattern", "QueryModel"]),
-        module("Query", "LogQL", imports: ["Core", "Scheduling", "JSON", "Pattern", "QueryModel"]),
+        module("Query", "LogQL", imports: ["Core", "Scheduling", "Pattern", "QueryModel"]),
         module("Query", "TraceSearch", imports: ["Core", "Observability", "Scheduling", "QueryModel"]),
 
         // Serve
-        module("Serve", "HTTP", .kernel, imports: ["Core", "Observability", "Compression", "CMicroHTTPD"]),
+        module("Serve", "HTTP", .kernel, imports: ["Observability", "Compression", "CMicroHTTPD"]),
         module(
             "Serve", "Readers", .kernel,
             imports: [
@@ -149,18 +145,15 @@ let package = Package(
         module(
             "Serve", "API",
             imports: [
-                "Core", "Observability", "Scheduling", "JSON", "HTTP", "Pattern", "QueryModel", "PromQL", "LogQL",
-                "TraceSearch", "OTLP",
-                "Archive", "Files", "Ingest", "Compression", "Settings",
+                "Core", "Observability", "Scheduling", "JSON", "HTTP", "QueryModel", "PromQL", "LogQL", "TraceSearch",
+                "OTLP", "Archive", "Files", "Ingest", "Settings",
             ], resources: [.embedInCode("REST/openapi.json")]),
         module(
             "Serve", "Server", .kernel,
             imports: [
                 "Core", "Observability", "Scheduling", "JSON", "Files", "Compression", "TableSchema", "Schema",
-                "Columns", "Storage", "Maintenance",
-                "Archive", "Ingest",
-                "Telemetry", "OTLP", "QueryModel", "PromQL", "LogQL", "TraceSearch", "Parts", "Readers", "HTTP", "API",
-                "Settings", "CLinux",
+                "Columns", "Storage", "Maintenance", "Archive", "Ingest", "Telemetry", "OTLP", "LogQL", "TraceSearch",
+                "Parts", "Readers", "HTTP", "API", "Settings", "CLinux",
             ]),
 
         // Commands
@@ -194,7 +187,7 @@ let package = Package(
             name: "varve-schema", dependencies: ["TableSchema", "Schema"], path: "Sources/Commands/varve-schema",
             swiftSettings: common),
         .executableTarget(
-            name: "varve", dependencies: ["Core", "Server"], path: "Sources/Commands/varve",
+            name: "varve", dependencies: ["Server"], path: "Sources/Commands/varve",
             swiftSettings: common),
 
         // Tests
@@ -240,16 +233,13 @@ let package = Package(
         .target(name: "Randomness", path: "Tests/Support/Randomness", swiftSettings: common),
         .target(
             name: "EngineFixtures",
-            dependencies: [
-                "Columns", "Core", "Files", "Ingest", "OTLP", "Parts", "Randomness", "Schema", "Storage", "TableSchema",
-                "Telemetry",
-            ],
+            dependencies: ["Columns", "Core", "Files", "Parts", "Randomness", "Schema", "TableSchema", "Telemetry"],
             path: "Tests/Support/EngineFixtures", swiftSettings: common),
         tests(
             "Engine", "Parts",
             imports: [
-                "Columns", "Core", "Observability", "EngineFixtures", "Files", "Indexing", "OTLP", "Parts",
-                "Randomness", "TableSchema", "Telemetry",
+                "Columns", "Core", "Observability", "EngineFixtures", "Files", "Indexing", "Parts", "Randomness",
+                "TableSchema",
             ]),
         tests(
             "Engine", "Storage",
@@ -267,22 +257,19 @@ let package = Package(
             ],
             path: "Tests/Support/Simulation", swiftSettings: common),
         .executableTarget(
-            name: "varve-simulate", dependencies: ["EngineFixtures", "Files", "Simulation"], path: "Tests/Simulate",
+            name: "varve-simulate", dependencies: ["EngineFixtures", "Simulation"], path: "Tests/Simulate",
             swiftSettings: common),
         tests("Engine", "Archive", imports: ["Archive", "Core", "EngineFixtures", "Files", "Randomness"]),
         tests(
             "Engine", "Ingest",
-            imports: [
-                "Columns", "Core", "Scheduling", "EngineFixtures", "Files", "Ingest", "OTLP", "Randomness",
-                "Simulation", "Storage", "TableSchema", "Telemetry",
-            ]),
+            imports: ["Core", "Scheduling", "EngineFixtures", "Files", "Ingest", "Randomness", "Simulation", "Storage"]),
         tests(
             "Engine", "Columns",
-            imports: ["Columns", "Core", "EngineFixtures", "OTLP", "Randomness", "TableSchema", "Telemetry"]),
-        tests("Signals", "Telemetry", imports: ["Columns", "Core", "EngineFixtures", "Randomness", "Telemetry"]),
+            imports: ["Columns", "Core", "EngineFixtures", "Randomness", "TableSchema"]),
+        tests("Signals", "Telemetry", imports: ["EngineFixtures", "Randomness", "Telemetry"]),
         tests(
             "Signals", "OTLP",
-            imports: ["Columns", "Core", "EngineFixtures", "OTLP", "Randomness", "TableSchema", "Telemetry"]),
+            imports: ["Columns", "Core", "EngineFixtures", "OTLP", "Randomness", "Telemetry"]),
         tests(
             "Engine", "Rollups",
             imports: [
