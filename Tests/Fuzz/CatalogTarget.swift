@@ -12,7 +12,7 @@ extension FuzzTarget {
     /// The log as it is, but for the checksums of its records, as far as their lengths make sense: chance would never hit them.
     static let catalogLog = FuzzTarget("catalog", seeds: { [sampleCatalog] }) { bytes in
         let disk = SimulatedFileSystem(seed: 1)
-        write(mended(Array(bytes)), to: catalogPath, disk)
+        write(repaired(Array(bytes)), to: catalogPath, disk)
         write(Array("catalog-000001\n".utf8), to: "/data/CURRENT", disk)
         guard let first = parts(disk) else { return }
         precondition(parts(disk) == first, "the second open finds other parts")
@@ -49,7 +49,7 @@ extension FuzzTarget {
         return records
     }
 
-    private static func mended(_ bytes: [UInt8]) -> [UInt8] {
+    private static func repaired(_ bytes: [UInt8]) -> [UInt8] {
         var bytes = bytes
         var offset = 16
         while offset + 16 <= bytes.count {

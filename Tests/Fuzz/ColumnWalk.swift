@@ -15,13 +15,13 @@ enum ColumnWalk {
             touch(lists.elements)
         case .attributes(let sets):
             for row in 0..<column.count {
-                for (lane, slot) in sets.entries(row) {
-                    if let values = sets.lanes[lane].values {
-                        precondition(slot < values.count, "a slot beyond its lane")
+                for (subcolumn, slot) in sets.entries(row) {
+                    if let values = sets.subcolumns[subcolumn].values {
+                        precondition(slot < values.count, "a slot beyond its subcolumn")
                     }
                 }
             }
-            for lane in sets.lanes { lane.values.map(touch) }
+            for subcolumn in sets.subcolumns { subcolumn.values.map(touch) }
         case .nested(let rows):
             let end = column.count == 0 ? 0 : rows.range(column.count - 1).upperBound
             for field in rows.fields {
@@ -69,9 +69,9 @@ enum ColumnWalk {
         let b = right.entries(rightRow)
         guard a.count == b.count else { return false }
         return zip(a, b).allSatisfy { one, other in
-            let (first, second) = (left.lanes[one.lane], right.lanes[other.lane])
+            let (first, second) = (left.subcolumns[one.subcolumn], right.subcolumns[other.subcolumn])
             guard first.key == second.key, first.type == second.type else { return false }
-            // Empty values are nothing but their lane.
+            // Empty values are nothing but their subcolumn.
             if first.type == .empty { return true }
             guard let values = first.values, let others = second.values else { return false }
             return isEqual(values, one.slot, others, other.slot)

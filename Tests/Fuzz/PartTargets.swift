@@ -124,9 +124,11 @@ extension FuzzTarget {
                     ColumnWalk.touch(column)
                 }
                 for key in keys.prefix(8) {
-                    for lane in (try? part.readLanes(ordinal, key: key, block: block)) ?? [] {
-                        precondition(lane.rows.count == lane.values.count, "a lane of another length than its rows")
-                        ColumnWalk.touch(lane.values)
+                    for subcolumn in (try? part.readSubcolumns(ordinal, key: key, block: block)) ?? [] {
+                        precondition(
+                            subcolumn.rows.count == subcolumn.values.count,
+                            "a subcolumn of another length than its rows")
+                        ColumnWalk.touch(subcolumn.values)
                     }
                 }
             }

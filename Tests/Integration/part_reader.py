@@ -161,14 +161,14 @@ def groups(source, count):
 
 
 def full_group(source, width):
-    lanes, bits = (32, 32) if width <= 32 else (16, 64)
+    subcolumns, bits = (32, 32) if width <= 32 else (16, 64)
     data = source.take(128 * width)
-    strings = [0] * lanes
+    strings = [0] * subcolumns
     for number in range(len(data) * 8 // bits):
         word = int.from_bytes(data[number * bits // 8:(number + 1) * bits // 8], "little")
-        strings[number % lanes] |= word << (bits * (number // lanes))
+        strings[number % subcolumns] |= word << (bits * (number // subcolumns))
     mask = (1 << width) - 1
-    return [strings[i % lanes] >> (width * (i // lanes)) & mask for i in range(1024)]
+    return [strings[i % subcolumns] >> (width * (i // subcolumns)) & mask for i in range(1024)]
 
 
 def short_group(source, width, count):
@@ -441,9 +441,9 @@ class Part:
         self.shapes = {}
         for _ in range(footer.varint()):
             column = footer.varint()
-            lanes = [(footer.take(footer.varint()), footer.varint()) for _ in range(footer.varint())]
+            subcolumns = [(footer.take(footer.varint()), footer.varint()) for _ in range(footer.varint())]
             shapes = [[footer.varint() for _ in range(footer.varint())] for _ in range(footer.varint())]
-            self.shapes[column] = (lanes, shapes)
+            self.shapes[column] = (subcolumns, shapes)
         self.blooms = [(footer.varint(), footer.varint(), pages(footer, 1)[0]) for _ in range(footer.varint())]
         self.indexes = []
         for _ in range(footer.varint() if version > 1 or footer.at < len(footer.data) else 0):
@@ -464,7 +464,7 @@ class Part:
         level = footer.varint() if kind in (2, 3) else 0
         own = self._rows(footer)
         folded = [(footer.varint(), footer.zigzag(), self._rows(footer)) for _ in range(footer.varint())]
-        return {2: "merged", 3: "mended", 4: "folded"}[kind], level, own, folded
+        return {2: "merged", 3: "repaired", 4: "aggregated"}[kind], level, own, folded
 
     def _rows(self, footer):
         positions, end = [], -2
@@ -480,7 +480,7 @@ class Part:
 
     def _leaf(self, footer):
         leaf = Leaf()
-        leaf.column, leaf.role, leaf.lane, leaf.kind, leaf.reference = (footer.varint() for _ in range(5))
+        leaf.column, leaf.role, leaf.subcolumn, leaf.kind, leaf.reference = (footer.varint() for _ in range(5))
         leaf.pages = [page for group in self.groups for page in pages(footer, len(group))]
         leaf.zones = None
         if footer.varint():
@@ -539,8 +539,8 @@ class Part:
         assert kind in (INTEGER_ROWS, FLOAT_ROWS)
         return lists(encoding, source, count, kind == FLOAT_ROWS)
 
-    def leaf(self, column, role, lane=0):
-        return next((x for x in self.leaves if (x.column, x.role, x.lane) == (column, role, lane)), None)
+    def leaf(self, column, role, subcolumn=0):
+        return next((x for x in self.leaves if (x.column, x.role, x.subcolumn) == (column, role, subcolumn)), None)
 
     def column(self, column, count, block):
         """The values of a column in a block; of one that the part lacks, zeros and empty."""
@@ -560,9 +560,9 @@ class Part:
             leaf = self.leaf(column.number, 2)
             if leaf is None:
                 return [[] for _ in range(count)]
-            lanes, shapes = self.shapes[column.number]
-            values = [iter(self.values(self.leaf(column.number, 3, lane), block)) for lane in range(len(lanes))]
-            rows = [[(*lanes[lane], next(values[lane])) for lane in shapes[shape]] for shape in self.values(leaf, block)]
+            subcolumns, shapes = self.shapes[column.number]
+            values = [iter(self.values(self.leaf(column.number, 3, subcolumn), block)) for subcolumn in range(len(subcolumns))]
+            rows = [[(*subcolumns[subcolumn], next(values[subcolumn])) for subcolumn in shapes[shape]] for shape in self.values(leaf, block)]
             assert all(next(rest, None) is None for rest in values)
             return rows
         leaf = self.leaf(column.number, 0)

@@ -367,7 +367,7 @@ def test_repair_makes_a_lost_catalog_from_the_parts(data):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_compact_may_be_stopped_at_any_moment(data, number):
+def test_compact_may_be_stopped_at_any_time(data, number):
     before = sorted(json.dumps(row) for row in spans_of(data))
     dice = random.Random(int(number))
     for _ in range(6):

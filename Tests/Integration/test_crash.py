@@ -1,11 +1,11 @@
 """Power is not asked before it goes: the server is killed while it takes in data, again and again.
 
 Senders stream uniquely numbered rows of all three signals, parts are flushed many times a second and merged as soon as there
-are a few; at a random moment the process gets SIGKILL and is started again. In the end every row that was acknowledged has to
+are a few; at a random timestamp the process gets SIGKILL and is started again. In the end every row that was acknowledged has to
 be found exactly once, and no other row more than once.
 
     VARVE_CRASH_ROUNDS   rounds, default 20
-    VARVE_CRASH_SEED     the seed of the moments, printed by every run
+    VARVE_CRASH_SEED     the seed of the times, printed by every run
 """
 import collections
 import itertools
@@ -66,7 +66,7 @@ def points(first):
     gauge = group.scope_metrics.add().metrics.add(name="crash.number").gauge
     for number in range(first, first + ROWS_PER_REQUEST):
         gauge.data_points.add(
-            time_unix_nano=BASE + number * STEP, as_int=number, attributes=attributes({"lane": number % 7}))
+            time_unix_nano=BASE + number * STEP, as_int=number, attributes=attributes({"subcolumn": number % 7}))
     return request
 
 
@@ -156,7 +156,7 @@ def test_no_acknowledged_row_is_lost_and_none_is_there_twice(rounds, capsys):
     seed = int(os.environ.get("VARVE_CRASH_SEED", str(random.SystemRandom().randrange(1 << 32))))
     with capsys.disabled():
         print(f"\ncrash test: seed {seed}, {rounds} rounds")
-    moments = random.Random(seed)
+    timestamps = random.Random(seed)
     numbers = {signal: itertools.count(0, ROWS_PER_REQUEST) for signal in MAKERS}
     acknowledged = {signal: [] for signal in MAKERS}
     server = Varve(*MERGING)
@@ -166,15 +166,15 @@ def test_no_acknowledged_row_is_lost_and_none_is_there_twice(rounds, capsys):
         server.start()
         for round_number in range(rounds):
             senders = [
-                Sender(server, signal, numbers[signal], acknowledged[signal], moments.choice([0, 0.001, 0.01]))
+                Sender(server, signal, numbers[signal], acknowledged[signal], timestamps.choice([0, 0.001, 0.01]))
                 for signal in MAKERS for _ in range(2)]
             for sender in senders:
                 sender.start()
-            end = time.monotonic() + moments.uniform(0.2, 2.0)
+            end = time.monotonic() + timestamps.uniform(0.2, 2.0)
             flusher = Flusher(server.http)
-            if moments.random() < 0.8:
+            if timestamps.random() < 0.8:
                 # Let a flush or a merge be under way, or just over, when the end comes.
-                time.sleep(moments.uniform(0, 0.2))
+                time.sleep(timestamps.uniform(0, 0.2))
                 flusher.start()
             time.sleep(max(0, end - time.monotonic()))
             merges += metric(server, "varve_merges_total")

@@ -296,7 +296,7 @@ def test_origins_are_what_was_written():
 
     assert origin("otel_traces") == ("flushed", 40, 42, 57, 3)
     assert origin("otel_logs") == ("merged", 2, ([(1, 9), (12, 12), (300, 4000)], [3, 4, 900]), [])
-    assert origin("otel_metrics") == ("folded", 0, ([], []), [
+    assert origin("otel_metrics") == ("aggregated", 0, ([], []), [
         (2, -5, ([(7, 7)], [])), (3, 1_700_000_000_000_000_000, ([], [1, 2, 1 << 40]))])
 
 

@@ -166,7 +166,7 @@ def test_the_UI_monitors(ask):
         values = [point["gaugeValue"]["doubleValue"] for point in series["metricPoints"]]
         assert values and all(isinstance(value, (int, float)) for value in values)
         times = [point["timestamp"] for point in series["metricPoints"]]
-        assert times == sorted(times) and all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:00Z", moment) for moment in times)
+        assert times == sorted(times) and all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:00Z", timestamp) for timestamp in times)
         if family == "latencies":
             assert all(abs(value - 1_000) <= 11 for value in values)
         if family == "calls":

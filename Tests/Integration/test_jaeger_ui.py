@@ -114,7 +114,7 @@ def test_an_archived_trace_survives_its_table_and_a_kill():
     stored = server.get(path).json()
     assert server.post(f"/api/archive/{identifier.hex()}").json() == {"data": [], "total": 0, "limit": 0, "offset": 0, "errors": []}
     server.flush()
-    # A server that starts looks for what has lived.
+    # A server that starts looks for what has expired.
     server.restart()
 
     def dropped():

@@ -92,7 +92,7 @@ def test_statistics_are_the_same_from_views_and_spans(filled, name, more):
 
 
 def covers(tables, start, end):
-    """The stretches follow each other from the start to the end."""
+    """The segments follow each other from the start to the end."""
     return [tables[0]["start"], *[table["end"] for table in tables]] == [*[table["start"] for table in tables], end] and (
         tables[0]["start"] == start)
 
@@ -118,11 +118,11 @@ def test_the_monitor_is_the_same_by_the_hour(filled, family):
     # The hour that begins at the end of the range is not needed.
     assert [table["table"] for table in answer["tables"]] == ["otel_span_stats_1h"]
     spans = stats(filled, "raw", service="books", kind="server", start=str(filled.begin), end=str(end), step="1h")["services"]
-    points = {moment: rest for moment, *rest in (spans[0]["points"] if spans else [])}
+    points = {timestamp: rest for timestamp, *rest in (spans[0]["points"] if spans else [])}
     shown = {point["timestamp"]: point["gaugeValue"]["doubleValue"] for series in answer["metrics"] for point in series["metricPoints"]}
     for number in range(6):
-        moment = filled.begin + (number + 1) * HOUR
-        value = shown.get(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment // 10**9)))
+        timestamp = filled.begin + (number + 1) * HOUR
+        value = shown.get(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(timestamp // 10**9)))
         calls, errors, _, p95, _ = points.get(filled.begin + number * HOUR, (0, 0, 0, 0, 0))
         if family == "calls":
             assert value == pytest.approx(calls / 3600) if spans else value is None

@@ -1,4 +1,4 @@
-/// Moments as people read and write them: RFC 3339, in UTC and to the nanosecond.
+/// Times as people read and write them: RFC 3339, in UTC and to the nanosecond.
 package enum CalendarTime {
     /// `2026-11-21T14:03:27.000000001Z`.
     package static func text(_ time: Timestamp) -> String {
@@ -45,7 +45,7 @@ package enum CalendarTime {
         value / unit - (value % unit < 0 ? 1 : 0)
     }
 
-    /// Reads a day (`2026-11-21`), a moment in UTC or with an offset (`2026-11-21T14:00`, `…:00.5Z`, `…+02:00`), and nanoseconds
+    /// Reads a day (`2026-11-21`), a timestamp in UTC or with an offset (`2026-11-21T14:00`, `…:00.5Z`, `…+02:00`), and nanoseconds
     /// since the epoch (an integer of more than ten digits).
     ///
     /// - Returns: nil if it is none of these, or not representable.

@@ -35,7 +35,7 @@ package struct ExponentialHistogram: Hashable, Sendable {
         guard let last = other.counts.indices.last else { return }
         reserve(other.offset)
         reserve(other.offset + last)
-        for (place, count) in other.counts.enumerated() { counts[other.offset - offset + place] &+= count }
+        for (slot, count) in other.counts.enumerated() { counts[other.offset - offset + slot] &+= count }
     }
 
     /// The value of which a share `quantile` of all is not above, by nearest rank, within `relativeError`; nil if there are none.
@@ -45,9 +45,9 @@ package struct ExponentialHistogram: Hashable, Sendable {
         let rank = max(1, (quantile * Double(total)).rounded(.up))
         var seen = Double(zeroCount)
         if seen >= rank { return 0 }
-        for (place, count) in counts.enumerated() where count > 0 {
+        for (slot, count) in counts.enumerated() where count > 0 {
             seen += Double(count)
-            if seen >= rank { return Self.estimate(offset + place) }
+            if seen >= rank { return Self.estimate(offset + slot) }
         }
         return counts.indices.last.map { Self.estimate(offset + $0) } ?? 0
     }
@@ -77,8 +77,8 @@ package struct ExponentialHistogram: Hashable, Sendable {
 
     @inline(__always)
     private mutating func add(_ count: UInt64, at index: Int) {
-        let place = index &- offset
-        if place >= 0, place < counts.count { return counts[place] &+= count }
+        let slot = index &- offset
+        if slot >= 0, slot < counts.count { return counts[slot] &+= count }
         reserve(index)
         counts[index - offset] &+= count
     }
@@ -125,10 +125,10 @@ extension ExponentialHistogram {
         Varint.append(zeroCount, to: &bytes)
         Varint.append(UInt64(counts.count { $0 > 0 }), to: &bytes)
         var last = -1
-        for (place, count) in counts.enumerated() where count > 0 {
-            Varint.append(UInt64(offset + place - last), to: &bytes)
+        for (slot, count) in counts.enumerated() where count > 0 {
+            Varint.append(UInt64(offset + slot - last), to: &bytes)
             Varint.append(count, to: &bytes)
-            last = offset + place
+            last = offset + slot
         }
         return bytes
     }

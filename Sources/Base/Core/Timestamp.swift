@@ -1,4 +1,4 @@
-/// A moment in UTC: nanoseconds since the Unix epoch, from 1677 to 2262.
+/// A point in time in UTC: nanoseconds since the Unix epoch, from 1677 to 2262.
 package struct Timestamp: Hashable, Comparable, Sendable {
     package var nanoseconds: Int64
 
@@ -25,7 +25,7 @@ package struct Timestamp: Hashable, Comparable, Sendable {
         left.nanoseconds < right.nanoseconds
     }
 
-    /// The moment `duration` nanoseconds later, clamped to the representable range.
+    /// The timestamp `duration` nanoseconds later, clamped to the representable range.
     package func advanced(by duration: Int64) -> Timestamp {
         let (value, overflow) = nanoseconds.addingReportingOverflow(duration)
         return Timestamp(nanoseconds: overflow ? (duration < 0 ? .min : .max) : value)
@@ -42,14 +42,14 @@ package struct TimeRange: Hashable, Sendable {
         self.end = end
     }
 
-    /// From the earliest to the latest representable moment.
+    /// From the earliest to the latest representable timestamp.
     package static let everything = TimeRange(start: .min, end: .max)
 
     package var isEmpty: Bool { end <= start }
 
-    package func contains(_ moment: Timestamp) -> Bool { start <= moment && moment < end }
+    package func contains(_ timestamp: Timestamp) -> Bool { start <= timestamp && timestamp < end }
 
-    /// Whether the closed interval from `first` to `last` has a moment in common with this range.
+    /// Whether the closed interval from `first` to `last` has a time in common with this range.
     package func overlaps(first: Timestamp, last: Timestamp) -> Bool {
         first < end && start <= last
     }

@@ -10,10 +10,10 @@ enum FixedDictionary {
         _ base: UnsafeRawPointer, count: Int, width: Int, with compressor: Compressor, to sink: inout ByteSink
     ) -> Bool {
         guard count >= 16 else { return false }
-        // Repetitions are near each other: a stretch from the middle shows most of them.
+        // Repetitions are near each other: a run from the middle shows most of them.
         let sampled = min(count, samples)
-        let stretch = base + (count - sampled) / 2 * width
-        guard Index(stretch, count: sampled, width: width).distinct <= sampled - sampled / 16 else { return false }
+        let segment = base + (count - sampled) / 2 * width
+        guard Index(segment, count: sampled, width: width).distinct <= sampled - sampled / 16 else { return false }
         let index = Index(base, count: count, width: width)
         guard index.distinct <= count - count / 8 else { return false }
         let values = Scratch<UInt8>(index.distinct * width)

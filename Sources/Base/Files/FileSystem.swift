@@ -13,7 +13,7 @@ package protocol FileSystem: Sendable {
     /// Makes the names in a folder durable.
     func syncDirectory(_ path: String) throws(FileError)
 
-    /// Replaces what stands at `destination`, at one moment; durable once the folder that held the name is synced.
+    /// Replaces what stands at `destination`, at one point in time; durable once the folder that held the name is synced.
     func rename(_ path: String, to destination: String) throws(FileError)
     /// Removes a file's name; those who hold it open go on reading.
     func remove(_ path: String) throws(FileError)

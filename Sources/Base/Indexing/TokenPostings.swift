@@ -250,21 +250,21 @@ package struct TokenPostings: Sendable, Equatable {
             while shift < 64 {
                 let bits = min(digitBits, 64 - shift)
                 let mask = UInt64(1) << UInt64(bits) - 1
-                var places = [Int](repeating: 0, count: 1 << bits)
+                var slots = [Int](repeating: 0, count: 1 << bits)
                 pairs.withUnsafeBufferPointer { source in
                     other.withUnsafeMutableBufferPointer { target in
-                        places.withUnsafeMutableBufferPointer { places in
-                            for pair in source { places[Int(pair &>> UInt64(shift) & mask)] &+= 1 }
+                        slots.withUnsafeMutableBufferPointer { slots in
+                            for pair in source { slots[Int(pair &>> UInt64(shift) & mask)] &+= 1 }
                             var sum = 0
-                            for i in 0..<places.count {
-                                let count = places[i]
-                                places[i] = sum
+                            for i in 0..<slots.count {
+                                let count = slots[i]
+                                slots[i] = sum
                                 sum &+= count
                             }
                             for pair in source {
                                 let digit = Int(pair &>> UInt64(shift) & mask)
-                                target[places[digit]] = pair
-                                places[digit] &+= 1
+                                target[slots[digit]] = pair
+                                slots[digit] &+= 1
                             }
                         }
                     }
@@ -372,13 +372,13 @@ package struct TokenPostings: Sendable, Equatable {
                 }
             case .bitmap:
                 writer.append(0b100, 3)
-                var place = 0
+                var slot = 0
                 for start in stride(from: 0, to: blockCount, by: 32) {
                     let count = min(32, blockCount - start)
                     var word: UInt64 = 0
-                    while place < blocks.count, blocks[place] < start + count {
-                        word |= 1 << UInt64(blocks[place] - start)
-                        place += 1
+                    while slot < blocks.count, blocks[slot] < start + count {
+                        word |= 1 << UInt64(blocks[slot] - start)
+                        slot += 1
                     }
                     writer.append(word, count)
                 }

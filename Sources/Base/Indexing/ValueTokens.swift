@@ -5,12 +5,12 @@ import Core
 /// An attribute has the token of its key and, unless it is *odd*, one of its key and value. Odd are values that a search may
 /// mean by another text than the one they are stored as: doubles, bytes, arrays, maps, empty values, and strings that are not
 /// ASCII, since equal texts may differ in their bytes. They have the token of odd values of their key. Attributes for which
-/// there was no lane have one token for all.
+/// there was no subcolumn have one token for all.
 package enum ValueTokens {
     private static let valueSeed: UInt64 = 0x7661_6C75_6500_0001
     private static let integerSeed: UInt64 = 0x696E_7465_6700_0002
     private static let oddSeed: UInt64 = 0x6F64_6400_0000_0003
-    /// Of attributes without a lane.
+    /// Of attributes without a subcolumn.
     package static let overflow: UInt64 = 0x9D2C_5680_7A1E_64F3
 
     /// An id.

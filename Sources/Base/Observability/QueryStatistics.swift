@@ -62,18 +62,18 @@ package final class QueryStatistics: Sendable {
     private let indexes = SkipIndex.allCases.map { _ in Index() }
 
     /// What the answer lacks; the first few of it.
-    private let told = Mutex<[String]>([])
+    private let texts = Mutex<[String]>([])
     private static let mostWarnings = 20
 
     package init() {}
 
     package func warn(_ text: String) {
-        told.withLock { told in
-            if told.count < Self.mostWarnings, !told.contains(text) { told.append(text) }
+        texts.withLock { texts in
+            if texts.count < Self.mostWarnings, !texts.contains(text) { texts.append(text) }
         }
     }
 
-    package var warnings: [String] { told.withLock { $0 }.sorted() }
+    package var warnings: [String] { texts.withLock { $0 }.sorted() }
 
     package func add(queueTime nanoseconds: Int) { queueTime.add(nanoseconds, ordering: .relaxed) }
 

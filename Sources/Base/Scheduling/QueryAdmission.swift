@@ -57,13 +57,13 @@ package final class QueryAdmission: Sendable {
         try enter(context)
         defer {
             state.withLock { $0.running -= 1 }
-            letIn()
+            admit()
         }
         return query()
     }
 
     /// Lets those in whose turn it is.
-    private func letIn() {
+    private func admit() {
         state.withLock { state in
             while let first = state.waiting.first, begin(&state) {
                 state.waiting.removeFirst()
@@ -93,7 +93,7 @@ package final class QueryAdmission: Sendable {
         while true {
             let step = max(min(Self.lookingUp, end - ContinuousClock.now), .zero)
             if waiter.isIn.wait(timeout: step, until: { $0 ? true : nil }) == true { return }
-            letIn()
+            admit()
             do throws(QueryInterruption) {
                 try context.check()
             } catch {
@@ -120,8 +120,8 @@ package final class QueryAdmission: Sendable {
     /// - Returns: false if it was let in meanwhile: then it runs.
     private func leave(_ waiter: Waiter) -> Bool {
         state.withLock { state in
-            guard let place = state.waiting.firstIndex(where: { $0 === waiter }) else { return false }
-            state.waiting.remove(at: place)
+            guard let slot = state.waiting.firstIndex(where: { $0 === waiter }) else { return false }
+            state.waiting.remove(at: slot)
             return true
         }
     }

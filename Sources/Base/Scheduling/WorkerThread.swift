@@ -20,7 +20,7 @@ package final class WorkerThread: @unchecked Sendable {
 
     /// Lets the calling thread have what processor time the others leave: on Linux a nice value is the thread's own.
     package static func lowerPriority() {
-        // It is a wish: a thread without it works as well.
+        // It is best effort: a thread without it works as well.
         _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
         // SCHED_BATCH, which <sched.h> has for GNU programs only: it does not preempt threads that wake up.
         var parameters = sched_param()

@@ -52,10 +52,10 @@ extension RollupDefinition {
         return (source, joined)
     }
 
-    /// Whether rows with equal keys fold to one whatever the order of their pieces: a view with a join or with counters does not.
+    /// Whether rows with equal keys aggregate to one whatever the order of their pieces: a view with a join or with counters does not.
     package var isMergeable: Bool { join == nil && !hasCounters }
 
-    /// Whether rows can be folded only in the order of their times.
+    /// Whether rows can be aggregated only in the order of their times.
     package var hasCounters: Bool {
         aggregates.contains {
             switch $0.function {

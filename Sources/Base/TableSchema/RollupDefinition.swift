@@ -1,11 +1,11 @@
-/// A materialized view of Schema/: a table whose rows are the folds of another table's rows.
+/// A materialized view of Schema/: a table whose rows are the aggregates of another table's rows.
 ///
-/// Rows of the target with equal keys are one row in two pieces: merging folds them, and so must a reader. The order of the
+/// Rows of the target with equal keys are one row in two pieces: merging aggregates them, and so must a reader. The order of the
 /// target is a permutation of its keys, so equal keys are neighbours, and its partition column is a key, so they share a partition.
 ///
-/// Folding a column of the target, by the function of its aggregate:
+/// Aggregating a column of the target, by the function of its aggregate:
 /// - `count` and `sum` add (integers wrap); `min` and `max` compare. Where the condition of a `min` met no row the column
-///   holds the greatest value of its type (`max`: the least), so an empty piece never changes a fold. NaN is passed over.
+///   holds the greatest value of its type (`max`: the least), so an empty piece never changes an aggregate. NaN is passed over.
 /// - `argMin` takes the value of the piece whose `key` column is less, on a tie the lesser value, so that the order of pieces makes
 ///   no difference. Where no row was met the column is empty.
 /// - `counterIncrease` and `counterResets` put the pieces in order of time; see `CounterSegment`.
@@ -32,7 +32,7 @@ package struct RollupJoin: Hashable, Sendable {
     package var pairs: [Pair]
 }
 
-/// A column of the row that is folded, or of the row joined to it.
+/// A column of the row that is aggregated, or of the row joined to it.
 package enum RollupColumn: Hashable, Sendable {
     case source(ColumnID)
     case joined(ColumnID)
@@ -84,7 +84,7 @@ package enum RollupFunction: Hashable, Sendable {
 ///
 /// With piece A before piece B, `increase = A.increase + B.increase + step`, where `step` is `B.first - A.last`, or `B.first`
 /// after a reset, which is when `B.first < A.last`; a reset adds one to `resets`. That is associative, but only for pieces whose
-/// times do not overlap: where they do, the row has to be folded again from the source.
+/// times do not overlap: where they do, the row has to be aggregated again from the source.
 package struct CounterSegment: Hashable, Sendable {
     package var firstTime: ColumnID
     package var first: ColumnID

@@ -38,7 +38,7 @@ package struct TableCatalog: Hashable, Sendable {
         tables.first { $0.id == id }
     }
 
-    /// The rollups that are folded from the rows of `table`.
+    /// The rollups that are aggregated from the rows of `table`.
     /// The view whose rows the table has.
     package func rollup(_ view: TableID) -> RollupDefinition? { rollups.first { $0.target.id == view } }
 

@@ -1,7 +1,7 @@
 /// One visit to the shop: the spans and the log records that it leaves behind.
 ///
 /// A visit is a script of calls (`Simulation+Visits.swift`) over a few shapes of call (`Simulation+Calls.swift`). Time is
-/// passed along as nanoseconds: a call takes the moment when it begins and returns the moment when its caller goes on.
+/// passed along as nanoseconds: a call takes the time when it begins and returns the time when its caller goes on.
 struct Simulation {
     struct TraceKey: Hashable {
         var high: UInt64

@@ -252,13 +252,13 @@ enum AttributeText {
     /// The values of a key in one row.
     static func values(of key: [UInt8], in column: AttributesColumn, row: Int) -> [AttributeValue] {
         var values: [AttributeValue] = []
-        for (lane, slot) in column.entries(row) {
-            if column.lanes[lane].type == .overflow {
-                guard case .strings(let strings)? = column.lanes[lane].values else { continue }
+        for (subcolumn, slot) in column.entries(row) {
+            if column.subcolumns[subcolumn].type == .overflow {
+                guard case .strings(let strings)? = column.subcolumns[subcolumn].values else { continue }
                 values += AnyValue.attributes(ProtobufSlice(strings.bytes(slot)), field: 1)
                     .filter { $0.key.utf8.elementsEqual(key) }.map(\.value)
-            } else if column.lanes[lane].key == key {
-                values.append(column.lanes[lane].value(slot))
+            } else if column.subcolumns[subcolumn].key == key {
+                values.append(column.subcolumns[subcolumn].value(slot))
             }
         }
         return values

@@ -140,20 +140,22 @@ struct IndexCommand {
             var questions = [
                 Question(name: "absent", probe: .attribute(AttributeProbe(key: Array("no.such.key".utf8), text: "1")))
             ]
-            let strings = attributes.lanes.filter { $0.type == .string }
-            func distinct(_ lane: AttributeLane) -> Int {
-                if case .strings(let values)? = lane.values { values.dictionary.count } else { 0 }
+            let strings = attributes.subcolumns.filter { $0.type == .string }
+            func distinct(_ subcolumn: AttributeSubcolumn) -> Int {
+                if case .strings(let values)? = subcolumn.values { values.dictionary.count } else { 0 }
             }
             let sorted = strings.sorted { distinct($0) > distinct($1) }
-            for (name, lane) in [("rare", sorted.first), ("frequent", sorted.last)] {
-                guard let lane, case .strings(let values)? = lane.values, values.codes.count > 0 else { continue }
+            for (name, subcolumn) in [("rare", sorted.first), ("frequent", sorted.last)] {
+                guard let subcolumn, case .strings(let values)? = subcolumn.values, values.codes.count > 0 else {
+                    continue
+                }
                 questions.append(
-                    Question(name: name, probe: .attribute(AttributeProbe(key: lane.key, text: values.string(0)))))
+                    Question(name: name, probe: .attribute(AttributeProbe(key: subcolumn.key, text: values.string(0)))))
                 if name == "rare" {
                     questions.append(
                         Question(
                             name: "absent value",
-                            probe: .attribute(AttributeProbe(key: lane.key, text: "no such value"))))
+                            probe: .attribute(AttributeProbe(key: subcolumn.key, text: "no such value"))))
                 }
             }
             return questions

@@ -86,7 +86,7 @@ struct IngestCommand {
         guard response.status == 200 else { throw .server("flush: HTTP \(response.status) \(response.text)") }
     }
 
-    /// Waits until nothing has been merged or folded for a while.
+    /// Waits until nothing has been merged or aggregated for a while.
     private func settledMetrics(_ address: HTTPConnection.Address) throws(BenchError) -> ServerMetrics {
         var connection = HTTPConnection(address)
         var metrics = try ServerMetrics(over: &connection)
@@ -109,7 +109,7 @@ struct IngestCommand {
         var totals: Loader.Totals
         var loadSeconds: Double
         var allSeconds: Double
-        /// Up to the moment when every row was in a part.
+        /// Up to the timestamp when every row was in a part.
         var flushedCPUSeconds: Double
         /// Merges included.
         var cpuSeconds: Double

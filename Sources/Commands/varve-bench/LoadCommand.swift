@@ -51,11 +51,11 @@ struct LoadCommand {
         let stream = SpanStream(corpus.bodies, rate: rate, at: server.otlp)
         let alone = try measure(server.pid) { stream.run(senders: senders, seconds: Double(seconds)) }
         let mix = try SearchMix(server.http)
-        let searching = SearchCrowd(mix, at: server.http)
+        let searching = SearchLoad(mix, at: server.http)
         let busy = try measure(server.pid) {
-            let crowd = Thread.started { searching.run(connections: connections, seconds: Double(seconds)) }
+            let load = Thread.started { searching.run(connections: connections, seconds: Double(seconds)) }
             let sent = stream.run(senders: senders, seconds: Double(seconds))
-            crowd.wait()
+            load.wait()
             return sent
         }
         guard let usage = ProcessUsage(pid: server.pid) else { throw .server("the server is gone") }
@@ -77,7 +77,7 @@ struct LoadCommand {
 
     private struct Result {
         var alone, busy: Phase
-        var searches: SearchCrowd.Totals
+        var searches: SearchLoad.Totals
         var peakBytes: Int
         var calibration: Double
     }

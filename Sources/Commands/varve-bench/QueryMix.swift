@@ -136,9 +136,9 @@ struct QueryMix {
     private static func seconds(_ nanoseconds: Int64) -> String { String(nanoseconds / 1_000_000_000) }
 
     private func instant(_ name: String, _ query: String) -> Query {
-        let moment = (corpus.start + corpus.end) / 2
+        let timestamp = (corpus.start + corpus.end) / 2
         return Query(
-            name: name, targets: [Self.target("/api/v1/query", [("query", query), ("time", Self.seconds(moment))])])
+            name: name, targets: [Self.target("/api/v1/query", [("query", query), ("time", Self.seconds(timestamp))])])
     }
 
     private func series(_ name: String, _ query: String, full: Bool, step: String) -> Query {

@@ -6,7 +6,7 @@ enum CompactVerb: Verb {
     static let summary = "merge the parts of each chosen partition into one, better compressed"
     static let synopsis = "DIR [--table TABLE] [--tenant TENANT] [--partition FROM..TO] [--zstd-level N] [--again]"
     static let notes = """
-        Each merge is made visible at one moment: it may be interrupted at any time (Ctrl-C gives up the merge that is under way;
+        Each merge is made visible at one point in time: it may be interrupted at any time (Ctrl-C gives up the merge that is under way;
         kill -9 is safe), and the same command goes on from there. A merge needs as much free disk as its inputs.
         """
     static let options = [

@@ -20,8 +20,8 @@ enum ExportVerb: Verb {
     static let options = [
         Options.Definition(name: "table", value: "TABLE", help: "the table, as otel_traces"), Selection.tenant,
         Options.Definition(
-            name: "from", value: "TIME", help: "the first moment, as 2026-11-21 or 2026-11-21T14:30:00Z"),
-        Options.Definition(name: "to", value: "TIME", help: "the moment after the last"),
+            name: "from", value: "TIME", help: "the first time, as 2026-11-21 or 2026-11-21T14:30:00Z"),
+        Options.Definition(name: "to", value: "TIME", help: "the time after the last"),
         Options.Definition(name: "format", value: "FORMAT", help: "jsonl (default) or csv"),
         Options.Definition(
             name: "columns", value: "NAMES", help: "only these columns, with commas between, in this order"),

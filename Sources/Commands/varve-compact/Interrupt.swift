@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Synchronization
 
-/// SIGINT and SIGTERM: the first asks to stop at the next good moment, the second ends the process at once, which is as safe.
+/// SIGINT and SIGTERM: the first asks to stop at the next good point, the second ends the process at once, which is as safe.
 enum Interrupt {
     private static let requested = Atomic<Bool>(false)
 

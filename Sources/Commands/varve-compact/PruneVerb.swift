@@ -10,7 +10,7 @@ internal import TableSchema
 /// `prune`: drops what is too old.
 enum PruneVerb: Verb {
     static let name = "prune"
-    static let summary = "drop the rows that have lived, as a server with the same settings would"
+    static let summary = "drop the rows that have expired, as a server with the same settings would"
     static let synopsis = "DIR [--config FILE] [--dry-run] [--json]"
     static let notes = """
         A line for each partition that goes, and for each part that is written anew without the rows of some services. The times

@@ -11,7 +11,7 @@ enum RepairVerb: Verb {
     static let synopsis = "DIR [--dry-run] [--json]"
     static let notes = """
         Parts are written anew without their damaged blocks, dictionary pages and indexes; a damaged catalog is made anew from
-        what is left of it and from the parts; damaged stretches of the log are cut out. What was there before is kept in
+        what is left of it and from the parts; damaged ranges of the log are cut out. What was there before is kept in
         DIR/quarantine, each file with a note. It may be interrupted and started again. --dry-run changes nothing.
         The exit status is 1 if rows were lost, or would be.
         """

@@ -11,7 +11,7 @@ enum Selection {
     static let tenant = Options.Definition(name: "tenant", value: "TENANT", help: "only this tenant")
     static let partition = Options.Definition(
         name: "partition", value: "FROM[..TO]",
-        help: "only partitions with a moment in this range, as 2026-11-20..2026-11-22")
+        help: "only partitions with a time in this range, as 2026-11-20..2026-11-22")
     static let part = Options.Definition(name: "part", value: "ID", help: "only the part of this number")
 
     /// The tables that this Varve knows.
@@ -47,7 +47,7 @@ enum Selection {
         )
     }
 
-    /// `FROM..TO`, without `TO` itself, or one moment; either end may be left out.
+    /// `FROM..TO`, without `TO` itself, or one timestamp; either end may be left out.
     private static func range(_ text: String) throws(UsageError) -> TimeRange {
         let wrong = UsageError(
             "--partition: \"\(text)\" is no range; it looks like 2026-11-21T14:00:00Z or 2026-11-20..2026-11-22")

@@ -6,15 +6,15 @@ private import Glibc
 /// Shapes are the paths of a trie: from the shape of the attributes so far, a key and a type lead to the next. A sender repeats
 /// its shapes, so the child that was taken last is compared first; only a new combination is looked up by hash.
 ///
-/// A set is written as `begin`, one `append…` per attribute, `end`. Beyond `laneLimit` lanes or `shapeLimit` shapes an attribute
+/// A set is written as `begin`, one `append…` per attribute, `end`. Beyond `subcolumnLimit` subcolumns or `shapeLimit` shapes an attribute
 /// does not fit: `append…` answers false, and the caller gives all that do not fit to `appendOverflow` as one run of bytes.
 package struct AttributesBuilder: ~Copyable {
-    package static let laneLimit = 1024
+    package static let subcolumnLimit = 1024
     package static let shapeLimit = 65_536
-    /// The most attributes of one set that get lanes.
+    /// The most attributes of one set that get subcolumns.
     package static let setLimit = 256
 
-    private struct Lane: ~Copyable {
+    private struct Subcolumn: ~Copyable {
         let key: [UInt8]
         /// The same bytes where comparing them touches no reference count.
         let keyBytes: UnsafeMutablePointer<UInt8>
@@ -63,7 +63,7 @@ package struct AttributesBuilder: ~Copyable {
     /// A node of the trie.
     private struct Shape {
         let parent: UInt32
-        let lane: UInt32
+        let subcolumn: UInt32
         let depth: UInt32
         /// The child that was taken last, or 0 (the root is nobody's child).
         var lastChild: UInt32 = 0
@@ -72,16 +72,16 @@ package struct AttributesBuilder: ~Copyable {
     private var shapes: BufferBuilder<UInt32>
     private var starts: BufferBuilder<UInt32>
     private var slots: BufferBuilder<UInt32>
-    private var lanes: UnsafeMutablePointer<Lane>
-    private var laneCapacity = 16
-    private var laneCount = 0
+    private var subcolumns: UnsafeMutablePointer<Subcolumn>
+    private var subcolumnCapacity = 16
+    private var subcolumnCount = 0
     private var trie: BufferBuilder<Shape>
     private var children: [UInt64: UInt32] = [:]
-    private var laneOfKey: [LaneKey: UInt32] = [:]
-    private var lanesOfShape: [[UInt32]] = [[]]
+    private var subcolumnOfKey: [SubcolumnKey: UInt32] = [:]
+    private var subcolumnsOfShape: [[UInt32]] = [[]]
     private var current: UInt32 = 0
 
-    private struct LaneKey: Hashable {
+    private struct SubcolumnKey: Hashable {
         let key: [UInt8]
         let type: UInt8
     }
@@ -91,13 +91,13 @@ package struct AttributesBuilder: ~Copyable {
         starts = BufferBuilder()
         slots = BufferBuilder()
         trie = BufferBuilder()
-        trie.append(Shape(parent: 0, lane: 0, depth: 0))
-        lanes = .allocate(capacity: laneCapacity)
+        trie.append(Shape(parent: 0, subcolumn: 0, depth: 0))
+        subcolumns = .allocate(capacity: subcolumnCapacity)
     }
 
     deinit {
-        for i in 0..<laneCount { (lanes + i).deinitialize(count: 1) }
-        lanes.deallocate()
+        for i in 0..<subcolumnCount { (subcolumns + i).deinitialize(count: 1) }
+        subcolumns.deallocate()
     }
 
     package var count: Int { shapes.count }
@@ -113,17 +113,17 @@ package struct AttributesBuilder: ~Copyable {
     @inline(__always)
     package mutating func end() { shapes.append(current) }
 
-    /// The lane for the next attribute, or nil if it does not fit. A key that the set already has does not fit either:
+    /// The subcolumn for the next attribute, or nil if it does not fit. A key that the set already has does not fit either:
     /// `containsKey` tells that case apart.
     @inline(__always)
     private mutating func step(
         _ key: UnsafePointer<UInt8>, _ keyCount: Int, _ type: AttributeType
-    ) -> UnsafeMutablePointer<Lane>? {
+    ) -> UnsafeMutablePointer<Subcolumn>? {
         let predicted = trie.base[Int(current)].lastChild
         if predicted != 0 {
-            let lane = lanes + Int(trie.base[Int(predicted)].lane)
-            if lane.pointee.type == type, lane.pointee.keyCount == keyCount,
-                memcmp(lane.pointee.keyBytes, key, keyCount) == 0
+            let subcolumn = subcolumns + Int(trie.base[Int(predicted)].subcolumn)
+            if subcolumn.pointee.type == type, subcolumn.pointee.keyCount == keyCount,
+                memcmp(subcolumn.pointee.keyBytes, key, keyCount) == 0
             {
                 return take(predicted)
             }
@@ -132,62 +132,62 @@ package struct AttributesBuilder: ~Copyable {
     }
 
     @inline(__always)
-    private mutating func take(_ shape: UInt32) -> UnsafeMutablePointer<Lane> {
+    private mutating func take(_ shape: UInt32) -> UnsafeMutablePointer<Subcolumn> {
         current = shape
-        let lane = lanes + Int(trie.base[Int(shape)].lane)
-        slots.append(UInt32(truncatingIfNeeded: lane.pointee.count))
-        lane.pointee.count &+= 1
-        return lane
+        let subcolumn = subcolumns + Int(trie.base[Int(shape)].subcolumn)
+        slots.append(UInt32(truncatingIfNeeded: subcolumn.pointee.count))
+        subcolumn.pointee.count &+= 1
+        return subcolumn
     }
 
     @inline(never)
     private mutating func search(
         _ key: UnsafePointer<UInt8>, _ keyCount: Int, _ type: AttributeType
-    ) -> UnsafeMutablePointer<Lane>? {
-        let laneKey = LaneKey(
+    ) -> UnsafeMutablePointer<Subcolumn>? {
+        let subcolumnKey = SubcolumnKey(
             key: Array(UnsafeBufferPointer(start: key, count: keyCount)), type: type.rawValue)
-        guard let lane = laneOfKey[laneKey] ?? addLane(laneKey, type) else { return nil }
-        let edge = UInt64(current) << 32 | UInt64(lane)
+        guard let subcolumn = subcolumnOfKey[subcolumnKey] ?? addSubcolumn(subcolumnKey, type) else { return nil }
+        let edge = UInt64(current) << 32 | UInt64(subcolumn)
         if let child = children[edge] {
             trie.base[Int(current)].lastChild = child
             return take(child)
         }
         let depth = trie[Int(current)].depth
         // A set of nothing but overflow always finds its shape, and so does the overflow behind other attributes.
-        let fits = trie.count < Self.shapeLimit && depth < Self.setLimit && !containsKey(laneKey.key)
+        let fits = trie.count < Self.shapeLimit && depth < Self.setLimit && !containsKey(subcolumnKey.key)
         guard fits || (type == .overflow && (current == 0 || trie.count < 2 * Self.shapeLimit)) else {
             return nil
         }
         let child = UInt32(trie.count)
-        trie.append(Shape(parent: current, lane: lane, depth: depth + 1))
-        lanesOfShape.append(lanesOfShape[Int(current)] + [lane])
+        trie.append(Shape(parent: current, subcolumn: subcolumn, depth: depth + 1))
+        subcolumnsOfShape.append(subcolumnsOfShape[Int(current)] + [subcolumn])
         children[edge] = child
         trie.base[Int(current)].lastChild = child
         return take(child)
     }
 
-    private mutating func addLane(_ key: LaneKey, _ type: AttributeType) -> UInt32? {
-        // The last lane is for the overflow, which always finds one.
-        let limit = type == .overflow ? Self.laneLimit + 1 : Self.laneLimit
-        guard laneCount < limit else { return nil }
-        if laneCount == laneCapacity { growLanes() }
-        (lanes + laneCount).initialize(to: Lane(key: key.key, type: type))
-        laneOfKey[key] = UInt32(laneCount)
-        laneCount += 1
-        return UInt32(laneCount - 1)
+    private mutating func addSubcolumn(_ key: SubcolumnKey, _ type: AttributeType) -> UInt32? {
+        // The last subcolumn is for the overflow, which always finds one.
+        let limit = type == .overflow ? Self.subcolumnLimit + 1 : Self.subcolumnLimit
+        guard subcolumnCount < limit else { return nil }
+        if subcolumnCount == subcolumnCapacity { growSubcolumns() }
+        (subcolumns + subcolumnCount).initialize(to: Subcolumn(key: key.key, type: type))
+        subcolumnOfKey[key] = UInt32(subcolumnCount)
+        subcolumnCount += 1
+        return UInt32(subcolumnCount - 1)
     }
 
-    private mutating func growLanes() {
-        laneCapacity *= 2
-        let larger = UnsafeMutablePointer<Lane>.allocate(capacity: laneCapacity)
-        larger.moveInitialize(from: lanes, count: laneCount)
-        lanes.deallocate()
-        lanes = larger
+    private mutating func growSubcolumns() {
+        subcolumnCapacity *= 2
+        let larger = UnsafeMutablePointer<Subcolumn>.allocate(capacity: subcolumnCapacity)
+        larger.moveInitialize(from: subcolumns, count: subcolumnCount)
+        subcolumns.deallocate()
+        subcolumns = larger
     }
 
     /// Whether the set of the current row has a value for `key`.
     package func containsKey(_ key: [UInt8]) -> Bool {
-        lanesOfShape[Int(current)].contains { lanes[Int($0)].key == key }
+        subcolumnsOfShape[Int(current)].contains { subcolumns[Int($0)].key == key }
     }
 
     /// Strings, bytes, arrays and maps.
@@ -196,8 +196,8 @@ package struct AttributesBuilder: ~Copyable {
         key: UnsafePointer<UInt8>, _ keyCount: Int, _ type: AttributeType,
         bytes: UnsafePointer<UInt8>, _ byteCount: Int
     ) -> Bool {
-        guard let lane = step(key, keyCount, type) else { return false }
-        lane.pointee.strings.append(bytes, count: byteCount)
+        guard let subcolumn = step(key, keyCount, type) else { return false }
+        subcolumn.pointee.strings.append(bytes, count: byteCount)
         return true
     }
 
@@ -206,8 +206,8 @@ package struct AttributesBuilder: ~Copyable {
     package mutating func append(
         key: UnsafePointer<UInt8>, _ keyCount: Int, _ type: AttributeType, integer: Int64
     ) -> Bool {
-        guard let lane = step(key, keyCount, type) else { return false }
-        lane.pointee.integers.append(integer)
+        guard let subcolumn = step(key, keyCount, type) else { return false }
+        subcolumn.pointee.integers.append(integer)
         return true
     }
 
@@ -215,8 +215,8 @@ package struct AttributesBuilder: ~Copyable {
     package mutating func append(
         key: UnsafePointer<UInt8>, _ keyCount: Int, double: Double
     ) -> Bool {
-        guard let lane = step(key, keyCount, .double) else { return false }
-        lane.pointee.floats.append(double)
+        guard let subcolumn = step(key, keyCount, .double) else { return false }
+        subcolumn.pointee.floats.append(double)
         return true
     }
 
@@ -227,8 +227,8 @@ package struct AttributesBuilder: ~Copyable {
     package mutating func appendOverflow(_ bytes: UnsafePointer<UInt8>, _ byteCount: Int) -> Bool {
         var empty: UInt8 = 0
         return withUnsafePointer(to: &empty) { key in
-            guard let lane = step(key, 0, .overflow) else { return false }
-            lane.pointee.strings.append(bytes, count: byteCount)
+            guard let subcolumn = step(key, 0, .overflow) else { return false }
+            subcolumn.pointee.strings.append(bytes, count: byteCount)
             return true
         }
     }
@@ -236,14 +236,14 @@ package struct AttributesBuilder: ~Copyable {
     /// Takes back the attributes of the current row, which has begun and not ended.
     package mutating func restart() {
         let start = Int(starts[starts.count - 1])
-        rewind(lanes: lanesOfShape[Int(current)], start: start)
+        rewind(subcolumns: subcolumnsOfShape[Int(current)], start: start)
         slots.truncate(to: start)
         current = 0
     }
 
-    private mutating func rewind(lanes list: [UInt32], start: Int) {
-        for (index, lane) in list.enumerated().reversed() {
-            lanes[Int(lane)].truncate(to: Int(slots[start + index]))
+    private mutating func rewind(subcolumns list: [UInt32], start: Int) {
+        for (index, subcolumn) in list.enumerated().reversed() {
+            subcolumns[Int(subcolumn)].truncate(to: Int(slots[start + index]))
         }
     }
 
@@ -257,7 +257,7 @@ package struct AttributesBuilder: ~Copyable {
         while row > rows {
             row -= 1
             let start = Int(starts[row])
-            rewind(lanes: lanesOfShape[Int(shapes[row])], start: start)
+            rewind(subcolumns: subcolumnsOfShape[Int(shapes[row])], start: start)
             slots.truncate(to: start)
         }
         shapes.truncate(to: rows)
@@ -266,24 +266,24 @@ package struct AttributesBuilder: ~Copyable {
 
     package var byteCount: Int {
         var total = shapes.count * 8 + slots.count * 4 + trie.count * 64
-        for i in 0..<laneCount { total += lanes[i].byteCount }
+        for i in 0..<subcolumnCount { total += subcolumns[i].byteCount }
         return total
     }
 
     package func snapshot(rows: Int) -> AttributesColumn {
         let slotCount = rows < starts.count ? Int(starts[rows]) : slots.count
-        var counts = (0..<laneCount).map { lanes[$0].count }
+        var counts = (0..<subcolumnCount).map { subcolumns[$0].count }
         for row in rows..<shapes.count {
-            for lane in lanesOfShape[Int(shapes[row])] { counts[Int(lane)] -= 1 }
+            for subcolumn in subcolumnsOfShape[Int(shapes[row])] { counts[Int(subcolumn)] -= 1 }
         }
         if starts.count > shapes.count {
-            for lane in lanesOfShape[Int(current)] { counts[Int(lane)] -= 1 }
+            for subcolumn in subcolumnsOfShape[Int(current)] { counts[Int(subcolumn)] -= 1 }
         }
         return AttributesColumn(
-            shapes: shapes.snapshot()[0..<rows], lanesOfShape: lanesOfShape,
-            lanes: (0..<laneCount).map { i in
-                AttributeLane(
-                    key: lanes[i].key, type: lanes[i].type, values: lanes[i].values(counts[i]))
+            shapes: shapes.snapshot()[0..<rows], subcolumnsOfShape: subcolumnsOfShape,
+            subcolumns: (0..<subcolumnCount).map { i in
+                AttributeSubcolumn(
+                    key: subcolumns[i].key, type: subcolumns[i].type, values: subcolumns[i].values(counts[i]))
             },
             starts: starts.snapshot()[0..<rows], slots: slots.snapshot()[0..<slotCount])
     }

@@ -1,6 +1,6 @@
 package import Core
 
-/// What the values of a lane are. The raw values are stored in parts (docs/FORMAT.md).
+/// What the values of a subcolumn are. The raw values are stored in parts (docs/FORMAT.md).
 public enum AttributeType: UInt8, Sendable {
     case empty = 0
     case string = 1
@@ -17,7 +17,7 @@ public enum AttributeType: UInt8, Sendable {
 }
 
 /// One key with one type, and where its values are.
-package struct AttributeLane: Sendable {
+package struct AttributeSubcolumn: Sendable {
     package let key: [UInt8]
     package let type: AttributeType
     /// Dense: one value per row that has it. Strings, bytes, arrays, maps, overflow: strings; bools and ints: integers;
@@ -33,46 +33,46 @@ package struct AttributeLane: Sendable {
 
 /// Sets of attributes, one per row.
 ///
-/// A row has a *shape*, the ordered list of its lanes; `slots` lists, row by row, the index of each value in its lane.
+/// A row has a *shape*, the ordered list of its subcolumns; `slots` lists, row by row, the index of each value in its subcolumn.
 package struct AttributesColumn: Sendable {
     package let shapes: Buffer<UInt32>
-    /// By shape: its lanes, in the sender's order.
-    package let lanesOfShape: [[UInt32]]
-    package let lanes: [AttributeLane]
+    /// By shape: its subcolumns, in the sender's order.
+    package let subcolumnsOfShape: [[UInt32]]
+    package let subcolumns: [AttributeSubcolumn]
     /// Where each row's slots begin.
     package let starts: Buffer<UInt32>
     package let slots: Buffer<UInt32>
 
     package init(
-        shapes: Buffer<UInt32>, lanesOfShape: [[UInt32]], lanes: [AttributeLane],
+        shapes: Buffer<UInt32>, subcolumnsOfShape: [[UInt32]], subcolumns: [AttributeSubcolumn],
         starts: Buffer<UInt32>, slots: Buffer<UInt32>
     ) {
         self.shapes = shapes
-        self.lanesOfShape = lanesOfShape
-        self.lanes = lanes
+        self.subcolumnsOfShape = subcolumnsOfShape
+        self.subcolumns = subcolumns
         self.starts = starts
         self.slots = slots
     }
 
     package var count: Int { shapes.count }
 
-    /// The lanes of `row` and the index of its value in each.
-    package func entries(_ row: Int) -> [(lane: Int, slot: Int)] {
+    /// The subcolumns of `row` and the index of its value in each.
+    package func entries(_ row: Int) -> [(subcolumn: Int, slot: Int)] {
         let start = Int(starts[row])
-        return lanesOfShape[Int(shapes[row])].enumerated().map { index, lane in
-            (Int(lane), Int(slots[start + index]))
+        return subcolumnsOfShape[Int(shapes[row])].enumerated().map { index, subcolumn in
+            (Int(subcolumn), Int(slots[start + index]))
         }
     }
 
-    /// The lanes that hold values of `key`.
-    package func lanes(ofKey key: [UInt8]) -> [Int] {
-        lanes.indices.filter { lanes[$0].key == key && lanes[$0].type != .overflow }
+    /// The subcolumns that hold values of `key`.
+    package func subcolumns(ofKey key: [UInt8]) -> [Int] {
+        subcolumns.indices.filter { subcolumns[$0].key == key && subcolumns[$0].type != .overflow }
     }
 
-    /// Calls `body` with each row that has a value in `lane`, and the value's index there.
-    package func forEachRow(inLane lane: Int, _ body: (_ row: Int, _ slot: Int) -> Void) {
-        let positions = lanesOfShape.map { lanes in
-            lanes.firstIndex(of: UInt32(lane)).map { Int32($0) } ?? -1
+    /// Calls `body` with each row that has a value in `subcolumn`, and the value's index there.
+    package func forEachRow(inSubcolumn subcolumn: Int, _ body: (_ row: Int, _ slot: Int) -> Void) {
+        let positions = subcolumnsOfShape.map { subcolumns in
+            subcolumns.firstIndex(of: UInt32(subcolumn)).map { Int32($0) } ?? -1
         }
         for row in shapes.indices {
             let position = positions[Int(shapes[row])]

@@ -29,10 +29,11 @@ extension Column {
                     offsets: Self.rebased(column.offsets, rows),
                     elements: column.elements.slice(Self.inner(column.offsets, rows))))
         case .attributes(let column):
-            // Slots say where in the lanes the values are, which stay whole.
+            // Slots say where in the subcolumns the values are, which stay whole.
             .attributes(
                 AttributesColumn(
-                    shapes: column.shapes[rows], lanesOfShape: column.lanesOfShape, lanes: column.lanes,
+                    shapes: column.shapes[rows], subcolumnsOfShape: column.subcolumnsOfShape,
+                    subcolumns: column.subcolumns,
                     starts: column.starts[rows], slots: column.slots))
         case .nested(let column):
             .nested(

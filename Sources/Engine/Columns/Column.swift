@@ -198,7 +198,7 @@ extension Column {
         case .arrays(let column): column.offsets.count * 4 + column.elements.heldBytes
         case .attributes(let column):
             column.count * 8 + column.slots.count * 4
-                + column.lanes.reduce(0) { $0 + ($1.values?.heldBytes ?? 0) }
+                + column.subcolumns.reduce(0) { $0 + ($1.values?.heldBytes ?? 0) }
         case .nested(let column):
             column.offsets.count * 4 + column.fields.reduce(0) { $0 + $1.heldBytes }
         }

@@ -17,7 +17,7 @@ extension PartitionUnit {
         }
     }
 
-    /// The last moment that is a whole number of units from `origin`, and not after `time`.
+    /// The last timestamp that is a whole number of units from `origin`, and not after `time`.
     private static func floor(_ time: Int64, to unit: Int64, from origin: Int64 = 0) -> Int64 {
         let rest = (time % unit - origin) % unit
         return time &- (rest < 0 ? rest + unit : rest)
@@ -26,7 +26,7 @@ extension PartitionUnit {
     /// The first day of the month of `day`, both as days since the epoch.
     private static func monthStart(day: Int) -> Int64 { Int64(day - CivilDay(daysSinceEpoch: day).dayOfMonth + 1) }
 
-    /// The moment after the last one of the partition that starts at `start`.
+    /// The timestamp after the last one of the partition that starts at `start`.
     package func end(ofPartitionAt start: Int64) -> Int64 {
         switch self {
         case .hour: start &+ Self.hour
@@ -38,7 +38,7 @@ extension PartitionUnit {
 }
 
 extension TimeRange {
-    /// Whether the partition of `unit` that starts at `start` has a moment in this range.
+    /// Whether the partition of `unit` that starts at `start` has a time in this range.
     package func overlaps(partitionAt start: Int64, unit: PartitionUnit) -> Bool {
         overlaps(
             first: Timestamp(nanoseconds: start),

@@ -185,24 +185,24 @@ enum Radix {
         _ keys: [UInt64], _ rows: [UInt32], _ shift: Int, _ toKeys: inout [UInt64],
         _ toRows: inout [UInt32]
     ) {
-        var places = [Int](repeating: 0, count: 2048)
+        var slots = [Int](repeating: 0, count: 2048)
         keys.withUnsafeBufferPointer { keys in
-            places.withUnsafeMutableBufferPointer { places in
-                for key in keys { places[Int(truncatingIfNeeded: key >> UInt64(shift)) & 2047] &+= 1 }
+            slots.withUnsafeMutableBufferPointer { slots in
+                for key in keys { slots[Int(truncatingIfNeeded: key >> UInt64(shift)) & 2047] &+= 1 }
                 var sum = 0
                 for digit in 0..<2048 {
-                    let here = places[digit]
-                    places[digit] = sum
+                    let here = slots[digit]
+                    slots[digit] = sum
                     sum &+= here
                 }
                 toKeys.withUnsafeMutableBufferPointer { toKeys in
                     toRows.withUnsafeMutableBufferPointer { toRows in
                         for i in keys.indices {
                             let digit = Int(truncatingIfNeeded: keys[i] >> UInt64(shift)) & 2047
-                            let place = places[digit]
-                            toKeys[place] = keys[i]
-                            toRows[place] = rows[i]
-                            places[digit] = place &+ 1
+                            let slot = slots[digit]
+                            toKeys[slot] = keys[i]
+                            toRows[slot] = rows[i]
+                            slots[digit] = slot &+ 1
                         }
                     }
                 }
@@ -226,8 +226,8 @@ extension StringDictionary {
         let order = (0..<count).sorted { ByteOrder.compare(bytes($0), bytes($1)) < 0 }
         var ranks = [UInt32](repeating: 0, count: count)
         var rank: UInt32 = 0
-        for (place, entry) in order.enumerated() {
-            if place > 0, ByteOrder.compare(bytes(order[place - 1]), bytes(entry)) != 0 { rank += 1 }
+        for (slot, entry) in order.enumerated() {
+            if slot > 0, ByteOrder.compare(bytes(order[slot - 1]), bytes(entry)) != 0 { rank += 1 }
             ranks[entry] = rank
         }
         return ranks

@@ -14,7 +14,7 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
     private let memory: MemtableMemory
     private let makeBuilder: @Sendable () -> Builder
     private let memtables = Mutex<[TenantID: Memtable<Builder>]>([:])
-    private let crowds: PartCrowds
+    private let backpressure: PartBackpressure
     /// Bytes of requests that were logged, and of parts that were flushed.
     package let loggedBytes = Counter()
     package let flushedBytes = Counter()
@@ -30,7 +30,7 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
         self.limits = limits
         self.memory = memory
         self.makeBuilder = makeBuilder
-        crowds = PartCrowds(limit: limits.newParts)
+        backpressure = PartBackpressure(limit: limits.newParts)
     }
 
     private func memtable(_ tenant: TenantID) -> Memtable<Builder> {
@@ -78,7 +78,7 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
         _ request: LoggedRequest, decode: (inout Builder) throws -> Bool
     ) throws -> Bool {
         let key = TenantTable(tenant: request.tenant, table: table.id)
-        guard !crowds.isCrowded(key, in: store) else { throw IngestError.crowded }
+        guard !backpressure.isOverLimit(key, in: store) else { throw IngestError.tooManyParts }
         let (position, isDue) = try append(request, replayedAt: nil, decode: decode)
         if let position {
             loggedBytes.add(request.body.count + LogFormat.recordHeaderLength + request.tenant.name.utf8.count)
@@ -98,7 +98,7 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
         return try append(record.request, replayedAt: record.position, decode: decode).isFlushDue
     }
 
-    /// A tenant's rows that may lie in `range`, at one moment.
+    /// A tenant's rows that may lie in `range`, at one point in time.
     package func snapshot(_ tenant: TenantID, in range: TimeRange) -> TableSnapshot {
         let key = TenantTable(tenant: tenant, table: table.id)
         guard let memtable = memtables.withLock({ $0[tenant] }) else {
@@ -107,7 +107,7 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
         return memtable.snapshot({ store.parts(key, in: range) }, table: table)
     }
 
-    /// A tenant's rows that may lie in `range`, and a view's, at one moment.
+    /// A tenant's rows that may lie in `range`, and a view's, at one point in time.
     ///
     /// - Parameter viewRange: of the view's partition column.
     package func snapshot(
@@ -183,7 +183,7 @@ extension BufferedTable: Flushable where Builder: ~Copyable {
             flushedBytes.add(Int(part.byteCount))
             flushedRows.add(part.rowCount)
         }
-        crowds.look(at: memtable.key, in: store)
+        backpressure.look(at: memtable.key, in: store)
     }
 
     func forgetUndurable() { for memtable in all { memtable.forgetUndurable() } }

@@ -104,7 +104,7 @@ package final class FlushWorker: Sendable {
         return !last
     }
 
-    /// Flushes what is due, or everything, on the caller's thread: the worker's own, or that of one who chooses the moment.
+    /// Flushes what is due, or everything, on the caller's thread: the worker's own, or that of one who chooses the time.
     package func flushNow(all: Bool) throws(StorageError) {
         if log.hasFailed { recoverLog() }
         var failure: StorageError?

@@ -143,7 +143,7 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
         state.pointee.pending.removeFirst(count)
     }
 
-    /// What readers see, and the parts, at one moment.
+    /// What readers see, and the parts, at one point in time.
     func snapshot(_ parts: () -> [PartHandle], table: TableDefinition) -> TableSnapshot {
         let durable = log.durablePosition
         return state.withLock { state in
@@ -220,7 +220,7 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
     /// The batches that were frozen and are not in parts, oldest first: more than one only if flushing failed.
     var unflushed: [Frozen] { state.withLock { $0.pointee.frozen } }
 
-    /// Forgets the oldest frozen batch at the moment that `publish` shows its parts.
+    /// Forgets the oldest frozen batch when `publish` shows its parts.
     func finishFlush(_ publish: () -> Void) {
         state.notifying { state in
             publish()

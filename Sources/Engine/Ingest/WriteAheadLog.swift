@@ -22,7 +22,7 @@ package enum IngestError: Error, Sendable, Hashable {
     /// What the tenant sent, or all of them did, is not written to parts fast enough: its memtable, or all memory, is full.
     case overloaded(Share)
     /// The tenant has a partition with too many parts that are not merged yet.
-    case crowded
+    case tooManyParts
     /// The server is shutting down.
     case closed
 

@@ -3,7 +3,7 @@ internal import Core
 internal import Parts
 internal import TableSchema
 
-/// Which rows of one part have lived: by their service, and their time.
+/// Which rows of one part have expired: by their service, and their time.
 struct ExpiredRows {
     private let part: Part
     private let input: Int
@@ -12,7 +12,7 @@ struct ExpiredRows {
     private let timeOrdinal: Int
     private let serviceOrdinal: Int?
     private let limits: ExpiryLimits
-    /// By code of the part's dictionary of services: the time before which rows have lived. Empty without a dictionary.
+    /// By code of the part's dictionary of services: the time before which rows have expired. Empty without a dictionary.
     private let limitOfCode: [Int64]
     /// The latest and the earliest of the limits that any row may meet.
     private let latest: Int64
@@ -48,10 +48,10 @@ struct ExpiredRows {
         earliest = possible.min() ?? limits.others
     }
 
-    /// Whether no row of the part can have lived, as far as is known without reading it.
+    /// Whether no row of the part can have expired, as far as is known without reading it.
     var isEmpty: Bool { part.leastTime >= latest && timeKey.column == part.table.partitionColumn.number }
 
-    /// Whether all rows of a block have lived, as far as is known without reading it.
+    /// Whether all rows of a block have expired, as far as is known without reading it.
     func coversBlock(_ block: Int) -> Bool {
         guard let times = part.zone(timeOrdinal, block: block) else { return false }
         if times.upperBound < earliest { return true }
@@ -61,7 +61,7 @@ struct ExpiredRows {
         return limitOfCode[Int(codes.lowerBound)...Int(codes.upperBound)].allSatisfy { times.upperBound < $0 }
     }
 
-    /// By row of a block, whether it has lived; empty if none has.
+    /// By row of a block, whether it has expired; empty if none has.
     func rows(of source: MergeSource) throws(MergeFailure) -> [Bool] {
         if let times = part.zone(timeOrdinal, block: source.block), times.lowerBound >= latest { return [] }
         let count = source.rowCount
@@ -88,7 +88,7 @@ struct ExpiredRows {
         return any ? expired : []
     }
 
-    /// How many rows have lived.
+    /// How many rows have expired.
     func count() throws(MergeFailure) -> Int {
         var count = 0
         for block in 0..<part.blockCount where part.rowCount(ofBlock: block) > 0 {

@@ -69,14 +69,14 @@ extension Gather {
             stream.append(
                 naturals: state.shapes.unsafeElements.map { input.shapes[Int($0)].number }, to: column.shapes)
         }
-        for lane in column.lanes {
-            guard let key = lane.keys[source.input], Int(key.lane) < state.laneCounts.count,
-                state.laneCounts[Int(key.lane)] > 0
+        for subcolumn in column.subcolumns {
+            guard let key = subcolumn.keys[source.input], Int(key.subcolumn) < state.subcolumnCounts.count,
+                state.subcolumnCounts[Int(key.subcolumn)] > 0
             else {
-                try move(lane, [], counts: [0], to: &stream)
+                try move(subcolumn, [], counts: [0], to: &stream)
                 continue
             }
-            try copy(lane, count: state.laneCounts[Int(key.lane)], to: &stream)
+            try copy(subcolumn, count: state.subcolumnCounts[Int(key.subcolumn)], to: &stream)
         }
     }
 }

@@ -10,7 +10,7 @@ struct Gather {
     /// The attributes that are spilled in this block: as a source, they have the number after the last one.
     var spilled: StringColumn?
     /// Of a view: how the rows become fewer.
-    var fold: BlockFold?
+    var aggregate: BlockAggregator?
 
     init(_ sources: [MergeSource]) { self.sources = sources }
 
@@ -51,7 +51,7 @@ struct Gather {
         _ leaf: MergedLeaf, _ pieces: [Piece], counts: [Int], to stream: inout PartStream
     ) throws(MergeFailure) {
         let values = try self.values(of: leaf, pieces, counts: counts)
-        stream.append(try fold(gathered(leaf, pieces, values), leaf, pieces), to: leaf.number)
+        stream.append(try aggregate(gathered(leaf, pieces, values), leaf, pieces), to: leaf.number)
     }
 
     /// By source: the values of those that pieces are of.
@@ -63,9 +63,9 @@ struct Gather {
         for piece in pieces { isUsed[piece.source] = true }
         for (number, source) in sources.enumerated() where isUsed[number] {
             guard let key = leaf.keys[source.input] else { continue }
-            // A fold may want the leaf again.
+            // An aggregate may want the leaf again.
             values[number] =
-                fold == nil
+                aggregate == nil
                 ? try source.values(of: key, kinds: leaf.kinds, count: counts[number])
                 : try source.lastingValues(of: key, kinds: leaf.kinds, count: counts[number])
         }
@@ -79,11 +79,11 @@ struct Gather {
             pieces, pieces.reduce(0) { $0 + $1.count }, zero: 0, values.map(\.?.integers))
     }
 
-    private func fold(
+    private func aggregate(
         _ values: GatheredValues, _ leaf: MergedLeaf, _ pieces: [Piece]
     ) throws(MergeFailure) -> GatheredValues {
-        guard let fold else { return values }
-        return try fold.fold(values) { (key) throws(MergeFailure) in try integers(key, pieces) }
+        guard let aggregate else { return values }
+        return try aggregate.aggregate(values) { (key) throws(MergeFailure) in try integers(key, pieces) }
     }
 
     private func gathered(

@@ -26,9 +26,9 @@ package struct MaintenanceStatistics: Sendable {
     package let running = Gauge()
     /// Bytes of parts that are to be merged, as was last seen.
     package let pendingBytes = Gauge()
-    /// Rows of sources that were folded into views.
+    /// Rows of sources that were aggregated into views.
     package let rolledUpRows = Counter()
-    /// Rows that are still to be folded into views, as was last seen: those of hours that have not settled are not counted.
+    /// Rows that are still to be aggregated into views, as was last seen: those of hours that have not settled are not counted.
     package let pendingRollupRows = Gauge()
     package let droppedPartitions = Counter()
     package let droppedBytes = Counter()
@@ -40,8 +40,8 @@ package struct MaintenanceStatistics: Sendable {
     /// Of all tables.
     package func total(_ counter: (Table) -> Counter) -> Int { tables.values.reduce(0) { $0 + counter($1).value } }
 
-    func note(_ mending: PartMending) {
-        tables[mending.part.table]?.lostRows.add(mending.loss.rowCount)
+    func note(_ repairing: PartRepair) {
+        tables[repairing.part.table]?.lostRows.add(repairing.loss.rowCount)
     }
 
     func note(_ outcome: MergeOutcome, of table: TableID) {
@@ -61,7 +61,7 @@ package enum MaintenanceEvent: Sendable {
     case rolledUp(RollupPlan, RollupOutcome, Duration)
     case dropped(RetentionPlan)
     /// A part was written anew without its damaged blocks.
-    case mended(PartMending)
+    case repaired(PartRepair)
 }
 
 /// What went wrong in maintenance; it is tried again later.

@@ -57,7 +57,7 @@ package final class MaintenanceWorker: Sendable {
         var retained: Timestamp?
         /// Partitions that were dropped, and whose folders may be there yet.
         var dropped: Set<PartitionKey> = []
-        /// Parts without rows that have lived shorter than others, by how many lives had ended when they were looked at.
+        /// Parts without rows that have a shorter time to live than others, by how many times to live had ended when they were looked at.
         var clean: [PartID: Int] = [:]
         /// Parts that are still to be looked at for such rows.
         var suspects: [PartialRetentionPlan] = []
@@ -156,7 +156,7 @@ package final class MaintenanceWorker: Sendable {
         if let last = memory.retained, last <= now, now < last.advanced(by: policy.retentionInterval) { return }
         memory.retained = now
         let merging = memory.merging
-        // What is being merged or folded goes next time, which is soon.
+        // What is being merged or aggregated goes next time, which is soon.
         let all = retentionPlan(now: now)
         let plans = all.filter { plan in plan.parts.allSatisfy { !merging.contains($0.id) } }
         if plans.count < all.count { memory.retained = nil }
@@ -204,13 +204,13 @@ package final class MaintenanceWorker: Sendable {
         return nil
     }
 
-    /// Writes a part anew without the rows that have lived, if it has such rows.
+    /// Writes a part anew without the rows that have expired, if it has such rows.
     private func look(at suspect: PartialRetentionPlan, _ now: Timestamp) -> Bool {
         let count: Int
         do throws(MergeError) {
             count = try executor.expiredRows(suspect)
         } catch {
-            if !mend(error, of: [suspect.part]) { fail(PartitionKey(suspect.part), error, now) }
+            if !repair(error, of: [suspect.part]) { fail(PartitionKey(suspect.part), error, now) }
             return true
         }
         guard count > 0 else {
@@ -225,7 +225,7 @@ package final class MaintenanceWorker: Sendable {
 
     // MARK: Views
 
-    /// Folds parts into views once if there are any that can be.
+    /// Aggregates parts into views once if there are any that can be.
     ///
     /// - Returns: whether there may be more to do.
     package func rollUpOnce(now: Timestamp) -> Bool {
@@ -248,7 +248,7 @@ package final class MaintenanceWorker: Sendable {
             return true
         } catch {
             if case .cancelled = error { return false }
-            if mend(error, of: plan.parts) { return true }
+            if repair(error, of: plan.parts) { return true }
             memory.withLock { memory in
                 memory.unusable.formUnion(error.culprits)
                 memory.rollupFailures[plan.source] = failure(memory.rollupFailures[plan.source], now)
@@ -346,7 +346,7 @@ package final class MaintenanceWorker: Sendable {
             return true
         } catch {
             if case .cancelled = error { return false }
-            if mend(error, of: job.plan.inputs) { return true }
+            if repair(error, of: job.plan.inputs) { return true }
             fail(job.plan.partition, error, now)
             return false
         }
@@ -355,14 +355,14 @@ package final class MaintenanceWorker: Sendable {
     /// Writes the part that a merge could not read anew without its damaged blocks.
     ///
     /// - Returns: whether the merge may be tried again.
-    private func mend(_ failure: MergeError, of inputs: [PartRecord]) -> Bool {
+    private func repair(_ failure: MergeError, of inputs: [PartRecord]) -> Bool {
         guard case .unreadable(let id, let error) = failure, error.isDamage,
             let record = inputs.first(where: { $0.id == id })
         else { return false }
         do throws(MergeError) {
-            guard let mending = try executor.mend(record) else { return false }
-            statistics.note(mending)
-            progress(.mended(mending))
+            guard let repairing = try executor.repair(record) else { return false }
+            statistics.note(repairing)
+            progress(.repaired(repairing))
             return true
         } catch {
             report(.merge(PartitionKey(record), error))

@@ -11,7 +11,7 @@ package enum MergeError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The inputs would make a part with too many pages, or with too large ones.
     case tooLarge([PartID])
     /// Inputs of a view, one of which has a state that cannot be read.
-    case unfoldable([PartID])
+    case unmergeable([PartID])
     /// The output has not as many rows as the inputs: it was not used.
     case rowsDiffer(expected: Int, written: Int)
     /// The disk has not room for the output.
@@ -27,7 +27,7 @@ package enum MergeError: Error, Hashable, Sendable, CustomStringConvertible {
         case .notInOrder(let id): "the rows of part \(id.number) are not in the order of their table"
         case .tooLarge(let ids):
             "the rows of parts \(ids.map { String($0.number) }.joined(separator: ", ")) are too large for one part"
-        case .unfoldable(let ids):
+        case .unmergeable(let ids):
             "one of parts \(ids.map { String($0.number) }.joined(separator: ", ")) has a state that cannot be read"
         case .rowsDiffer(let expected, let written): "a merge of \(expected) rows wrote \(written)"
         case .noSpace(let needed, let free): "a merge needs \(needed) bytes of disk, and \(free) are free"
@@ -41,7 +41,7 @@ package enum MergeError: Error, Hashable, Sendable, CustomStringConvertible {
     package var culprits: [PartID] {
         switch self {
         case .unreadable(let id, _), .notInOrder(let id): [id]
-        case .tooLarge(let ids), .unfoldable(let ids): ids
+        case .tooLarge(let ids), .unmergeable(let ids): ids
         case .rowsDiffer, .noSpace, .cancelled, .file, .storage: []
         }
     }

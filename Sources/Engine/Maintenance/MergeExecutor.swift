@@ -11,10 +11,10 @@ package struct MergeOutcome: Hashable, Sendable {
     package var output: PartRecord?
     /// Rows of blocks that were taken whole.
     package var copiedRows: Int
-    /// Rows that had lived.
+    /// Rows that had expired.
     package var droppedRows: Int
     /// Of a view: rows that became one with another.
-    package var foldedRows: Int
+    package var aggregatedRows: Int
     /// The most memory that rows, dictionaries' maps and encoded pages took, in bytes.
     package var memory: Int
 
@@ -86,7 +86,7 @@ package struct MergeExecutor: Sendable {
         } catch {
             throw Self.error(error, records)
         }
-        let expected = records.reduce(0) { $0 + $1.rowCount } - tally.dropped - tally.folded
+        let expected = records.reduce(0) { $0 + $1.rowCount } - tally.dropped - tally.aggregated
         guard (output?.rowCount ?? 0) == expected else {
             if let output { store.discard([output]) }
             throw .rowsDiffer(expected: expected, written: output?.rowCount ?? 0)
@@ -102,16 +102,16 @@ package struct MergeExecutor: Sendable {
         }
         return MergeOutcome(
             inputs: records, output: output, copiedRows: tally.copied, droppedRows: tally.dropped,
-            foldedRows: tally.folded, memory: tally.memory)
+            aggregatedRows: tally.aggregated, memory: tally.memory)
     }
 
-    /// How many rows of a part have lived.
+    /// How many rows of a part have expired.
     package func expiredRows(_ plan: PartialRetentionPlan) throws(MergeError) -> Int {
         guard let table = store.tables.table(id: plan.part.table) else { preconditionFailure("no such table") }
         return try Self.expiredRows(plan, in: open(plan.part), table)
     }
 
-    /// How many rows of a part have lived, without a store: `part` is the plan's.
+    /// How many rows of a part have expired, without a store: `part` is the plan's.
     package static func expiredRows(
         _ plan: PartialRetentionPlan, in part: Part, _ table: TableDefinition
     ) throws(MergeError) -> Int {
@@ -127,7 +127,7 @@ package struct MergeExecutor: Sendable {
     private struct Tally {
         var copied = 0
         var dropped = 0
-        var folded = 0
+        var aggregated = 0
         var memory = 0
     }
 
@@ -138,7 +138,7 @@ package struct MergeExecutor: Sendable {
         case .body(.notInOrder(let input)): .notInOrder(records[input].id)
         case .body(.unreadable): .tooLarge(records.map(\.id))
         case .body(.file(let error)): .file(error)
-        case .body(.corruptState): .unfoldable(records.map(\.id))
+        case .body(.corruptState): .unmergeable(records.map(\.id))
         case .body(.cancelled): .cancelled
         case .body(.empty): .rowsDiffer(expected: records.reduce(0) { $0 + $1.rowCount }, written: 0)
         }
@@ -203,7 +203,7 @@ package struct MergeExecutor: Sendable {
         _ origin: PartOrigin, to file: any File, _ tally: inout Tally, isCancelled: () -> Bool
     ) throws(MergeFailure) -> PartSummary {
         let view = store.tables.rollups.first { $0.target.id == table.id && !$0.hasCounters }
-        let survey = try MergeSurvey(parts, table: table, zstdLevel: plan.zstdLevel, folds: view != nil)
+        let survey = try MergeSurvey(parts, table: table, zstdLevel: plan.zstdLevel, aggregates: view != nil)
         var expired: [ExpiredRows?] = []
         for (input, part) in parts.enumerated() {
             let rows = try expiry.map { (expiry) throws(MergeFailure) in
@@ -214,7 +214,7 @@ package struct MergeExecutor: Sendable {
         var stream = PartStream(
             table, partition: plan.partition.start, plan: survey.plan, zstdLevel: plan.zstdLevel,
             limits: limits.output, origin: origin, file: file)
-        var merger = try RowMerger(survey, table: table, expired: expired, folds: view != nil)
+        var merger = try RowMerger(survey, table: table, expired: expired, aggregates: view != nil)
         let maps = parts.reduce(0) { $0 + $1.dictionaryEntries * 4 }
         var isEmpty = true
         while let block = try merger.next() {
@@ -222,7 +222,7 @@ package struct MergeExecutor: Sendable {
             isEmpty = false
             var gather = Gather(block.sources)
             for (definition, column) in zip(table.columns, survey.columns) {
-                gather.fold = view.flatMap { BlockFold($0, definition, block, survey) }
+                gather.aggregate = view.flatMap { BlockAggregator($0, definition, block, survey) }
                 if block.isWhole, plan.copiesBlocks {
                     try gather.copy(column, to: &stream)
                 } else {
@@ -234,7 +234,7 @@ package struct MergeExecutor: Sendable {
             let decoded = block.sources.reduce(0) { $0 + $1.byteCount }
             tally.memory = max(tally.memory, decoded + merger.keyBytes + maps + stream.bufferedBytes)
             let rows = view == nil ? block.rowCount : block.heads.count
-            tally.folded += block.rowCount - rows
+            tally.aggregated += block.rowCount - rows
             do throws(FileError) { try stream.endBlock(rows: rows) } catch { throw .file(error) }
         }
         tally.dropped = merger.droppedRows

@@ -112,12 +112,12 @@ final class MergeSource {
     }
 }
 
-/// The shapes of one block's attributes, and how far its lanes have been taken.
+/// The shapes of one block's attributes, and how far its subcolumns have been taken.
 final class AttributeSource {
     let shapes: Buffer<UInt32>
-    /// By lane: the number of its values in the block.
-    let laneCounts: [Int]
-    /// By lane: the number of its values in the rows that were passed.
+    /// By subcolumn: the number of its values in the block.
+    let subcolumnCounts: [Int]
+    /// By subcolumn: the number of its values in the rows that were passed.
     private let passed: BufferMemory<UInt32>
     /// The rows that were passed.
     private var row = 0
@@ -126,32 +126,32 @@ final class AttributeSource {
     init(_ values: LeafValues?, _ entry: ShapesEntry?, count: Int) {
         guard case .naturals(let shapes)? = values, let entry else {
             shapes = Buffer(repeatElement(0, count: count))
-            laneCounts = []
+            subcolumnCounts = []
             passed = BufferMemory(capacity: 0)
             self.entry = nil
             return
         }
         var uses = [Int](repeating: 0, count: entry.shapes.count)
         for shape in shapes.unsafeElements { uses[Int(shape)] += 1 }
-        var counts = [Int](repeating: 0, count: entry.lanes.count)
-        for (shape, lanes) in entry.shapes.enumerated() where uses[shape] > 0 {
-            for lane in lanes { counts[Int(lane)] += uses[shape] }
+        var counts = [Int](repeating: 0, count: entry.subcolumns.count)
+        for (shape, subcolumns) in entry.shapes.enumerated() where uses[shape] > 0 {
+            for subcolumn in subcolumns { counts[Int(subcolumn)] += uses[shape] }
         }
         self.shapes = shapes
-        laneCounts = counts
+        subcolumnCounts = counts
         passed = BufferMemory(capacity: counts.count)
         passed.base.initialize(repeating: 0, count: counts.count)
         self.entry = entry
     }
 
-    /// By lane, the number of values before `row`, which is not before a row that was asked for: the caller adds what it takes
+    /// By subcolumn, the number of values before `row`, which is not before a row that was asked for: the caller adds what it takes
     /// of `count` rows.
     func taken(from row: Int, count: Int) -> UnsafeMutablePointer<UInt32> {
         precondition(row >= self.row && row + count <= shapes.count)
         if let entry {
             // Rows that are left out have values too.
             while self.row < row {
-                for lane in entry.shapes[Int(shapes[self.row])] { passed.base[Int(lane)] += 1 }
+                for subcolumn in entry.shapes[Int(shapes[self.row])] { passed.base[Int(subcolumn)] += 1 }
                 self.row += 1
             }
         }

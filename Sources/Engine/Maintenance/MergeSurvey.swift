@@ -4,7 +4,7 @@ internal import Parts
 internal import TableSchema
 
 /// Looks over the inputs of a merge before the first row is moved: which leaves the output has, the unions of dictionaries,
-/// and the attributes' lanes and shapes.
+/// and the attributes' subcolumns and shapes.
 ///
 /// A string column gets a dictionary under the rules of `ColumnEncoder`: if the table is ordered by it, or if its values
 /// repeat. Inputs that kept it without one are read once more for that, if they are small or another input has one.
@@ -17,8 +17,8 @@ struct MergeSurvey {
     let inputs: [Part]
     private let table: TableDefinition
     private let zstdLevel: Int32
-    /// Whether the table is a view: states are folded, so that no dictionary of the inputs has them.
-    private let folds: Bool
+    /// Whether the table is a view: states are aggregated, so that no dictionary of the inputs has them.
+    private let aggregates: Bool
     private(set) var plan = PartPlan()
     private(set) var columns: [MergedColumn] = []
     /// The last leaf of ids of 8 bytes that is no field of a nested column.
@@ -26,9 +26,9 @@ struct MergeSurvey {
     /// By input: leaves whose codes become strings, and how long these are on average.
     private var expanded: [[(key: LeafKey, length: Int)]]
 
-    init(_ inputs: [Part], table: TableDefinition, zstdLevel: Int32, folds: Bool = false) throws(MergeFailure) {
+    init(_ inputs: [Part], table: TableDefinition, zstdLevel: Int32, aggregates: Bool = false) throws(MergeFailure) {
         self.inputs = inputs
-        self.folds = folds
+        self.aggregates = aggregates
         self.table = table
         self.zstdLevel = zstdLevel
         expanded = inputs.map { _ in [] }
@@ -61,7 +61,7 @@ struct MergeSurvey {
             return .nested(column: number, lengths: lengths, fields: merged)
         case .attributes:
             return .attributes(try attributes(number))
-        case .aggregateState where folds:
+        case .aggregateState where aggregates:
             let key = LeafKey(column: number, role: .values)
             return .leaf(plainStrings(key, inputs.map { _ in key }))
         case .string, .lowCardinality, .aggregateState:
@@ -130,12 +130,12 @@ struct MergeSurvey {
     ///   - keys: by input, the leaf's name there.
     ///   - share: a dictionary pays if it has at most one entry for so many values.
     private mutating func strings(
-        _ key: LeafKey, _ keys: [LeafKey?], lane: LaneEntry? = nil, isOrdered: Bool, share: Int
+        _ key: LeafKey, _ keys: [LeafKey?], subcolumn: SubcolumnEntry? = nil, isOrdered: Bool, share: Int
     ) throws(MergeFailure) -> MergedLeaf {
         guard let (streams, indexes) = try streams(keys, isOrdered: isOrdered, share: share),
             let union = try DictionaryUnion.make(
                 streams, limits: isOrdered ? nil : limits(keys, share), zstdLevel: zstdLevel,
-                use: DictionaryUse(key, lane, in: table))
+                use: DictionaryUse(key, subcolumn, in: table))
         else { return plainStrings(key, keys) }
         plan.dictionaries.append(union.dictionary)
         return MergedLeaf(
@@ -226,38 +226,39 @@ struct MergeSurvey {
         for (input, part) in inputs.enumerated() {
             let hasShapes = part.kind(of: LeafKey(column: column, role: .shapes)) != nil
             let entry = hasShapes ? part.shapes(ofColumn: column) : nil
-            entries.append(entry ?? ShapesEntry(column: column, lanes: [], shapes: [[]]))
-            guard Set(entries[input].lanes).count == entries[input].lanes.count else {
-                throw .input(input, .corruptFooter("column \(column) has a lane twice"))
+            entries.append(entry ?? ShapesEntry(column: column, subcolumns: [], shapes: [[]]))
+            guard Set(entries[input].subcolumns).count == entries[input].subcolumns.count else {
+                throw .input(input, .corruptFooter("column \(column) has a subcolumn twice"))
             }
         }
-        let united = UnitedShapes(entries) { input, lane in
-            inputs[input].valueCount(of: LeafKey(column: column, role: .lane, lane: UInt16(lane)))
+        let united = UnitedShapes(entries) { input, subcolumn in
+            inputs[input].valueCount(of: LeafKey(column: column, role: .subcolumn, subcolumn: UInt16(subcolumn)))
         }
         let shapes = add(LeafPlan(key: LeafKey(column: column, role: .shapes), kind: .naturals))
-        plan.shapes.append(ShapesEntry(column: column, lanes: united.lanes, shapes: united.shapes))
-        var lanes: [MergedLeaf] = []
-        for (number, lane) in united.lanes.enumerated() {
-            let key = LeafKey(column: column, role: .lane, lane: UInt16(number))
+        plan.shapes.append(ShapesEntry(column: column, subcolumns: united.subcolumns, shapes: united.shapes))
+        var subcolumns: [MergedLeaf] = []
+        for (number, subcolumn) in united.subcolumns.enumerated() {
+            let key = LeafKey(column: column, role: .subcolumn, subcolumn: UInt16(number))
             let keys = united.sources[number].map { source in
-                source.map { LeafKey(column: column, role: .lane, lane: UInt16($0)) }
+                source.map { LeafKey(column: column, role: .subcolumn, subcolumn: UInt16($0)) }
             }
-            let kinds = LeafKind.holding(lane.type)
-            if united.spills, lane.type == .overflow {
+            let kinds = LeafKind.holding(subcolumn.type)
+            if united.spills, subcolumn.type == .overflow {
                 // What is spilled is made row by row, and is in nobody's dictionary.
-                lanes.append(
+                subcolumns.append(
                     MergedLeaf(
                         number: add(LeafPlan(key: key, kind: .strings)), kind: .strings, kinds: kinds, keys: keys))
             } else if kinds.contains(.strings) {
-                lanes.append(try strings(key, keys, lane: lane, isOrdered: false, share: 2))
+                subcolumns.append(try strings(key, keys, subcolumn: subcolumn, isOrdered: false, share: 2))
             } else {
-                lanes.append(
+                subcolumns.append(
                     MergedLeaf(
                         number: add(LeafPlan(key: key, kind: kinds[0])), kind: kinds[0], kinds: kinds, keys: keys))
             }
         }
         return MergedAttributes(
-            column: column, shapes: shapes, lanes: lanes,
-            overflow: united.spills ? united.lanes.firstIndex { $0.type == .overflow } : nil, inputs: united.inputs)
+            column: column, shapes: shapes, subcolumns: subcolumns,
+            overflow: united.spills ? united.subcolumns.firstIndex { $0.type == .overflow } : nil, inputs: united.inputs
+        )
     }
 }

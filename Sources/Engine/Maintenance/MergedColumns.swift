@@ -18,7 +18,7 @@ struct MergedLeaf {
     var kind: LeafKind
     /// The kinds that it may have in inputs.
     var kinds: [LeafKind]
-    /// By input: its name there, or nil if the input has no such lane.
+    /// By input: its name there, or nil if the input has no such subcolumn.
     var keys: [LeafKey?]
     /// By input, and then by the input's code: the output's.
     var codes: [Buffer<UInt32>] = []
@@ -47,7 +47,7 @@ final class StringIndex {
 
 /// An attributes column of the output.
 struct MergedAttributes {
-    /// One attribute of a shape: its lane in the input, and in the output.
+    /// One attribute of a shape: its subcolumn in the input, and in the output.
     struct Step {
         var from: UInt32
         var to: UInt32
@@ -58,7 +58,7 @@ struct MergedAttributes {
         var number: UInt32
         /// Where its steps are.
         var steps: Range<Int>
-        /// The lanes of the input whose values go to the overflow, in order.
+        /// The subcolumns of the input whose values go to the overflow, in order.
         var spilled: [UInt32]
     }
 
@@ -66,7 +66,7 @@ struct MergedAttributes {
         var shapes: [Shape]
         var steps: [Step]
         /// Of the input, for those whose values are spilled.
-        var lanes: [LaneEntry]
+        var subcolumns: [SubcolumnEntry]
 
         /// Whether each of its shapes has the same number in the output, so that pages can be copied.
         var isSame = false
@@ -76,8 +76,8 @@ struct MergedAttributes {
     var column: UInt16
     /// The number of the leaf of shapes.
     var shapes: Int
-    var lanes: [MergedLeaf]
-    /// The number in `lanes` of the lane that takes what is spilled, if anything is.
+    var subcolumns: [MergedLeaf]
+    /// The number in `subcolumns` of the subcolumn that takes what is spilled, if anything is.
     var overflow: Int?
     var inputs: [Input]
 }
@@ -96,7 +96,7 @@ extension LeafKind {
         }
     }
 
-    /// The kinds of leaf that hold a lane of a type.
+    /// The kinds of leaf that hold a subcolumn of a type.
     static func holding(_ type: AttributeType) -> [LeafKind] {
         switch type {
         case .empty, .bool, .int: [.integers]

@@ -21,27 +21,27 @@ struct OverflowWriter {
     }
 
     /// Empty values, bools and ints.
-    mutating func append(_ lane: LaneEntry, integer: Int64) {
+    mutating func append(_ subcolumn: SubcolumnEntry, integer: Int64) {
         var value: [UInt8] = []
-        switch lane.type {
+        switch subcolumn.type {
         case .bool: value = [2 << 3, integer == 0 ? 0 : 1]
         case .int: value = [3 << 3] + Self.varint(UInt64(bitPattern: integer))
         default: break
         }
-        append(lane.key, value)
+        append(subcolumn.key, value)
     }
 
-    mutating func append(_ lane: LaneEntry, double: Double) {
-        append(lane.key, [4 << 3 | 1] + withUnsafeBytes(of: double.bitPattern.littleEndian) { Array($0) })
+    mutating func append(_ subcolumn: SubcolumnEntry, double: Double) {
+        append(subcolumn.key, [4 << 3 | 1] + withUnsafeBytes(of: double.bitPattern.littleEndian) { Array($0) })
     }
 
     /// Strings and bytes; arrays and maps, which are `AnyValue`s already; and what overflowed before.
-    mutating func append(_ lane: LaneEntry, bytes value: UnsafeRawBufferPointer) {
-        switch lane.type {
+    mutating func append(_ subcolumn: SubcolumnEntry, bytes value: UnsafeRawBufferPointer) {
+        switch subcolumn.type {
         case .overflow: bytes.append(contentsOf: value)
-        case .array, .map: append(lane.key, Array(value))
-        case .bytes: append(lane.key, [7 << 3 | 2] + Self.varint(UInt64(value.count)) + Array(value))
-        default: append(lane.key, [1 << 3 | 2] + Self.varint(UInt64(value.count)) + Array(value))
+        case .array, .map: append(subcolumn.key, Array(value))
+        case .bytes: append(subcolumn.key, [7 << 3 | 2] + Self.varint(UInt64(value.count)) + Array(value))
+        default: append(subcolumn.key, [1 << 3 | 2] + Self.varint(UInt64(value.count)) + Array(value))
         }
     }
 

@@ -15,7 +15,7 @@ package struct RetentionPlan: Hashable, Sendable {
     package var byteCount: Int64 { parts.reduce(0) { $0 + $1.byteCount } }
 }
 
-/// A part of which some services' rows have lived and others have not: it is to be written anew without them.
+/// A part of which some services' rows have expired and others have not: it is to be written anew without them.
 package struct PartialRetentionPlan: Hashable, Sendable {
     package var part: PartRecord
     package var limits: ExpiryLimits
@@ -28,7 +28,7 @@ package struct PartialRetentionPlan: Hashable, Sendable {
 /// A partition goes as a whole once its end is older than the longest life of a row in it: no row may be read any longer. A
 /// limit of size drops the partitions that ended first, of whichever table, and never one that has not ended. Rows of services
 /// that live shorter than others are left out of every merge; the parts that no merge is planned for are written anew once all
-/// rows of such a service in their partition have lived, so once for each such life at most.
+/// rows of such a service in their partition have expired, so once for each such life at most.
 package enum RetentionPlanner {
     package static func plan(
         parts: [PartRecord], tables: TableCatalog, now: Timestamp, policy: RetentionPolicy
@@ -58,7 +58,7 @@ package enum RetentionPlanner {
         return plans.sorted { $0.partition < $1.partition }
     }
 
-    /// The parts in which rows of some services have lived and those of others have not. Whether there are any such rows in
+    /// The parts in which rows of some services have expired and those of others have not. Whether there are any such rows in
     /// them is not known: `MergeExecutor.expiredRows` counts them.
     package static func partialPlans(
         parts: [PartRecord], tables: TableCatalog, now: Timestamp, policy: RetentionPolicy
@@ -69,13 +69,13 @@ package enum RetentionPlanner {
             let lives = policy.lives(tenant: part.tenant, table: table)
             let end = Timestamp(nanoseconds: table.partitionUnit.end(ofPartitionAt: part.partition))
             // Lives that end after the partition's last row are met by a part of the rows only: these wait.
-            func hasLived(_ life: Int64?) -> Bool { life.map { end.advanced(by: $0) < now } ?? false }
-            guard lives.differ, lives.distinct.contains(where: { hasLived($0) }) else { return nil }
+            func hasExpired(_ life: Int64?) -> Bool { life.map { end.advanced(by: $0) < now } ?? false }
+            guard lives.differ, lives.distinct.contains(where: { hasExpired($0) }) else { return nil }
             var limits = lives.limits(now: now)
-            if !hasLived(lives.others) { limits.others = .min }
-            for (service, life) in lives.services where !hasLived(life) { limits.services[service] = .min }
+            if !hasExpired(lives.others) { limits.others = .min }
+            for (service, life) in lives.services where !hasExpired(life) { limits.services[service] = .min }
             return PartialRetentionPlan(
-                part: part, limits: limits, endedLives: lives.distinct.count { hasLived($0) })
+                part: part, limits: limits, endedLives: lives.distinct.count { hasExpired($0) })
         }
     }
 

@@ -64,7 +64,7 @@ package struct RowLives: Hashable, Sendable {
     package var others: Int64?
     package var services: [[UInt8]: Int64?]
 
-    /// When the last row has lived, or nil if some live for ever.
+    /// When the last row has expired, or nil if some live for ever.
     package var longest: Int64? {
         var longest = others
         for life in services.values {
@@ -80,14 +80,14 @@ package struct RowLives: Hashable, Sendable {
     /// The distinct lives that end.
     var distinct: Set<Int64> { Set((Array(services.values) + [others]).compactMap { $0 }) }
 
-    /// The time before which rows have lived, by what they are.
+    /// The time before which rows have expired, by what they are.
     package func limits(now: Timestamp) -> ExpiryLimits {
         func limit(_ life: Int64?) -> Int64 { life.map { now.advanced(by: -$0).nanoseconds } ?? .min }
         return ExpiryLimits(others: limit(others), services: services.mapValues { limit($0) })
     }
 }
 
-/// Rows before these times have lived: nanoseconds since the epoch.
+/// Rows before these times have expired: nanoseconds since the epoch.
 package struct ExpiryLimits: Hashable, Sendable {
     package var others: Int64
     package var services: [[UInt8]: Int64]

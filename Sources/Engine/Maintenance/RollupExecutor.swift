@@ -14,7 +14,7 @@ package struct RollupOutcome: Hashable, Sendable {
     package var added: [PartRecord]
 }
 
-/// Folds parts into views. The new parts and the marks on those that were folded are one record of the catalog, so that every row is
+/// Aggregates parts into views. The new parts and the marks on those that were aggregated are one record of the catalog, so that every row is
 /// in a view once, whatever fails (invariant 9).
 package struct RollupExecutor: Sendable {
     private let store: Store
@@ -42,24 +42,24 @@ package struct RollupExecutor: Sendable {
     private func add(
         _ plan: RollupPlan, _ views: [RollupDefinition], _ source: TableDefinition, _ isCancelled: () -> Bool
     ) throws(MergeError) -> RollupOutcome {
-        var folds = views.map { RollupFold($0, source: source) }
-        let columns = Set(folds.flatMap(\.columns)).sorted()
-        let origin = PartOrigin.folded(PartSources(folded: try folded(plan.parts)))
+        var aggregates = views.map { RollupAggregator($0, source: source) }
+        let columns = Set(aggregates.flatMap(\.columns)).sorted()
+        let origin = PartOrigin.aggregated(PartSources(aggregated: try aggregated(plan.parts)))
         var outcome = RollupOutcome(rows: 0, added: [])
         do throws(MergeError) {
             for record in plan.parts {
                 try forEachBlock(of: record, columns, source, isCancelled) { (batch) throws(MergeError) in
                     outcome.rows += batch.rowCount
-                    for (place, fold) in folds.enumerated() {
-                        fold.add(batch)
-                        guard fold.byteCount > policy.memory else { continue }
-                        outcome.added += try write(fold.batch(), of: plan.source.tenant, fold.view, origin)
-                        folds[place] = RollupFold(fold.view, source: source)
+                    for (place, aggregate) in aggregates.enumerated() {
+                        aggregate.add(batch)
+                        guard aggregate.byteCount > policy.memory else { continue }
+                        outcome.added += try write(aggregate.batch(), of: plan.source.tenant, aggregate.view, origin)
+                        aggregates[place] = RollupAggregator(aggregate.view, source: source)
                     }
                 }
             }
-            for fold in folds where fold.groupCount > 0 {
-                outcome.added += try write(fold.batch(), of: plan.source.tenant, fold.view, origin)
+            for aggregate in aggregates where aggregate.groupCount > 0 {
+                outcome.added += try write(aggregate.batch(), of: plan.source.tenant, aggregate.view, origin)
             }
         } catch {
             store.discard(outcome.added)
@@ -75,7 +75,7 @@ package struct RollupExecutor: Sendable {
         _ plan: RollupPlan, _ work: RollupPlan.Replacement, _ view: RollupDefinition, _ source: TableDefinition,
         _ isCancelled: () -> Bool
     ) throws(MergeError) -> RollupOutcome {
-        let join = JoinFold(view, source: source)
+        let join = JoinAggregator(view, source: source)
         var outcome = RollupOutcome(rows: 0, added: [])
         for (place, parts) in [plan.parts, work.next].enumerated() where !parts.isEmpty {
             let earlier = place == 0 ? work.earlier : plan.parts
@@ -97,22 +97,23 @@ package struct RollupExecutor: Sendable {
                 guard case .integers(let buckets)? = batch.columns[bucket] else { return }
                 let rows = (0..<UInt32(batch.rowCount)).filter { !replaced.contains(buckets[Int($0)]) }
                 do throws(RollupError) {
-                    try join.fold.add(folded: batch, rows: rows)
+                    try join.aggregate.add(aggregated: batch, rows: rows)
                 } catch {
-                    throw .unfoldable([record.id])
+                    throw .unmergeable([record.id])
                 }
             }
         }
-        if join.fold.groupCount > 0 {
+        if join.aggregate.groupCount > 0 {
             outcome.added = try write(
-                join.fold.batch(), of: plan.source.tenant, view, .folded(PartSources(own: try own(work.replaced))))
+                join.aggregate.batch(), of: plan.source.tenant, view,
+                .aggregated(PartSources(own: try own(work.replaced))))
         }
         try commit(outcome.added, removed: work.replaced, plan, ViewSet([view.target.id]))
         return outcome
     }
 
     private func resolve(
-        _ join: JoinFold, _ parts: [PartRecord], _ source: TableDefinition, _ isCancelled: () -> Bool
+        _ join: JoinAggregator, _ parts: [PartRecord], _ source: TableDefinition, _ isCancelled: () -> Bool
     ) throws(MergeError) {
         for record in parts where join.hasPending {
             try forEachBlock(of: record, join.offeredColumns, source, isCancelled) { (batch) throws(MergeError) in
@@ -133,13 +134,13 @@ package struct RollupExecutor: Sendable {
         }
     }
 
-    private func folded(_ parts: [PartRecord]) throws(MergeError) -> [FoldedSources] {
-        var folded: [FoldedSources] = []
+    private func aggregated(_ parts: [PartRecord]) throws(MergeError) -> [AggregatedSources] {
+        var aggregated: [AggregatedSources] = []
         for record in parts {
-            folded.append(
-                FoldedSources(table: record.table.number, partition: record.partition, rows: try sources(record)))
+            aggregated.append(
+                AggregatedSources(table: record.table.number, partition: record.partition, rows: try sources(record)))
         }
-        return folded
+        return aggregated
     }
 
     private func own(_ parts: [PartRecord]) throws(MergeError) -> RowSources {

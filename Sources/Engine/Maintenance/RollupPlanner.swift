@@ -17,13 +17,13 @@ package struct RollupPolicy: Sendable {
     package var longestWait: Int64 = 600_000_000_000
     /// Bytes of rows in memory before they are written.
     package var memory = 32 << 20
-    /// Parts that are folded at a time, at most.
+    /// Parts that are aggregated at a time, at most.
     package var parts = 64
 
     package init() {}
 }
 
-/// Parts whose rows are to be folded into views.
+/// Parts whose rows are to be aggregated into views.
 package struct RollupPlan: Hashable, Sendable {
     package enum Work: Hashable, Sendable {
         /// Rows of these views are added.
@@ -57,7 +57,7 @@ package struct RollupPlan: Hashable, Sendable {
     }
 }
 
-/// Decides what to fold, from the catalog's records alone.
+/// Decides what to aggregate, from the catalog's records alone.
 ///
 /// A view without a join takes the rows of a part at any time, in any order: each part once. One with a join is made of whole
 /// partitions, an hour, once an hour has settled; a row may be joined to one of the same partition or the one before. A part that

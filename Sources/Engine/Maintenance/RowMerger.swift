@@ -13,7 +13,7 @@ struct MergedBlock {
     /// Of a view: the rows that begin a run of rows with equal keys. Runs do not go on in the next block.
     var heads: [Int] = []
 
-    /// Whether rows have to be folded.
+    /// Whether rows have to be aggregated.
     var hasEqualRows: Bool { heads.count < rowCount }
 }
 
@@ -54,7 +54,7 @@ struct RowMerger {
     private let expired: [ExpiredRows?]
     private let width: Int
     /// Whether the table is a view.
-    private let folds: Bool
+    private let aggregates: Bool
     /// The key of the row that was taken last, of a view.
     private var last: [UInt64] = []
     /// By input; without a source at its end.
@@ -69,9 +69,9 @@ struct RowMerger {
 
     /// - Parameter expired: by input, the rows that are left out.
     init(
-        _ survey: MergeSurvey, table: TableDefinition, expired: [ExpiredRows?], folds: Bool = false
+        _ survey: MergeSurvey, table: TableDefinition, expired: [ExpiredRows?], aggregates: Bool = false
     ) throws(MergeFailure) {
-        self.folds = folds
+        self.aggregates = aggregates
         self.survey = survey
         self.table = table
         self.expired = expired
@@ -114,7 +114,7 @@ struct RowMerger {
                 break
             }
             let taken = run(input, atMost: max(1, PartLayout.blockRows - block.rowCount))
-            if folds { noteHeads(&block, input, taken) }
+            if aggregates { noteHeads(&block, input, taken) }
             block.pieces.append(
                 Piece(source: cursors[input].number, start: cursors[input].row - taken, count: taken))
             block.rowCount += taken
@@ -137,7 +137,7 @@ struct RowMerger {
 
     /// Whether the input's next row is a piece of the row that the block ends with.
     private func isEqualToLast(_ input: Int, in block: MergedBlock) -> Bool {
-        guard folds, block.rowCount > 0, let head = cursors[input].head else { return false }
+        guard aggregates, block.rowCount > 0, let head = cursors[input].head else { return false }
         return (0..<width).allSatisfy { head[$0] == last[$0] }
     }
 
@@ -163,7 +163,7 @@ struct RowMerger {
         guard cursor.row == 0, cursor.dropped.isEmpty, let head = cursor.head else { return false }
         guard order.count > 1, let rival = cursors[order[1]].head else { return true }
         let relation = compare(head + (cursor.rowCount - 1) * width, rival)
-        return relation < 0 || (relation == 0 && input < order[1] && !folds)
+        return relation < 0 || (relation == 0 && input < order[1] && !aggregates)
     }
 
     /// How full a block is: rows, or the bytes of its rows in those of a full one.
@@ -191,7 +191,7 @@ struct RowMerger {
         if try openNext(input) { insert(input) }
         return MergedBlock(
             pieces: [Piece(source: 0, start: 0, count: rows)], rowCount: rows, sources: [source], isWhole: true,
-            heads: folds ? Array(0..<rows) : [])
+            heads: aggregates ? Array(0..<rows) : [])
     }
 
     // MARK: Rows
@@ -239,13 +239,13 @@ struct RowMerger {
     /// Puts an input at its place in the order.
     private mutating func insert(_ input: Int) {
         guard let head = cursors[input].head else { return }
-        var place = 0
-        while place < order.count, let rival = cursors[order[place]].head {
+        var slot = 0
+        while slot < order.count, let rival = cursors[order[slot]].head {
             let relation = compare(head, rival)
-            if relation < 0 || (relation == 0 && input < order[place]) { break }
-            place += 1
+            if relation < 0 || (relation == 0 && input < order[slot]) { break }
+            slot += 1
         }
-        order.insert(input, at: place)
+        order.insert(input, at: slot)
     }
 
     // MARK: Blocks of inputs

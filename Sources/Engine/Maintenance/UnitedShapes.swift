@@ -1,76 +1,76 @@
 internal import Columns
 internal import Parts
 
-/// The lanes and shapes of several parts' attributes as those of one, within the limits of `AttributesBuilder`.
+/// The subcolumns and shapes of several parts' attributes as those of one, within the limits of `AttributesBuilder`.
 ///
-/// A lane of the output is a key and a type; if there are too many, those with the most values are kept. A shape whose lanes
-/// are all kept stays as it is. Of another, what stands before its first lane that is not kept stays, and from there on its
+/// A subcolumn of the output is a key and a type; if there are too many, those with the most values are kept. A shape whose subcolumns
+/// are all kept stays as it is. Of another, what stands before its first subcolumn that is not kept stays, and from there on its
 /// attributes are spilled: written into the overflow, in their order. Once there are too many shapes, all of it is.
 struct UnitedShapes {
-    private(set) var lanes: [LaneEntry] = []
+    private(set) var subcolumns: [SubcolumnEntry] = []
     private(set) var shapes: [[UInt32]] = []
-    /// By lane, and then by input: the lane there.
+    /// By subcolumn, and then by input: the subcolumn there.
     private(set) var sources: [[Int?]] = []
     private(set) var inputs: [MergedAttributes.Input] = []
     /// Whether any shape has attributes that go to the overflow.
     private(set) var spills = false
     private var numbers: [[UInt32]: UInt32] = [:]
-    private static let overflow = LaneEntry(key: [], type: .overflow)
+    private static let overflow = SubcolumnEntry(key: [], type: .overflow)
 
-    /// - Parameter valueCount: of an input's lane.
-    init(_ entries: [ShapesEntry], valueCount: (_ input: Int, _ lane: Int) -> Int) {
+    /// - Parameter valueCount: of an input's subcolumn.
+    init(_ entries: [ShapesEntry], valueCount: (_ input: Int, _ subcolumn: Int) -> Int) {
         let kept = Self.kept(entries, valueCount)
-        var numberOfLane: [LaneEntry: UInt32] = [:]
+        var numberOfSubcolumn: [SubcolumnEntry: UInt32] = [:]
         for entry in entries {
-            for lane in entry.lanes where kept.contains(lane) && numberOfLane[lane] == nil {
-                numberOfLane[lane] = UInt32(lanes.count)
-                lanes.append(lane)
+            for subcolumn in entry.subcolumns where kept.contains(subcolumn) && numberOfSubcolumn[subcolumn] == nil {
+                numberOfSubcolumn[subcolumn] = UInt32(subcolumns.count)
+                subcolumns.append(subcolumn)
             }
         }
         for (input, entry) in entries.enumerated() {
-            add(entry, input: input, &numberOfLane)
+            add(entry, input: input, &numberOfSubcolumn)
         }
-        sources = lanes.map { lane in entries.map { $0.lanes.firstIndex(of: lane) } }
+        sources = subcolumns.map { subcolumn in entries.map { $0.subcolumns.firstIndex(of: subcolumn) } }
     }
 
-    /// The lanes that the output has: all, or those with the most values.
+    /// The subcolumns that the output has: all, or those with the most values.
     private static func kept(
-        _ entries: [ShapesEntry], _ valueCount: (_ input: Int, _ lane: Int) -> Int
-    ) -> Set<LaneEntry> {
-        var counts: [LaneEntry: Int] = [:]
-        var order: [LaneEntry] = []
+        _ entries: [ShapesEntry], _ valueCount: (_ input: Int, _ subcolumn: Int) -> Int
+    ) -> Set<SubcolumnEntry> {
+        var counts: [SubcolumnEntry: Int] = [:]
+        var order: [SubcolumnEntry] = []
         for (input, entry) in entries.enumerated() {
-            for (number, lane) in entry.lanes.enumerated() where lane.type != .overflow {
-                if counts[lane] == nil { order.append(lane) }
-                counts[lane, default: 0] += valueCount(input, number)
+            for (number, subcolumn) in entry.subcolumns.enumerated() where subcolumn.type != .overflow {
+                if counts[subcolumn] == nil { order.append(subcolumn) }
+                counts[subcolumn, default: 0] += valueCount(input, number)
             }
         }
-        if order.count > AttributesBuilder.laneLimit {
+        if order.count > AttributesBuilder.subcolumnLimit {
             let ranked = order.enumerated().sorted { left, right in
                 (counts[right.element] ?? 0, left.offset) < (counts[left.element] ?? 0, right.offset)
             }
-            order = ranked.prefix(AttributesBuilder.laneLimit).map(\.element)
+            order = ranked.prefix(AttributesBuilder.subcolumnLimit).map(\.element)
         }
         var kept = Set(order)
-        if entries.contains(where: { $0.lanes.contains(Self.overflow) }) { kept.insert(Self.overflow) }
+        if entries.contains(where: { $0.subcolumns.contains(Self.overflow) }) { kept.insert(Self.overflow) }
         return kept
     }
 
-    private mutating func add(_ entry: ShapesEntry, input: Int, _ numberOfLane: inout [LaneEntry: UInt32]) {
-        var merged = MergedAttributes.Input(shapes: [], steps: [], lanes: entry.lanes)
+    private mutating func add(_ entry: ShapesEntry, input: Int, _ numberOfSubcolumn: inout [SubcolumnEntry: UInt32]) {
+        var merged = MergedAttributes.Input(shapes: [], steps: [], subcolumns: entry.subcolumns)
         for shape in entry.shapes {
-            var targets = shape.map { numberOfLane[entry.lanes[Int($0)]] }
+            var targets = shape.map { numberOfSubcolumn[entry.subcolumns[Int($0)]] }
             var cut = Self.cut(shape, targets, entry)
             if cut == shape.count, !fits(targets.compactMap { $0 }) { cut = 0 }
             if cut < shape.count {
-                if numberOfLane[Self.overflow] == nil {
-                    numberOfLane[Self.overflow] = UInt32(lanes.count)
-                    lanes.append(Self.overflow)
+                if numberOfSubcolumn[Self.overflow] == nil {
+                    numberOfSubcolumn[Self.overflow] = UInt32(subcolumns.count)
+                    subcolumns.append(Self.overflow)
                 }
-                targets = Array(targets[..<cut]) + [numberOfLane[Self.overflow]]
+                targets = Array(targets[..<cut]) + [numberOfSubcolumn[Self.overflow]]
                 if !fits(targets.compactMap { $0 }) {
                     cut = 0
-                    targets = [numberOfLane[Self.overflow]]
+                    targets = [numberOfSubcolumn[Self.overflow]]
                 }
                 spills = true
             }
@@ -92,7 +92,7 @@ struct UnitedShapes {
     /// something behind it, the overflow is spilled too.
     private static func cut(_ shape: [UInt32], _ targets: [UInt32?], _ entry: ShapesEntry) -> Int {
         guard let first = targets.firstIndex(where: { $0 == nil }) else { return shape.count }
-        let overflow = shape.firstIndex { entry.lanes[Int($0)].type == .overflow } ?? first
+        let overflow = shape.firstIndex { entry.subcolumns[Int($0)].type == .overflow } ?? first
         return min(first, overflow)
     }
 

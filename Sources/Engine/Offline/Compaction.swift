@@ -23,7 +23,7 @@ package struct CompactionSummary: Sendable {
 /// The last merge of chosen partitions, without a server: what `MergeExecutor` does for one, until each has one part, or parts
 /// that are as large as parts get.
 ///
-/// Every merge is one record of the catalog, so it can end at any moment: what is done is done, and the next compaction goes on
+/// Every merge is one record of the catalog, so it can end at any time: what is done is done, and the next compaction goes on
 /// with the partitions that still have something to merge. A partition that has had its last merge is left alone.
 package struct Compaction {
     package struct Options: Sendable {

@@ -17,7 +17,7 @@ package struct StoredPart: Sendable {
 package struct PartSelection: Sendable {
     package var table: TableID?
     package var tenant: TenantID?
-    /// Rows or partitions that have a moment in this range.
+    /// Rows or partitions that have a time in this range.
     package var range: TimeRange?
     package var part: PartID?
 

@@ -14,7 +14,7 @@ package import TableSchema
 ///    (`PartSalvage`), and replaced by one record of the catalog, as in a merge; of one that has nothing left, only the record
 ///    goes.
 ///
-/// Before anything is replaced, what was there is in `quarantine/`, synced. So a repair may end at any moment: the next one goes
+/// Before anything is replaced, what was there is in `quarantine/`, synced. So a repair may end at any time: the next one goes
 /// on. What a dry run reports is what a repair does.
 package struct DirectoryRepair {
     private let directory: DataDirectory
@@ -173,7 +173,7 @@ package struct DirectoryRepair {
                 throw .storage(error)
             }
         }
-        // The store mends a torn catalog by itself: what has no file may be gone from it by now.
+        // The store repairs a torn catalog by itself: what has no file may be gone from it by now.
         let known = store.map { Set($0.allParts.values.joined().map(\.record.id)) }
         for part in damaged {
             try progress(done)
@@ -265,7 +265,7 @@ package struct DirectoryRepair {
                 (file) throws(SalvageError) in
                 try PartSalvage.write(
                     opened, without: found,
-                    origin: .mended(
+                    origin: .repaired(
                         level: part.record.level, opened.sources(number: part.record.id.number)), to: file)
             }
         } catch {

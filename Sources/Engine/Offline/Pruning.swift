@@ -5,7 +5,7 @@ internal import Parts
 package import Storage
 internal import TableSchema
 
-/// Rows of a part that have lived while others have not: those of some services.
+/// Rows of a part that have expired while others have not: those of some services.
 package struct PartialPruning: Hashable, Sendable {
     package var plan: PartialRetentionPlan
     package var rowCount: Int
@@ -77,7 +77,7 @@ package struct Pruning: Sendable {
         }
     }
 
-    /// Takes it all away: the partitions at one moment, and then part after part. What was done when it ends early is done.
+    /// Takes it all away: the partitions at one timestamp, and then part after part. What was done when it ends early is done.
     ///
     /// - Parameters:
     ///   - store: of the same directory.

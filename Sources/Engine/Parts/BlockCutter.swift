@@ -70,21 +70,22 @@ struct BlockCutter {
 
     private func weights(of attributes: AttributesColumn, _ lists: Int) -> [Weight] {
         var weights: [Weight] = []
-        let most = attributes.lanesOfShape.reduce(0) { max($0, $1.count) }
+        let most = attributes.subcolumnsOfShape.reduce(0) { max($0, $1.count) }
         if isMuch(most, lists, PartLayout.blockValues) {
             weights.append(
                 Weight(limit: PartLayout.blockValues) {
-                    attributes.lanesOfShape[Int(attributes.shapes[$0])].count
+                    attributes.subcolumnsOfShape[Int(attributes.shapes[$0])].count
                 })
         }
-        let isLong = attributes.lanes.map { lane in
-            if case .strings(let strings)? = lane.values { mayBeLong(strings, lists) } else { false }
+        let isLong = attributes.subcolumns.map { subcolumn in
+            if case .strings(let strings)? = subcolumn.values { mayBeLong(strings, lists) } else { false }
         }
         guard isLong.contains(true) else { return weights }
         weights.append(
             Weight(limit: PartLayout.blockBytes) { row in
                 attributes.entries(row).reduce(0) { sum, entry in
-                    guard isLong[entry.lane], case .strings(let strings)? = attributes.lanes[entry.lane].values
+                    guard isLong[entry.subcolumn],
+                        case .strings(let strings)? = attributes.subcolumns[entry.subcolumn].values
                     else { return sum }
                     return sum + strings.dictionary.length(Int(strings.codes[entry.slot]))
                 }

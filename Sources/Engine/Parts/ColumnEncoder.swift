@@ -365,39 +365,40 @@ struct ColumnEncoder: ~Copyable {
     private mutating func encode(
         attributes: AttributesColumn, _ column: UInt16, _ selection: RowSelection
     ) {
-        let lanes = UsedLanes(attributes, selection)
+        let subcolumns = UsedSubcolumns(attributes, selection)
         indexer.add(
-            attributes, column, lanes: lanes.lanes, lanes.selections, blocks: selection.blockEnds.count)
-        encode(naturals: lanes.shapeCodes, LeafKey(column: column, role: .shapes), selection)
-        shapes.append(lanes.entry(column, attributes))
-        for (number, lane) in lanes.lanes.enumerated() {
-            let key = LeafKey(column: column, role: .lane, lane: UInt16(number))
-            switch attributes.lanes[lane].values {
+            attributes, column, subcolumns: subcolumns.subcolumns, subcolumns.selections,
+            blocks: selection.blockEnds.count)
+        encode(naturals: subcolumns.shapeCodes, LeafKey(column: column, role: .shapes), selection)
+        shapes.append(subcolumns.entry(column, attributes))
+        for (number, subcolumn) in subcolumns.subcolumns.enumerated() {
+            let key = LeafKey(column: column, role: .subcolumn, subcolumn: UInt16(number))
+            switch attributes.subcolumns[subcolumn].values {
             case .integers(let values)?:
-                encode(integers: values, key, lanes.selections[number], zones: false)
-            case .floats(let values)?: encode(floats: values, key, lanes.selections[number])
+                encode(integers: values, key, subcolumns.selections[number], zones: false)
+            case .floats(let values)?: encode(floats: values, key, subcolumns.selections[number])
             case .strings(let values)?:
-                encode(strings: values, key, lanes.selections[number], isLowCardinality: false)
-            default: preconditionFailure("a lane holds integers, floats or strings")
+                encode(strings: values, key, subcolumns.selections[number], isLowCardinality: false)
+            default: preconditionFailure("a subcolumn holds integers, floats or strings")
             }
         }
     }
 }
 
-/// The shapes and lanes of an attributes column that the rows of a part use, numbered anew.
-private struct UsedLanes {
+/// The shapes and subcolumns of an attributes column that the rows of a part use, numbered anew.
+private struct UsedSubcolumns {
     /// By row of the part.
     var shapeCodes: [UInt32] = []
-    /// By new number: the lane's number in the column.
-    var lanes: [Int] = []
-    /// By new number of the lane: the values that go to the part.
+    /// By new number: the subcolumn's number in the column.
+    var subcolumns: [Int] = []
+    /// By new number of the subcolumn: the values that go to the part.
     var selections: [RowSelection] = []
     private var shapes: [UInt32] = []
-    private var newLane: [UInt32]
+    private var newSubcolumn: [UInt32]
 
     init(_ column: AttributesColumn, _ selection: RowSelection) {
-        var newShape = [UInt32](repeating: .max, count: column.lanesOfShape.count)
-        newLane = [UInt32](repeating: .max, count: column.lanes.count)
+        var newShape = [UInt32](repeating: .max, count: column.subcolumnsOfShape.count)
+        newSubcolumn = [UInt32](repeating: .max, count: column.subcolumns.count)
         shapeCodes.reserveCapacity(selection.rows.count)
         for block in selection.blockEnds.indices {
             for row in selection.rows[selection.rows(ofBlock: block)] {
@@ -405,17 +406,17 @@ private struct UsedLanes {
                 if newShape[shape] == .max {
                     newShape[shape] = UInt32(shapes.count)
                     shapes.append(UInt32(shape))
-                    for lane in column.lanesOfShape[shape] where newLane[Int(lane)] == .max {
-                        newLane[Int(lane)] = UInt32(lanes.count)
-                        lanes.append(Int(lane))
+                    for subcolumn in column.subcolumnsOfShape[shape] where newSubcolumn[Int(subcolumn)] == .max {
+                        newSubcolumn[Int(subcolumn)] = UInt32(subcolumns.count)
+                        subcolumns.append(Int(subcolumn))
                         selections.append(
                             RowSelection(rows: [], blockEnds: Array(repeating: 0, count: block)))
                     }
                 }
                 shapeCodes.append(newShape[shape])
                 var slot = Int(column.starts.base[Int(row)])
-                for lane in column.lanesOfShape[shape] {
-                    selections[Int(newLane[Int(lane)])].rows.append(column.slots.base[slot])
+                for subcolumn in column.subcolumnsOfShape[shape] {
+                    selections[Int(newSubcolumn[Int(subcolumn)])].rows.append(column.slots.base[slot])
                     slot += 1
                 }
             }
@@ -426,7 +427,9 @@ private struct UsedLanes {
     func entry(_ number: UInt16, _ column: AttributesColumn) -> ShapesEntry {
         ShapesEntry(
             column: number,
-            lanes: lanes.map { LaneEntry(key: column.lanes[$0].key, type: column.lanes[$0].type) },
-            shapes: shapes.map { column.lanesOfShape[Int($0)].map { newLane[Int($0)] } })
+            subcolumns: subcolumns.map {
+                SubcolumnEntry(key: column.subcolumns[$0].key, type: column.subcolumns[$0].type)
+            },
+            shapes: shapes.map { column.subcolumnsOfShape[Int($0)].map { newSubcolumn[Int($0)] } })
     }
 }

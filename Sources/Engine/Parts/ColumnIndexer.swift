@@ -44,27 +44,27 @@ struct ColumnIndexer {
         }
     }
 
-    /// The lanes of a column of attributes.
+    /// The subcolumns of a column of attributes.
     ///
     /// - Parameters:
-    ///   - lanes: the numbers of the lanes in the column.
-    ///   - selections: by lane, the values that go to the part.
+    ///   - subcolumns: the numbers of the subcolumns in the column.
+    ///   - selections: by subcolumn, the values that go to the part.
     mutating func add(
-        _ column: AttributesColumn, _ number: UInt16, lanes: [Int], _ selections: [RowSelection], blocks: Int
+        _ column: AttributesColumn, _ number: UInt16, subcolumns: [Int], _ selections: [RowSelection], blocks: Int
     ) {
         guard writers.contains(where: { $0.column.number == number }) else { return }
-        work.measure(.index, within: .encode) { index(column, number, lanes, selections, blocks) }
+        work.measure(.index, within: .encode) { index(column, number, subcolumns, selections, blocks) }
     }
 
     private mutating func index(
-        _ column: AttributesColumn, _ number: UInt16, _ lanes: [Int], _ selections: [RowSelection], _ blocks: Int
+        _ column: AttributesColumn, _ number: UInt16, _ subcolumns: [Int], _ selections: [RowSelection], _ blocks: Int
     ) {
         for writer in writers.indices where writers[writer].column.number == number {
-            var values = lanes.map { LaneValues(column.lanes[$0]) }
+            var values = subcolumns.map { SubcolumnValues(column.subcolumns[$0]) }
             for block in 0..<blocks {
-                for lane in lanes.indices {
-                    let slots = selections[lane].rows[selections[lane].rows(ofBlock: block)]
-                    values[lane].add(slots, block: UInt32(block + 1), to: &writers[writer])
+                for subcolumn in subcolumns.indices {
+                    let slots = selections[subcolumn].rows[selections[subcolumn].rows(ofBlock: block)]
+                    values[subcolumn].add(slots, block: UInt32(block + 1), to: &writers[writer])
                 }
                 writers[writer].endBlock()
             }
@@ -79,35 +79,35 @@ struct ColumnIndexer {
         }
     }
 
-    /// The values of a lane, and which entries of their dictionary were added for which block.
-    private struct LaneValues {
-        private let lane: LaneTokens
+    /// The values of a subcolumn, and which entries of their dictionary were added for which block.
+    private struct SubcolumnValues {
+        private let subcolumn: SubcolumnTokens
         private let values: Column?
         private var tokens: [UInt64] = []
         private var marks: [UInt32] = []
 
-        init(_ lane: AttributeLane) {
-            self.lane = LaneTokens(LaneEntry(key: lane.key, type: lane.type))
-            values = lane.values
-            guard lane.type == .string, case .strings(let strings)? = lane.values else { return }
+        init(_ subcolumn: AttributeSubcolumn) {
+            self.subcolumn = SubcolumnTokens(SubcolumnEntry(key: subcolumn.key, type: subcolumn.type))
+            values = subcolumn.values
+            guard subcolumn.type == .string, case .strings(let strings)? = subcolumn.values else { return }
             tokens = Array(repeating: 0, count: strings.dictionary.count)
             marks = Array(repeating: 0, count: strings.dictionary.count)
         }
 
         mutating func add(_ slots: ArraySlice<UInt32>, block: UInt32, to writer: inout TokenIndexWriter) {
             guard !slots.isEmpty else { return }
-            lane.forEachToken { writer.add(token: $0) }
-            switch (lane.type, values) {
+            subcolumn.forEachToken { writer.add(token: $0) }
+            switch (subcolumn.type, values) {
             case (.string, .strings(let strings)?):
                 for slot in slots {
                     let code = Int(strings.codes.base[Int(slot)])
                     if marks[code] == block { continue }
-                    if marks[code] == 0 { tokens[code] = lane.token(strings.dictionary.bytes(code)) }
+                    if marks[code] == 0 { tokens[code] = subcolumn.token(strings.dictionary.bytes(code)) }
                     marks[code] = block
                     writer.add(token: tokens[code])
                 }
             case (.int, .integers(let integers)?), (.bool, .integers(let integers)?):
-                for slot in slots { writer.add(token: lane.token(integers.base[Int(slot)])) }
+                for slot in slots { writer.add(token: subcolumn.token(integers.base[Int(slot)])) }
             default: break
             }
         }

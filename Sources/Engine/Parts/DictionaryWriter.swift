@@ -24,18 +24,18 @@ package struct DictionaryUse: Sendable {
     package var hashes = false
     /// Texts that are cut into tokens.
     package var texts = false
-    /// The lane whose values are indexed.
-    package var lane: LaneEntry?
+    /// The subcolumn whose values are indexed.
+    package var subcolumn: SubcolumnEntry?
 
     package init() {}
 
     /// For the values of a leaf.
-    package init(_ key: LeafKey, _ lane: LaneEntry? = nil, in table: TableDefinition) {
+    package init(_ key: LeafKey, _ subcolumn: SubcolumnEntry? = nil, in table: TableDefinition) {
         for index in table.indexes where index.column.number == key.column {
             switch (index.kind, key.role) {
             case (.bloomFilter, .values): hashes = true
             case (.tokenBloom, .values), (.tokenPostings, .values): texts = true
-            case (.tokenBloom, .lane), (.tokenPostings, .lane): self.lane = lane
+            case (.tokenBloom, .subcolumn), (.tokenPostings, .subcolumn): self.subcolumn = subcolumn
             default: break
             }
         }
@@ -52,12 +52,12 @@ package struct DictionaryWriter: ~Copyable {
     private var lengths: [UInt32] = []
     private var contents: [UInt8] = []
     private let use: DictionaryUse
-    private let lane: LaneTokens?
+    private let subcolumn: SubcolumnTokens?
 
     package init(zstdLevel: Int32, use: DictionaryUse) {
         encoder = PageEncoder(zstdLevel: zstdLevel)
         self.use = use
-        lane = use.lane.flatMap { $0.type == .string ? LaneTokens($0) : nil }
+        subcolumn = use.subcolumn.flatMap { $0.type == .string ? SubcolumnTokens($0) : nil }
     }
 
     package var count: Int { dictionary.entry.count + lengths.count }
@@ -67,7 +67,7 @@ package struct DictionaryWriter: ~Copyable {
         lengths.append(UInt32(entry.count))
         contents.append(contentsOf: entry)
         if use.hashes { dictionary.hashes.append(XXH3.hash(entry)) }
-        if let lane { dictionary.tokens.append(lane.token(entry)) }
+        if let subcolumn { dictionary.tokens.append(subcolumn.token(entry)) }
         if use.texts {
             dictionary.contents.append(contentsOf: entry)
             dictionary.ends.append(dictionary.contents.count)

@@ -181,7 +181,7 @@ extension PartFooter {
         for leaf in leaves {
             writer.natural(Int(leaf.key.column))
             writer.natural(Int(leaf.key.role.rawValue))
-            writer.natural(Int(leaf.key.lane))
+            writer.natural(Int(leaf.key.subcolumn))
             writer.natural(Int(leaf.kind.rawValue))
             writer.natural((leaf.dictionary ?? leaf.sibling).map { $0 + 1 } ?? 0)
             var block = 0
@@ -202,15 +202,15 @@ extension PartFooter {
         writer.natural(shapes.count)
         for entry in shapes {
             writer.natural(Int(entry.column))
-            writer.natural(entry.lanes.count)
-            for lane in entry.lanes {
-                writer.text(lane.key)
-                writer.natural(Int(lane.type.rawValue))
+            writer.natural(entry.subcolumns.count)
+            for subcolumn in entry.subcolumns {
+                writer.text(subcolumn.key)
+                writer.natural(Int(subcolumn.type.rawValue))
             }
             writer.natural(entry.shapes.count)
             for shape in entry.shapes {
                 writer.natural(shape.count)
-                for lane in shape { writer.natural(Int(lane)) }
+                for subcolumn in shape { writer.natural(Int(subcolumn)) }
             }
         }
     }
@@ -309,11 +309,11 @@ extension PartFooter {
             guard let role = LeafRole(rawValue: UInt8(try reader.natural(below: 256))) else {
                 throw .corruptFooter("a leaf's role is unknown")
             }
-            let lane = UInt16(try reader.natural(below: 1 << 16))
+            let subcolumn = UInt16(try reader.natural(below: 1 << 16))
             guard let kind = LeafKind(rawValue: UInt8(try reader.natural(below: 256))) else {
                 throw .corruptFooter("a leaf's kind is unknown")
             }
-            var leaf = LeafEntry(key: LeafKey(column: column, role: role, lane: lane), kind: kind)
+            var leaf = LeafEntry(key: LeafKey(column: column, role: role, subcolumn: subcolumn), kind: kind)
             try readReference(of: &leaf, &reader)
             for blocks in groupBlocks {
                 var offset = try reader.integer()
@@ -355,23 +355,23 @@ extension PartFooter {
     private mutating func readShapes(_ reader: inout FooterReader) throws(PartError) {
         for _ in 0..<(try reader.count()) {
             let column = UInt16(try reader.natural(below: 1 << 16))
-            var lanes: [LaneEntry] = []
+            var subcolumns: [SubcolumnEntry] = []
             for _ in 0..<(try reader.count()) {
                 let key = try reader.text()
                 guard let type = AttributeType(rawValue: UInt8(try reader.natural(below: 256))) else {
                     throw .corruptFooter("an attribute's type is unknown")
                 }
-                lanes.append(LaneEntry(key: key, type: type))
+                subcolumns.append(SubcolumnEntry(key: key, type: type))
             }
             var shapes: [[UInt32]] = []
             for _ in 0..<(try reader.count()) {
                 var shape: [UInt32] = []
                 for _ in 0..<(try reader.count()) {
-                    shape.append(UInt32(try reader.natural(below: lanes.count)))
+                    shape.append(UInt32(try reader.natural(below: subcolumns.count)))
                 }
                 shapes.append(shape)
             }
-            self.shapes.append(ShapesEntry(column: column, lanes: lanes, shapes: shapes))
+            self.shapes.append(ShapesEntry(column: column, subcolumns: subcolumns, shapes: shapes))
         }
     }
 }

@@ -45,12 +45,12 @@ package struct AttributeProbe: Sendable {
         self.init(text: text) { $0 == key ? .whole : .none }
     }
 
-    /// The tokens of which a row has one if it has the attribute in this lane.
-    func tokens(_ lane: LaneEntry) -> [UInt64] {
-        if lane.type == .overflow { return [ValueTokens.overflow] }
-        let tokens = LaneTokens(lane)
+    /// The tokens of which a row has one if it has the attribute in this subcolumn.
+    func tokens(_ subcolumn: SubcolumnEntry) -> [UInt64] {
+        if subcolumn.type == .overflow { return [ValueTokens.overflow] }
+        let tokens = SubcolumnTokens(subcolumn)
         let odd = ValueTokens.odd(tokens.key)
-        switch (match(lane.key), lane.type) {
+        switch (match(subcolumn.key), subcolumn.type) {
         case (.none, _): return []
         case (.members, .map): return [odd]
         case (.members, _): return []

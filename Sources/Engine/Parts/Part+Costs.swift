@@ -29,7 +29,7 @@ extension Part {
         }
         for entry in footer.dictionaries { bytes += 64 + entry.pages.count * MemoryLayout<PageEntry>.stride }
         for entry in footer.shapes {
-            bytes += entry.lanes.reduce(0) { $0 + 64 + $1.key.count }
+            bytes += entry.subcolumns.reduce(0) { $0 + 64 + $1.key.count }
             bytes += entry.shapes.reduce(0) { $0 + 48 + 4 * $1.count }
         }
         return bytes + footer.blooms.count * MemoryLayout<BloomEntry>.stride
@@ -50,17 +50,17 @@ extension Part {
         }
     }
 
-    /// By lane of an attributes column with that key, or of those beyond the limits: the dictionary of its values, or nil if it
+    /// By subcolumn of an attributes column with that key, or of those beyond the limits: the dictionary of its values, or nil if it
     /// has none.
-    package func laneDictionaries(
+    package func subcolumnDictionaries(
         _ ordinal: Int, key: [UInt8], entryLimit: Int
     ) throws(PartError) -> [(type: AttributeType, dictionary: StringDictionary?)] {
         let column = table.columns[ordinal].id.number
         guard let number = shapesOfColumn[column] else { return [] }
         var found: [(type: AttributeType, dictionary: StringDictionary?)] = []
-        for (lane, entry) in footer.shapes[number].lanes.enumerated()
+        for (subcolumn, entry) in footer.shapes[number].subcolumns.enumerated()
         where entry.key == key || entry.type == .overflow {
-            let leaf = LeafKey(column: column, role: .lane, lane: UInt16(lane))
+            let leaf = LeafKey(column: column, role: .subcolumn, subcolumn: UInt16(subcolumn))
             let facts = dictionaryFacts(of: leaf).flatMap { $0.count <= entryLimit ? $0 : nil }
             var dictionary: StringDictionary?
             if let facts { dictionary = try self.dictionary(facts, of: leaf) }

@@ -53,7 +53,7 @@ extension Part {
         case .ids(let hashes): return hashes.map { [TokenCondition(whole: $0)] }
         case .attribute(let attribute):
             guard let number = shapesOfColumn[column] else { return [] }
-            let tokens = Set(footer.shapes[number].lanes.flatMap { attribute.tokens($0) })
+            let tokens = Set(footer.shapes[number].subcolumns.flatMap { attribute.tokens($0) })
             return tokens.map { [TokenCondition(whole: $0)] }
         }
     }

@@ -48,7 +48,7 @@ extension Part {
         leafOfKey[key].map { footer.leaves[$0].pages[block].count } ?? 0
     }
 
-    /// The lanes and shapes of an attributes column, or nil if the part does not have it.
+    /// The subcolumns and shapes of an attributes column, or nil if the part does not have it.
     package func shapes(ofColumn column: UInt16) -> ShapesEntry? {
         shapesOfColumn[column].map { footer.shapes[$0] }
     }
@@ -127,7 +127,7 @@ extension Part {
         for leaf in footer.leaves {
             let page = leaf.pages[block]
             switch leaf.kind {
-            // Where its value is costs a row that has a lane four bytes more.
+            // Where its value is costs a row that has a subcolumn four bytes more.
             case .integers, .listedIntegers, .floats: bytes += page.count * 12
             case .codes, .naturals, .fixed8: bytes += page.count * 8
             // The leaf that they refer to is decoded as well.

@@ -339,7 +339,7 @@ package final class Part: Sendable {
         case .attributes:
             .attributes(
                 AttributesColumn(
-                    shapes: Buffer(repeatElement(0, count: rows)), lanesOfShape: [[]], lanes: [],
+                    shapes: Buffer(repeatElement(0, count: rows)), subcolumnsOfShape: [[]], subcolumns: [],
                     starts: Buffer(repeatElement(0, count: rows)), slots: .empty))
         case .string, .lowCardinality, .aggregateState, .nested:
             .strings(

@@ -78,12 +78,12 @@ extension Part {
         case .values: return name(key.column)
         case .lengths: return name(key.column) + " lengths"
         case .shapes: return name(key.column) + " shapes"
-        case .lane:
-            let lanes = footer.shapes.first { $0.column == key.column }?.lanes ?? []
-            guard Int(key.lane) < lanes.count else { return name(key.column) + "[?]" }
-            let lane = lanes[Int(key.lane)]
-            let text = String(decoding: lane.key, as: UTF8.self)
-            return "\(name(key.column))[\(lane.type == .overflow ? "overflow" : text)]"
+        case .subcolumn:
+            let subcolumns = footer.shapes.first { $0.column == key.column }?.subcolumns ?? []
+            guard Int(key.subcolumn) < subcolumns.count else { return name(key.column) + "[?]" }
+            let subcolumn = subcolumns[Int(key.subcolumn)]
+            let text = String(decoding: subcolumn.key, as: UTF8.self)
+            return "\(name(key.column))[\(subcolumn.type == .overflow ? "overflow" : text)]"
         }
     }
 

@@ -9,7 +9,7 @@ package import TableSchema
 /// ```
 ///
 /// A *leaf* is one run of pages with the same meaning: the values of a column, the lengths of its lists, the shapes of its
-/// attributes, or the values of one lane. The footer lists every page with its place, length, encoding and checksum.
+/// attributes, or the values of one subcolumn. The footer lists every page with its place, length, encoding and checksum.
 package enum PartLayout {
     static let magic: [UInt8] = Array("VARVEP01".utf8)
     /// What writers write; the readers know it and all before it.
@@ -42,7 +42,7 @@ package enum LeafRole: UInt8, Sendable {
     /// The number of inner rows of each row of a nested column.
     case lengths = 1
     case shapes = 2
-    case lane = 3
+    case subcolumn = 3
 }
 
 /// How a leaf's pages are encoded.
@@ -73,13 +73,13 @@ package struct LeafKey: Hashable, Sendable {
     /// Of the column, or of the field of a nested column.
     package var column: UInt16
     package var role: LeafRole
-    /// The lane's number; 0 for other roles.
-    package var lane: UInt16
+    /// The subcolumn's number; 0 for other roles.
+    package var subcolumn: UInt16
 
-    package init(column: UInt16, role: LeafRole, lane: UInt16 = 0) {
+    package init(column: UInt16, role: LeafRole, subcolumn: UInt16 = 0) {
         self.column = column
         self.role = role
-        self.lane = lane
+        self.subcolumn = subcolumn
     }
 }
 
@@ -133,7 +133,7 @@ struct DictionaryEntry {
     var pages: [PageEntry]
 }
 
-package struct LaneEntry: Hashable, Sendable {
+package struct SubcolumnEntry: Hashable, Sendable {
     package var key: [UInt8]
     package var type: AttributeType
 
@@ -143,15 +143,15 @@ package struct LaneEntry: Hashable, Sendable {
     }
 }
 
-/// The lanes and shapes of one attributes column.
+/// The subcolumns and shapes of one attributes column.
 package struct ShapesEntry: Sendable {
     package var column: UInt16
-    package var lanes: [LaneEntry]
+    package var subcolumns: [SubcolumnEntry]
     package var shapes: [[UInt32]]
 
-    package init(column: UInt16, lanes: [LaneEntry], shapes: [[UInt32]]) {
+    package init(column: UInt16, subcolumns: [SubcolumnEntry], shapes: [[UInt32]]) {
         self.column = column
-        self.lanes = lanes
+        self.subcolumns = subcolumns
         self.shapes = shapes
     }
 }

@@ -2,31 +2,31 @@
 /// its catalog be lost. docs/FORMAT.md, "Origin".
 package enum PartOrigin: Hashable, Sendable {
     case flushed(FlushOrigin)
-    /// All rows of its inputs, but those that had lived.
+    /// All rows of its inputs, but those that had expired.
     case merged(level: UInt8, PartSources)
     /// What could be read of one part.
-    case mended(level: UInt8, PartSources)
-    /// Rows of a view, which are folded from those of another table, and of parts of the view that it replaces, whose sources are its
+    case repaired(level: UInt8, PartSources)
+    /// Rows of a view, which are aggregated from those of another table, and of parts of the view that it replaces, whose sources are its
     /// own. A merge of such parts is `merged`.
-    case folded(PartSources)
+    case aggregated(PartSources)
 
     /// Without what the part's number stands for; see `PartSources.init(_:ofPart:)`.
     package var sources: PartSources {
         switch self {
         case .flushed(let flush): PartSources(own: RowSources(positions: flush.covered))
-        case .merged(_, let sources), .mended(_, let sources), .folded(let sources): sources
+        case .merged(_, let sources), .repaired(_, let sources), .aggregated(let sources): sources
         }
     }
 
     package var level: UInt8 {
         switch self {
-        case .flushed, .folded: 0
-        case .merged(let level, _), .mended(let level, _): level
+        case .flushed, .aggregated: 0
+        case .merged(let level, _), .repaired(let level, _): level
         }
     }
 }
 
-/// A stretch of a tenant's log whose rows of one table went into parts together, one for each partition that has some.
+/// A range of a tenant's log whose rows of one table went into parts together, one for each partition that has some.
 package struct FlushOrigin: Hashable, Sendable {
     /// Up to which position the table's rows were in parts before.
     package var previous: UInt64
@@ -59,8 +59,8 @@ extension PartSources {
     /// - Parameter number: the part's, which stands for the rows of one without an origin.
     package init(_ origin: PartOrigin?, ofPart number: UInt64) {
         self = origin?.sources ?? PartSources(own: RowSources(part: number))
-        // Its rows are in no other part, even if those were folded from the same.
-        if case .folded? = origin { formUnion(PartSources(own: RowSources(part: number))) }
+        // Its rows are in no other part, even if those were aggregated from the same.
+        if case .aggregated? = origin { formUnion(PartSources(own: RowSources(part: number))) }
     }
 }
 
@@ -88,11 +88,11 @@ extension FooterWriter {
             natural(2)
             natural(Int(level))
             self.sources(sources)
-        case .mended(let level, let sources):
+        case .repaired(let level, let sources):
             natural(3)
             natural(Int(level))
             self.sources(sources)
-        case .folded(let sources):
+        case .aggregated(let sources):
             natural(4)
             self.sources(sources)
         }
@@ -100,11 +100,11 @@ extension FooterWriter {
 
     private mutating func sources(_ sources: PartSources) {
         rows(sources.own)
-        natural(sources.folded.count)
-        for folded in sources.folded {
-            natural(Int(folded.table))
-            integer(folded.partition)
-            rows(folded.rows)
+        natural(sources.aggregated.count)
+        for aggregated in sources.aggregated {
+            natural(Int(aggregated.table))
+            integer(aggregated.partition)
+            rows(aggregated.rows)
         }
     }
 
@@ -137,8 +137,8 @@ extension FooterReader {
             guard parts > 0 else { throw .corruptFooter("it is of a flush without parts") }
             return .flushed(FlushOrigin(previous: previous, first: first, last: last, parts: parts))
         case 2: return .merged(level: UInt8(try natural(below: 256)), try sources())
-        case 3: return .mended(level: UInt8(try natural(below: 256)), try sources())
-        default: return .folded(try sources())
+        case 3: return .repaired(level: UInt8(try natural(below: 256)), try sources())
+        default: return .aggregated(try sources())
         }
     }
 
@@ -153,16 +153,16 @@ extension FooterReader {
 
     private mutating func sources() throws(PartError) -> PartSources {
         let own = try rows()
-        var folded: [FoldedSources] = []
+        var aggregated: [AggregatedSources] = []
         for _ in 0..<(try count()) {
             let table = UInt16(try natural(below: 1 << 16))
             let partition = try integer()
-            if let last = folded.last, (last.table, last.partition) >= (table, partition) {
+            if let last = aggregated.last, (last.table, last.partition) >= (table, partition) {
                 throw .corruptFooter("the sources of its origin are out of order")
             }
-            folded.append(FoldedSources(table: table, partition: partition, rows: try rows()))
+            aggregated.append(AggregatedSources(table: table, partition: partition, rows: try rows()))
         }
-        return PartSources(sortedFolded: folded, own: own)
+        return PartSources(sortedAggregated: aggregated, own: own)
     }
 
     private mutating func rows() throws(PartError) -> RowSources {

@@ -57,9 +57,9 @@ package final class PartPool<Value: PooledValue>: Sendable {
     func find(_ number: Int, ofPart part: UInt64) -> Value? {
         let key = Key(part: part, number: number)
         return shard(of: key).state.withLock { state in
-            guard let place = state.entries.index(forKey: key) else { return nil }
-            state.entries.values[place].wasUsed = true
-            return state.entries.values[place].value
+            guard let slot = state.entries.index(forKey: key) else { return nil }
+            state.entries.values[slot].wasUsed = true
+            return state.entries.values[slot].value
         }
     }
 
@@ -99,10 +99,10 @@ package final class PartPool<Value: PooledValue>: Sendable {
         }
     }
 
-    private static func drop(_ key: Key, at place: Int, _ state: inout State) {
+    private static func drop(_ key: Key, at slot: Int, _ state: inout State) {
         guard let entry = state.entries.removeValue(forKey: key) else { return }
         state.bytes -= entry.byteCount
-        state.ring.swapAt(place, state.ring.count - 1)
+        state.ring.swapAt(slot, state.ring.count - 1)
         state.ring.removeLast()
     }
 
@@ -110,8 +110,8 @@ package final class PartPool<Value: PooledValue>: Sendable {
     func forget(part: UInt64) {
         for shard in shards {
             shard.state.withLock { state in
-                for place in state.ring.indices.reversed() where state.ring[place].part == part {
-                    Self.drop(state.ring[place], at: place, &state)
+                for slot in state.ring.indices.reversed() where state.ring[slot].part == part {
+                    Self.drop(state.ring[slot], at: slot, &state)
                 }
             }
         }

@@ -105,8 +105,8 @@ package struct PartStream: ~Copyable {
     private var groupBlocks = 0
     private var blooms: [Bloom] = []
     private var indexes: [TokenIndexWriter]
-    /// By leaf: the indexes that its values go to, and what lane it is.
-    private var feeds: [[(index: Int, lane: LaneTokens?)]]
+    /// By leaf: the indexes that its values go to, and what subcolumn it is.
+    private var feeds: [[(index: Int, subcolumn: SubcolumnTokens?)]]
     private var rowCount = 0
     /// Whether a page was made that no reader would take: the part is of no use then.
     package private(set) var isUnreadable = false
@@ -181,7 +181,7 @@ package struct PartStream: ~Copyable {
     }
 
     package mutating func append(floats values: [Double], to leaf: Int) {
-        indexLane(leaf, count: values.count) { _, _ in }
+        indexSubcolumn(leaf, count: values.count) { _, _ in }
         let page = values.withUnsafeBufferPointer { encoder.encode(floats: $0) }
         add(page, decoded: values.count * 8, to: leaf)
     }
@@ -247,7 +247,7 @@ package struct PartStream: ~Copyable {
             for bloom in blooms.indices where blooms[bloom].leaf == leaf {
                 for row in 0..<values.codes.count { blooms[bloom].keys.insert(XXH3.hash(values.bytes(row))) }
             }
-        case .floats(let values)?: indexLane(leaf, count: values.count) { _, _ in }
+        case .floats(let values)?: indexSubcolumn(leaf, count: values.count) { _, _ in }
         case .arrays?, nil: preconditionFailure("an indexed page was copied unseen")
         }
     }
@@ -397,47 +397,47 @@ package struct PartStream: ~Copyable {
 
     private static func feeds(
         _ indexes: [TokenIndexWriter], _ plan: PartPlan
-    ) -> [[(index: Int, lane: LaneTokens?)]] {
+    ) -> [[(index: Int, subcolumn: SubcolumnTokens?)]] {
         plan.leaves.map { leaf in
-            var feeds: [(index: Int, lane: LaneTokens?)] = []
+            var feeds: [(index: Int, subcolumn: SubcolumnTokens?)] = []
             for (number, index) in indexes.enumerated() where index.column.number == leaf.key.column {
                 if leaf.key.role == .values { feeds.append((number, nil)) }
-                guard leaf.key.role == .lane,
+                guard leaf.key.role == .subcolumn,
                     let shapes = plan.shapes.first(where: { $0.column == leaf.key.column })
                 else { continue }
-                feeds.append((number, LaneTokens(shapes.lanes[Int(leaf.key.lane)])))
+                feeds.append((number, SubcolumnTokens(shapes.subcolumns[Int(leaf.key.subcolumn)])))
             }
             return feeds
         }
     }
 
-    /// Adds a lane's values to the indexes of its attributes.
-    private mutating func indexLane(
-        _ leaf: Int, count: Int, _ body: (LaneTokens, inout TokenIndexWriter) -> Void
+    /// Adds a subcolumn's values to the indexes of its attributes.
+    private mutating func indexSubcolumn(
+        _ leaf: Int, count: Int, _ body: (SubcolumnTokens, inout TokenIndexWriter) -> Void
     ) {
         guard count > 0 else { return }
         for feed in feeds[leaf] {
-            guard let lane = feed.lane else { continue }
-            lane.forEachToken { indexes[feed.index].add(token: $0) }
-            body(lane, &indexes[feed.index])
+            guard let subcolumn = feed.subcolumn else { continue }
+            subcolumn.forEachToken { indexes[feed.index].add(token: $0) }
+            body(subcolumn, &indexes[feed.index])
         }
     }
 
     private mutating func indexTokens(integers values: UnsafeBufferPointer<Int64>, of leaf: Int) {
-        indexLane(leaf, count: values.count) { lane, index in
-            guard lane.type == .int || lane.type == .bool else { return }
-            for value in values { index.add(token: lane.token(value)) }
+        indexSubcolumn(leaf, count: values.count) { subcolumn, index in
+            guard subcolumn.type == .int || subcolumn.type == .bool else { return }
+            for value in values { index.add(token: subcolumn.token(value)) }
         }
     }
 
     private mutating func indexTokens(
         _ codes: UnsafeBufferPointer<UInt32>, of dictionary: EncodedDictionary, _ leaf: Int
     ) {
-        indexLane(leaf, count: codes.count) { lane, index in
-            guard lane.type == .string else { return }
+        indexSubcolumn(leaf, count: codes.count) { subcolumn, index in
+            guard subcolumn.type == .string else { return }
             for code in codes { index.add(token: dictionary.tokens[Int(code)]) }
         }
-        for feed in feeds[leaf] where feed.lane == nil {
+        for feed in feeds[leaf] where feed.subcolumn == nil {
             dictionary.contents.withUnsafeBytes { contents in
                 indexes[feed.index].add(codes: codes, count: dictionary.count) { entry in
                     let start = entry == 0 ? 0 : dictionary.ends[entry - 1]
@@ -451,11 +451,11 @@ package struct PartStream: ~Copyable {
     private mutating func indexTokens(
         of leaf: Int, count: Int, _ forEach: ((UnsafeRawBufferPointer) -> Void) -> Void
     ) {
-        indexLane(leaf, count: count) { lane, index in
-            guard lane.type == .string else { return }
-            forEach { index.add(token: lane.token($0)) }
+        indexSubcolumn(leaf, count: count) { subcolumn, index in
+            guard subcolumn.type == .string else { return }
+            forEach { index.add(token: subcolumn.token($0)) }
         }
-        for feed in feeds[leaf] where feed.lane == nil { forEach { indexes[feed.index].add(text: $0) } }
+        for feed in feeds[leaf] where feed.subcolumn == nil { forEach { indexes[feed.index].add(text: $0) } }
     }
 
     // MARK: Blocks and groups

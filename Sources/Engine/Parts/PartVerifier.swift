@@ -319,18 +319,18 @@ package struct PartVerifier {
         else { return }
         var uses = [Int](repeating: 0, count: entry.shapes.count)
         for shape in shapes.array { uses[Int(shape)] += 1 }
-        var counts = [Int](repeating: 0, count: entry.lanes.count)
-        for (shape, lanes) in entry.shapes.enumerated() where uses[shape] > 0 {
-            for lane in lanes { counts[Int(lane)] += uses[shape] }
+        var counts = [Int](repeating: 0, count: entry.subcolumns.count)
+        for (shape, subcolumns) in entry.shapes.enumerated() where uses[shape] > 0 {
+            for subcolumn in subcolumns { counts[Int(subcolumn)] += uses[shape] }
         }
-        for (number, lane) in entry.lanes.enumerated() {
-            let key = LeafKey(column: column, role: .lane, lane: UInt16(truncatingIfNeeded: number))
+        for (number, subcolumn) in entry.subcolumns.enumerated() {
+            let key = LeafKey(column: column, role: .subcolumn, subcolumn: UInt16(truncatingIfNeeded: number))
             visited.insert(key)
             guard part.kind(of: key) != nil else {
                 report.add(PartDamage(.block(block), part.path(key), "it is not there"))
                 continue
             }
-            _ = values(key, kinds: LeafKind.holding(lane.type), count: counts[number], block, group)
+            _ = values(key, kinds: LeafKind.holding(subcolumn.type), count: counts[number], block, group)
         }
     }
 
@@ -401,7 +401,7 @@ extension LeafKind {
     /// The kinds of leaf that hold values of a type.
     fileprivate static func holding(_ type: ColumnType) -> [LeafKind] { allCases.filter { Part.fits($0, type) } }
 
-    /// The kinds of leaf that hold a lane of a type.
+    /// The kinds of leaf that hold a subcolumn of a type.
     fileprivate static func holding(_ type: AttributeType) -> [LeafKind] {
         switch type {
         case .empty, .bool, .int: [.integers]

@@ -1,7 +1,7 @@
-/// Where some rows of a table's partition come from: stretches of the tenant's log, and parts that do not say more than that.
+/// Where some rows of a table's partition come from: ranges of the tenant's log, and parts that do not say more than that.
 ///
-/// A flush puts all rows of its stretch of the log that belong to a partition into one part, so within a partition two parts share
-/// rows just when their stretches overlap, whatever they were merged from.
+/// A flush puts all rows of its range of the log that belong to a partition into one part, so within a partition two parts share
+/// rows just when their ranges overlap, whatever they were merged from.
 package struct RowSources: Hashable, Sendable {
     /// Positions of the log, ascending; no two of them overlap or touch.
     package private(set) var positions: [ClosedRange<UInt64>] = []
@@ -60,8 +60,8 @@ package struct RowSources: Hashable, Sendable {
     }
 }
 
-/// Rows of another table that are folded into a part of a rollup.
-package struct FoldedSources: Hashable, Sendable {
+/// Rows of another table that are aggregated into a part of a rollup.
+package struct AggregatedSources: Hashable, Sendable {
     /// The number of the table that they are of.
     package var table: UInt16
     /// The start of their partition there, nanoseconds since the epoch.
@@ -75,52 +75,54 @@ package struct FoldedSources: Hashable, Sendable {
     }
 }
 
-/// Where all rows of a part come from: its own table's, and those of other tables that are folded into it.
+/// Where all rows of a part come from: its own table's, and those of other tables that are aggregated into it.
 package struct PartSources: Hashable, Sendable {
     package private(set) var own: RowSources
     /// One for each partition, by table and start.
-    package private(set) var folded: [FoldedSources] = []
+    package private(set) var aggregated: [AggregatedSources] = []
 
-    package init(own: RowSources = RowSources(), folded: [FoldedSources] = []) {
+    package init(own: RowSources = RowSources(), aggregated: [AggregatedSources] = []) {
         self.own = own
-        for sources in folded { formUnion(sources) }
+        for sources in aggregated { formUnion(sources) }
     }
 
     /// One for each partition, by table and start.
-    init(sortedFolded folded: [FoldedSources], own: RowSources) {
+    init(sortedAggregated aggregated: [AggregatedSources], own: RowSources) {
         self.own = own
-        self.folded = folded
+        self.aggregated = aggregated
     }
 
     package mutating func formUnion(_ other: PartSources) {
         own.formUnion(other.own)
-        for sources in other.folded { formUnion(sources) }
+        for sources in other.aggregated { formUnion(sources) }
     }
 
-    private mutating func formUnion(_ other: FoldedSources) {
-        func isBefore(_ left: FoldedSources, _ right: FoldedSources) -> Bool {
+    private mutating func formUnion(_ other: AggregatedSources) {
+        func isBefore(_ left: AggregatedSources, _ right: AggregatedSources) -> Bool {
             (left.table, left.partition) < (right.table, right.partition)
         }
-        let place = folded.firstIndex { !isBefore($0, other) } ?? folded.endIndex
-        if place < folded.endIndex, !isBefore(other, folded[place]) {
-            folded[place].rows.formUnion(other.rows)
+        let slot = aggregated.firstIndex { !isBefore($0, other) } ?? aggregated.endIndex
+        if slot < aggregated.endIndex, !isBefore(other, aggregated[slot]) {
+            aggregated[slot].rows.formUnion(other.rows)
         } else {
-            folded.insert(other, at: place)
+            aggregated.insert(other, at: slot)
         }
     }
 
-    /// The folded rows of a partition of another table.
-    package func folded(of table: UInt16, partition: Int64) -> RowSources {
-        folded.first { $0.table == table && $0.partition == partition }?.rows ?? RowSources()
+    /// The aggregated rows of a partition of another table.
+    package func aggregated(of table: UInt16, partition: Int64) -> RowSources {
+        aggregated.first { $0.table == table && $0.partition == partition }?.rows ?? RowSources()
     }
 
     package func isDisjoint(with other: PartSources) -> Bool {
         own.isDisjoint(with: other.own)
-            && folded.allSatisfy { $0.rows.isDisjoint(with: other.folded(of: $0.table, partition: $0.partition)) }
+            && aggregated.allSatisfy {
+                $0.rows.isDisjoint(with: other.aggregated(of: $0.table, partition: $0.partition))
+            }
     }
 
     package func isSubset(of other: PartSources) -> Bool {
         own.isSubset(of: other.own)
-            && folded.allSatisfy { $0.rows.isSubset(of: other.folded(of: $0.table, partition: $0.partition)) }
+            && aggregated.allSatisfy { $0.rows.isSubset(of: other.aggregated(of: $0.table, partition: $0.partition)) }
     }
 }

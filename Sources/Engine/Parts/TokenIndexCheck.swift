@@ -78,18 +78,18 @@ struct TokenIndexCheck {
                 }
             }
         case .attributes(let attributes):
-            // What a part reads for a lane are the values of this block.
-            for lane in attributes.lanes { add(lane) }
+            // What a part reads for a subcolumn are the values of this block.
+            for subcolumn in attributes.subcolumns { add(subcolumn) }
         case .integers, .floats, .arrays, .nested: break
         }
         return false
     }
 
-    private func add(_ lane: AttributeLane) {
-        guard let values = lane.values, values.count > 0 else { return }
-        let tokens = LaneTokens(LaneEntry(key: lane.key, type: lane.type))
+    private func add(_ subcolumn: AttributeSubcolumn) {
+        guard let values = subcolumn.values, values.count > 0 else { return }
+        let tokens = SubcolumnTokens(SubcolumnEntry(key: subcolumn.key, type: subcolumn.type))
         tokens.forEachToken { hashes.insert($0) }
-        switch (lane.type, values) {
+        switch (subcolumn.type, values) {
         case (.string, .strings(let strings)):
             for code in Set(strings.codes.array) { hashes.insert(tokens.token(strings.dictionary.bytes(Int(code)))) }
         case (.int, .integers(let integers)), (.bool, .integers(let integers)):

@@ -162,16 +162,16 @@ extension TableDefinition {
     }
 }
 
-/// What a lane of attributes gives an index of tokens.
-struct LaneTokens {
+/// What a subcolumn of attributes gives an index of tokens.
+struct SubcolumnTokens {
     let type: AttributeType
-    /// The token of its key, or of attributes without a lane.
+    /// The token of its key, or of attributes without a subcolumn.
     let key: UInt64
     private let odd: UInt64
 
-    init(_ lane: LaneEntry) {
-        type = lane.type
-        key = lane.type == .overflow ? ValueTokens.overflow : ValueTokens.key(lane.key)
+    init(_ subcolumn: SubcolumnEntry) {
+        type = subcolumn.type
+        key = subcolumn.type == .overflow ? ValueTokens.overflow : ValueTokens.key(subcolumn.key)
         odd = ValueTokens.odd(key)
     }
 
@@ -187,7 +187,7 @@ struct LaneTokens {
         ValueTokens.integer(type == .bool && value != 0 ? 1 : value, key: key)
     }
 
-    /// The tokens that a block has if it has any value of the lane.
+    /// The tokens that a block has if it has any value of the subcolumn.
     func forEachToken(_ body: (UInt64) -> Void) {
         body(key)
         switch type {

@@ -4,19 +4,19 @@ internal import TableSchema
 
 /// An aggregate of every group.
 protocol Accumulator: AnyObject {
-    /// Makes room for groups, each the fold of no rows.
+    /// Makes room for groups, each the aggregate of no rows.
     func grow(to groups: Int)
-    /// Folds rows of the source.
+    /// Aggregates rows of the source.
     ///
     /// - Parameters:
     ///   - groups: by row.
     ///   - chosen: the rows that count; nil: all.
-    func add(_ input: inout FoldInput, _ groups: [UInt32], _ chosen: [UInt32]?)
-    /// Folds rows of the view.
+    func add(_ input: inout AggregationInput, _ groups: [UInt32], _ chosen: [UInt32]?)
+    /// Aggregates rows of the view.
     ///
     /// - Parameter column: the aggregate's in the view.
-    /// - Returns: false if a state cannot be read; nothing can be done with the fold then.
-    func add(folded input: inout FoldInput, _ column: ColumnID, _ groups: [UInt32]) -> Bool
+    /// - Returns: false if a state cannot be read; nothing can be done with the aggregate then.
+    func add(aggregated input: inout AggregationInput, _ column: ColumnID, _ groups: [UInt32]) -> Bool
     func column() -> Column
     var byteCount: Int { get }
 }
@@ -32,7 +32,7 @@ func makeAccumulator(_ aggregate: RollupAggregate, _ target: TableDefinition) ->
     case .argMax(let value, let by, let key): return ChoiceAccumulator(.greatest, value, by: by, key: key, type)
     case .exponentialHistogram(let value): return HistogramAccumulator(value)
     case .groupUniqArray(let value): return SetAccumulator(value)
-    case .counterIncrease, .counterResets: preconditionFailure("a view with counters is not folded row by row")
+    case .counterIncrease, .counterResets: preconditionFailure("a view with counters is not aggregated row by row")
     }
 }
 
@@ -72,7 +72,7 @@ private final class IntegerAccumulator: Accumulator {
         values.append(contentsOf: repeatElement(empty, count: groups - values.count))
     }
 
-    func add(_ input: inout FoldInput, _ groups: [UInt32], _ chosen: [UInt32]?) {
+    func add(_ input: inout AggregationInput, _ groups: [UInt32], _ chosen: [UInt32]?) {
         guard let expression else {
             return values.withUnsafeMutableBufferPointer { values in
                 forEach(groups, chosen) { _, group in values[group] &+= 1 }
@@ -81,7 +81,7 @@ private final class IntegerAccumulator: Accumulator {
         add(input.integers(expression), groups, chosen)
     }
 
-    func add(folded input: inout FoldInput, _ column: ColumnID, _ groups: [UInt32]) -> Bool {
+    func add(aggregated input: inout AggregationInput, _ column: ColumnID, _ groups: [UInt32]) -> Bool {
         add(input.integers(.column(.source(column))), groups, nil)
         return true
     }
@@ -126,16 +126,16 @@ private final class FloatAccumulator: Accumulator {
         values.append(contentsOf: repeatElement(empty, count: groups - values.count))
     }
 
-    func add(_ input: inout FoldInput, _ groups: [UInt32], _ chosen: [UInt32]?) {
+    func add(_ input: inout AggregationInput, _ groups: [UInt32], _ chosen: [UInt32]?) {
         add(input.values(expression), groups, chosen)
     }
 
-    func add(folded input: inout FoldInput, _ column: ColumnID, _ groups: [UInt32]) -> Bool {
+    func add(aggregated input: inout AggregationInput, _ column: ColumnID, _ groups: [UInt32]) -> Bool {
         add(input.values(.column(.source(column))), groups, nil)
         return true
     }
 
-    private func add(_ added: FoldValues, _ groups: [UInt32], _ chosen: [UInt32]?) {
+    private func add(_ added: AggregationValues, _ groups: [UInt32], _ chosen: [UInt32]?) {
         guard case .floats(let added) = added else { preconditionFailure("Schema/ was checked") }
         forEach(groups, chosen) { row, group in
             let value = added[row]
@@ -181,17 +181,17 @@ private final class ChoiceAccumulator: Accumulator {
         values.grow(to: groups)
     }
 
-    func add(_ input: inout FoldInput, _ groups: [UInt32], _ chosen: [UInt32]?) {
+    func add(_ input: inout AggregationInput, _ groups: [UInt32], _ chosen: [UInt32]?) {
         add(input.integers(by), input.values(expression), groups, chosen)
     }
 
-    func add(folded input: inout FoldInput, _ column: ColumnID, _ groups: [UInt32]) -> Bool {
+    func add(aggregated input: inout AggregationInput, _ column: ColumnID, _ groups: [UInt32]) -> Bool {
         add(
             input.integers(.column(.source(key))), input.values(.column(.source(column))), groups, nil)
         return true
     }
 
-    private func add(_ by: Buffer<Int64>, _ added: FoldValues, _ groups: [UInt32], _ chosen: [UInt32]?) {
+    private func add(_ by: Buffer<Int64>, _ added: AggregationValues, _ groups: [UInt32], _ chosen: [UInt32]?) {
         let incoming = values.incoming(added)
         let empty: Int64 = direction == .least ? .max : .min
         var values = values
@@ -247,7 +247,7 @@ private struct ChosenValues {
     }
 
     /// `width` words for each row.
-    func incoming(_ values: FoldValues) -> [UInt64] {
+    func incoming(_ values: AggregationValues) -> [UInt64] {
         switch values {
         case .integers(let values): values.unsafeElements.map { UInt64(bitPattern: $0) }
         case .floats(let values): values.unsafeElements.map(\.bitPattern)

@@ -17,7 +17,7 @@ struct GroupTable: ~Copyable {
 
     var byteCount: Int { words.capacity * 8 + slots.count * 4 }
 
-    func word(_ group: Int, _ place: Int) -> UInt64 { words[group * width + place] }
+    func word(_ group: Int, _ position: Int) -> UInt64 { words[group * width + position] }
 
     /// - Parameter columns: `width` of them, each with a word for each row.
     mutating func numbers(_ columns: [[UInt64]], count rows: Int) -> [UInt32] {
@@ -45,9 +45,9 @@ struct GroupTable: ~Copyable {
         var slot = Int(truncatingIfNeeded: Self.hash(width) { columns[$0][row] }) & mask
         while slots[slot] != 0 {
             let group = Int(slots[slot]) - 1
-            var place = 0
-            while place < width, words[group * width + place] == columns[place][row] { place += 1 }
-            if place == width { return UInt32(group) }
+            var position = 0
+            while position < width, words[group * width + position] == columns[position][row] { position += 1 }
+            if position == width { return UInt32(group) }
             slot = (slot + 1) & mask
         }
         for column in columns { words.append(column[row]) }
@@ -69,8 +69,8 @@ struct GroupTable: ~Copyable {
     @inline(__always)
     private static func hash(_ width: Int, _ word: (Int) -> UInt64) -> UInt64 {
         var hash: UInt64 = 0x9E37_79B9_7F4A_7C15
-        for place in 0..<width {
-            let product = (hash ^ word(place)).multipliedFullWidth(by: 0xD6E8_FEB8_6659_FD93)
+        for position in 0..<width {
+            let product = (hash ^ word(position)).multipliedFullWidth(by: 0xD6E8_FEB8_6659_FD93)
             hash = product.high ^ product.low
         }
         return hash

@@ -16,7 +16,7 @@ final class HistogramAccumulator: Accumulator {
         histograms.append(contentsOf: repeatElement(ExponentialHistogram(), count: groups - histograms.count))
     }
 
-    func add(_ input: inout FoldInput, _ groups: [UInt32], _ chosen: [UInt32]?) {
+    func add(_ input: inout AggregationInput, _ groups: [UInt32], _ chosen: [UInt32]?) {
         let values = input.integers(expression)
         precondition(values.count == groups.count)
         histograms.withUnsafeMutableBufferPointer { histograms in
@@ -24,7 +24,7 @@ final class HistogramAccumulator: Accumulator {
         }
     }
 
-    func add(folded input: inout FoldInput, _ column: ColumnID, _ groups: [UInt32]) -> Bool {
+    func add(aggregated input: inout AggregationInput, _ column: ColumnID, _ groups: [UInt32]) -> Bool {
         guard case .strings(let states) = input.values(.column(.source(column))) else { return false }
         for (row, group) in groups.enumerated() {
             guard let state = ExponentialHistogram(bytes: states.bytes(row)) else { return false }
@@ -54,7 +54,7 @@ final class SetAccumulator: Accumulator {
         bits.append(contentsOf: repeatElement(0, count: groups - bits.count))
     }
 
-    func add(_ input: inout FoldInput, _ groups: [UInt32], _ chosen: [UInt32]?) {
+    func add(_ input: inout AggregationInput, _ groups: [UInt32], _ chosen: [UInt32]?) {
         guard case .strings(let values) = input.values(expression) else { preconditionFailure("Schema/ was checked") }
         let numbers = texts.numbers(values)
         bits.withUnsafeMutableBufferPointer { bits in
@@ -77,7 +77,7 @@ final class SetAccumulator: Accumulator {
         }
     }
 
-    func add(folded input: inout FoldInput, _ column: ColumnID, _ groups: [UInt32]) -> Bool {
+    func add(aggregated input: inout AggregationInput, _ column: ColumnID, _ groups: [UInt32]) -> Bool {
         guard case .strings(let states) = input.values(.column(.source(column))) else { return false }
         for (row, group) in groups.enumerated() {
             let isRead = ValueSet.forEach(in: states.bytes(row)) { insert(texts.number($0), Int(group)) }

@@ -50,9 +50,9 @@ struct BlockReader {
             try load(column)
             RowFilters.keepIDs(&selection, batch.columns[column], ids)
         case .attribute(let column, let key, let accepts, let known):
-            let lanes = try part.readLanes(
+            let subcolumns = try part.readSubcolumns(
                 column, key: key, block: block, keepsPages: keepsPages, statistics: context.statistics)
-            RowFilters.keepAttributes(&selection, lanes, known: known, accepts)
+            RowFilters.keepAttributes(&selection, subcolumns, known: known, accepts)
         case .nestedAttribute(let column, let field, let key, let accepts):
             try load(column)
             RowFilters.keepNested(&selection, batch.columns[column], field: field, key: key, accepts)

@@ -13,21 +13,21 @@ indirect enum BoundFilter: Sendable {
     case codes(Int, [Bool], isSorted: Bool)
     case strings(Int, @Sendable (UnsafeRawBufferPointer) -> Bool)
     case ids(Int, Set<TraceID>)
-    case attribute(Int, key: [UInt8], @Sendable (AttributeType, LaneValue) -> Bool, [LaneAnswers])
-    case nestedAttribute(Int, field: Int, key: [UInt8], @Sendable (AttributeType, LaneValue) -> Bool)
+    case attribute(Int, key: [UInt8], @Sendable (AttributeType, SubcolumnValue) -> Bool, [SubcolumnAnswers])
+    case nestedAttribute(Int, field: Int, key: [UInt8], @Sendable (AttributeType, SubcolumnValue) -> Bool)
     case anyOf([BoundFilter])
     case allOf([BoundFilter])
     /// Every row passes, but an index may rule out blocks.
     case indexed(Int, field: Int?, IndexProbe)
 
-    /// What was asked about a lane's dictionary.
-    struct LaneAnswers: Sendable {
+    /// What was asked about a subcolumn's dictionary.
+    struct SubcolumnAnswers: Sendable {
         let dictionary: StringDictionary
         let accepted: [Bool]
     }
 
-    /// Lanes with more distinct values are asked about those that come up in a block.
-    private static let laneEntryLimit = 4096
+    /// Subcolumns with more distinct values are asked about those that come up in a block.
+    private static let subcolumnEntryLimit = 4096
 
     /// A filter on rows in memory, whose dictionaries are asked as their entries come up.
     init(_ filter: RowFilter) {
@@ -93,20 +93,20 @@ indirect enum BoundFilter: Sendable {
     }
 
     private static func attribute(
-        _ column: Int, _ key: [UInt8], _ accepts: @escaping @Sendable (AttributeType, LaneValue) -> Bool,
+        _ column: Int, _ key: [UInt8], _ accepts: @escaping @Sendable (AttributeType, SubcolumnValue) -> Bool,
         _ part: Part, _ pin: (StringDictionary) throws -> Void
     ) throws -> BoundFilter {
-        var known: [LaneAnswers] = []
+        var known: [SubcolumnAnswers] = []
         var isPossible = false
-        for lane in try part.laneDictionaries(column, key: key, entryLimit: laneEntryLimit) {
-            guard let dictionary = lane.dictionary else {
+        for subcolumn in try part.subcolumnDictionaries(column, key: key, entryLimit: subcolumnEntryLimit) {
+            guard let dictionary = subcolumn.dictionary else {
                 isPossible = true
                 continue
             }
             try pin(dictionary)
-            let answers = ask(dictionary) { accepts(lane.type, .bytes($0)) }
+            let answers = ask(dictionary) { accepts(subcolumn.type, .bytes($0)) }
             isPossible = isPossible || answers.contains(true)
-            known.append(LaneAnswers(dictionary: dictionary, accepted: answers))
+            known.append(SubcolumnAnswers(dictionary: dictionary, accepted: answers))
         }
         return isPossible ? .attribute(column, key: key, accepts, known) : .never
     }

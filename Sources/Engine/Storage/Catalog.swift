@@ -10,7 +10,7 @@ internal import Files
 /// 6. A snapshot's files live until it is released.
 /// 7. A skip index may say "maybe" wrongly, never "no" wrongly.
 /// 8. A scan of a snapshot gives the same rows whatever merges run meanwhile.
-/// 9. A rollup row equals the fold of its bucket's rows, and can be rebuilt from them while those live.
+/// 9. A rollup row equals the aggregate of its bucket's rows, and can be rebuilt from them while those live.
 /// 10. Acknowledged means on disk: a crash loses nothing that was answered with success, and shows nothing twice.
 ///
 /// `CURRENT` names the log in use. At open the log is read, and its state written as the first record of a new log; the log before
@@ -37,14 +37,15 @@ struct Catalog: ~Copyable {
     /// Whether the log had something in it, or at its end, that is no record.
     let hasLostRecords: Bool
 
-    /// - Parameter mend: called if records were lost, with what the others say: what it makes of that is the state.
+    /// - Parameter repair: called if records were lost, with what the others say: what it makes of that is the state.
     init(
         directory: String, fileSystem: any FileSystem,
-        mend: (inout CatalogState, CatalogRecovery.Loss) throws(StorageError) -> Void = { (_, _) throws(StorageError) in
+        repair: (inout CatalogState, CatalogRecovery.Loss) throws(StorageError) -> Void = {
+            (_, _) throws(StorageError) in
         }
     ) throws(StorageError) {
         var found = try CatalogRecovery.load(directory, fileSystem)
-        if let loss = found.loss { try mend(&found.state, loss) }
+        if let loss = found.loss { try repair(&found.state, loss) }
         var next = found.number + 1
         if let loss = found.loss, !loss.isTornOnly {
             // There is no log that could stand in for the first record of the new one. In a new directory it has the number 0.

@@ -99,7 +99,7 @@ package struct CatalogEdit: Hashable, Sendable {
     }
 }
 
-/// Everything that the catalog says at one moment.
+/// Everything that the catalog says at one point in time.
 struct CatalogState: Equatable {
     var parts: [PartID: PartRecord] = [:]
     /// Without parts that are in no view.

@@ -91,24 +91,24 @@ struct IDFilter: Sendable {
         var words = [UInt64](repeating: 0, count: Int(bits / 64))
         mask = bits - 1
         for hash in hashes {
-            var place = hash
-            for _ in 0..<Self.places {
-                words[Int((place & mask) >> 6)] |= 1 << (place & 63)
-                place >>= Self.step
+            var slot = hash
+            for _ in 0..<Self.slots {
+                words[Int((slot & mask) >> 6)] |= 1 << (slot & 63)
+                slot >>= Self.step
             }
         }
         self.words = words
     }
 
-    private static let places = 4
+    private static let slots = 4
     private static let step: UInt64 = 15
 
     /// - Parameter hash: by `BloomKeys`.
     func mayContain(_ hash: UInt64) -> Bool {
-        var place = hash
-        for _ in 0..<Self.places {
-            if words[Int((place & mask) >> 6)] & (1 << (place & 63)) == 0 { return false }
-            place >>= Self.step
+        var slot = hash
+        for _ in 0..<Self.slots {
+            if words[Int((slot & mask) >> 6)] & (1 << (slot & 63)) == 0 { return false }
+            slot >>= Self.step
         }
         return true
     }

@@ -41,7 +41,7 @@ struct PartFinder {
         }
         guard !candidates.isEmpty else { return }
         for candidate in candidates {
-            let rows = [candidate.sources.own] + candidate.sources.folded.map(\.rows)
+            let rows = [candidate.sources.own] + candidate.sources.aggregated.map(\.rows)
             nextPart = rows.reduce(nextPart) { max($0, ($1.parts.last ?? 0) + 1) }
         }
         let resolution = PartResolution(
@@ -106,9 +106,9 @@ struct PartFinder {
         case nil: !gone.isEmpty
         case .flushed(let flush)?:
             flush.last > state.flushed[TenantTable(tenant: record.tenant, table: record.table)] ?? 0
-        case .folded?: false
+        case .aggregated?: false
         // The inputs are taken as long as they are there.
-        case .merged?, .mended?:
+        case .merged?, .repaired?:
             gone.contains {
                 $0.tenant == record.tenant && $0.table == record.table && $0.partition == record.partition
             }

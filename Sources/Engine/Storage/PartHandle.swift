@@ -110,7 +110,7 @@ package final class PartHandle: Sendable {
     }
 }
 
-/// A view and its source at one moment: the view's rows and those that are pending are, together, all rows of the source, each once
+/// A view and its source at one point in time: the view's rows and those that are pending are, together, all rows of the source, each once
 /// (invariant 9). With a join it is not rows but hours that the view knows or does not.
 package struct ViewSnapshot: Sendable {
     package var source: TableSnapshot
@@ -125,7 +125,7 @@ package struct ViewSnapshot: Sendable {
     }
 }
 
-/// The rows of one tenant's table at one moment: those in memory and those in parts, none twice.
+/// The rows of one tenant's table at one point in time: those in memory and those in parts, none twice.
 package struct TableSnapshot: Sendable {
     package let table: TableDefinition
     package let memory: [ColumnBatch]

@@ -9,7 +9,7 @@ package import TableSchema
 ///
 /// - A file goes only after the record that removes its part: every part of the store has its file, and other files are inputs of
 ///   merges that were not removed yet, and outputs of flushes and merges whose record was not written.
-/// - What was merged or mended was in the store. So a flush of which a merge has rows was committed, and so was every flush before
+/// - What was merged or repaired was in the store. So a flush of which a merge has rows was committed, and so was every flush before
 ///   one that was begun: only a table's last flush may not have been.
 /// - Of two parts that share rows the later, whatever became of it, was made of what was in the store then. If it does not have
 ///   all rows of the earlier, the earlier was not in the store.
@@ -37,9 +37,9 @@ package struct PartResolution {
         /// What it was made of, of its own table.
         var made: RowSources { origin.map { $0.sources.own } ?? sources.own }
 
-        /// Whether its rows are folded from another table's, and no part of its own table went into it.
-        var isFold: Bool {
-            if case .folded(let sources)? = origin { sources.own.isEmpty } else { false }
+        /// Whether its rows are aggregated from another table's, and no part of its own table went into it.
+        var isAggregate: Bool {
+            if case .aggregated(let sources)? = origin { sources.own.isEmpty } else { false }
         }
 
         var flush: FlushOrigin? {
@@ -74,9 +74,9 @@ package struct PartResolution {
         for flush in Dictionary(grouping: candidates.filter(isOpen), by: \.key).sorted(by: { $0.key < $1.key }) {
             rest += decide(flush.value)
         }
-        let views = Set(rest.filter { !$0.sources.folded.isEmpty }.map(\.key))
+        let views = Set(rest.filter { !$0.sources.aggregated.isEmpty }.map(\.key))
         decidePartitions(rest.filter { !views.contains($0.key) })
-        decidePartitions(folds(rest.filter { views.contains($0.key) }, of: rest, marks))
+        decidePartitions(aggregates(rest.filter { views.contains($0.key) }, of: rest, marks))
         kept.sort { $0.id < $1.id }
         left.sort { $0.record.id < $1.record.id }
     }
@@ -102,9 +102,9 @@ package struct PartResolution {
             note(candidate.key, candidate.isNamed ? flush.last : flush.previous)
         } else {
             note(candidate.key, candidate.sources.own.positions.last?.upperBound)
-            for folded in candidate.sources.folded {
-                let key = TenantTable(tenant: candidate.record.tenant, table: TableID(number: folded.table))
-                note(key, folded.rows.positions.last?.upperBound)
+            for aggregated in candidate.sources.aggregated {
+                let key = TenantTable(tenant: candidate.record.tenant, table: TableID(number: aggregated.table))
+                note(key, aggregated.rows.positions.last?.upperBound)
             }
         }
     }
@@ -149,68 +149,69 @@ package struct PartResolution {
         for candidate in candidates { left.append((candidate.record, reason)) }
     }
 
-    // MARK: Folds
+    // MARK: Aggregates
 
-    /// Leaves out folds that may not have been committed, if all rows that they are made of are there to be folded again.
-    private mutating func folds(
+    /// Leaves out aggregates that may not have been committed, if all rows that they are made of are there to be aggregated again.
+    private mutating func aggregates(
         _ candidates: [Candidate], of all: [Candidate], _ marks: [PartID: ViewSet]
     ) -> [Candidate] {
         let sources = SourcesByPlace(kept, all)
         let used = Set(candidates.flatMap { $0.made.parts })
         let marked = all.filter { marks[$0.record.id] != nil }
-        let groups = Dictionary(grouping: candidates.filter(\.isFold)) {
-            FoldKey(key: $0.key, folded: $0.sources.folded)
+        let groups = Dictionary(grouping: candidates.filter(\.isAggregate)) {
+            AggregateKey(key: $0.key, aggregated: $0.sources.aggregated)
         }
-        // Of a fold's parts, which are of several partitions, some may be merged by now.
-        let merged = Dictionary(grouping: candidates.filter { !$0.isFold }, by: \.key)
-            .mapValues { SourcesByPlace(foldedInto: $0) }
+        // Of an aggregate's parts, which are of several partitions, some may be merged by now.
+        let merged = Dictionary(grouping: candidates.filter { !$0.isAggregate }, by: \.key)
+            .mapValues { SourcesByPlace(aggregatedInto: $0) }
         var left: Set<PartID> = []
-        for (fold, written) in groups {
+        for (aggregate, written) in groups {
             let again = repeated(written, candidates)
-            leave(again, "its fold was written again")
+            leave(again, "its aggregate was written again")
             left.formUnion(again.map(\.record.id))
             let parts = written.filter { !left.contains($0.record.id) }
             let isProven =
-                merged[fold.key]?.have(fold.folded, tenant: fold.key.tenant) ?? false
+                merged[aggregate.key]?.have(aggregate.aggregated, tenant: aggregate.key.tenant) ?? false
                 || parts.contains { $0.isNamed || used.contains($0.record.id.number) }
                 || marked.contains { part in
-                    part.record.tenant == fold.key.tenant && (marks[part.record.id]?.contains(fold.key.table) ?? false)
-                        && !(fold.rows(part)?.isDisjoint(with: part.sources.own) ?? true)
+                    part.record.tenant == aggregate.key.tenant
+                        && (marks[part.record.id]?.contains(aggregate.key.table) ?? false)
+                        && !(aggregate.rows(part)?.isDisjoint(with: part.sources.own) ?? true)
                 }
-            guard !isProven, sources.have(fold.folded, tenant: fold.key.tenant) else { continue }
-            leave(parts, "its rows are there to be folded again")
+            guard !isProven, sources.have(aggregate.aggregated, tenant: aggregate.key.tenant) else { continue }
+            leave(parts, "its rows are there to be aggregated again")
             left.formUnion(parts.map(\.record.id))
         }
         return candidates.filter { !left.contains($0.record.id) }
     }
 
-    /// Of parts with the same fold, those of an attempt that was not committed. All of a fold are named by one record; of those that
-    /// none names, the last of a partition counts, unless a merge has the fold there.
+    /// Of parts with the same aggregate, those of an attempt that was not committed. All of an aggregate are named by one record; of those that
+    /// none names, the last of a partition counts, unless a merge has the aggregate there.
     private func repeated(_ parts: [Candidate], _ candidates: [Candidate]) -> [Candidate] {
         if parts.contains(where: \.isNamed) { return parts.filter { !$0.isNamed } }
         return parts.filter { part in
             candidates.contains { other in
                 guard other.key == part.key, other.record.partition == part.record.partition else { return false }
-                if other.isFold {
-                    return other.sources.folded == part.sources.folded && other.record.id > part.record.id
+                if other.isAggregate {
+                    return other.sources.aggregated == part.sources.aggregated && other.record.id > part.record.id
                 }
                 return !other.made.parts.contains(part.record.id.number)
-                    && part.sources.folded.allSatisfy { folded in
-                        other.sources.folded.contains {
-                            $0.table == folded.table && $0.partition == folded.partition
-                                && folded.rows.isSubset(of: $0.rows)
+                    && part.sources.aggregated.allSatisfy { aggregated in
+                        other.sources.aggregated.contains {
+                            $0.table == aggregated.table && $0.partition == aggregated.partition
+                                && aggregated.rows.isSubset(of: $0.rows)
                         }
                     }
             }
         }
     }
 
-    private struct FoldKey: Hashable {
+    private struct AggregateKey: Hashable {
         var key: TenantTable
-        var folded: [FoldedSources]
+        var aggregated: [AggregatedSources]
 
         func rows(_ part: Candidate) -> RowSources? {
-            folded.first { $0.table == part.record.table.number && $0.partition == part.record.partition }?.rows
+            aggregated.first { $0.table == part.record.table.number && $0.partition == part.record.partition }?.rows
         }
     }
 
@@ -277,7 +278,7 @@ package struct PartResolution {
 
     /// Whether to take inputs that are all there: they are as good as the output, which may not have been committed.
     private func takes(_ inputs: [Candidate], insteadOf output: Candidate) -> Bool {
-        if case .mended? = output.origin { return true }
+        if case .repaired? = output.origin { return true }
         return inputs.allSatisfy(\.isNamed) || !isWhole(output.record)
     }
 }
@@ -300,15 +301,15 @@ struct SourcesByPlace {
         }
     }
 
-    /// What is folded into parts.
+    /// What is aggregated into parts.
     ///
-    /// - Parameter unit: of the parts' table: of a fold that has parts in several of its partitions, each counts for the rows
+    /// - Parameter unit: of the parts' table: of an aggregate that has parts in several of its partitions, each counts for the rows
     ///   that went there. Nil: each counts for all.
-    init(foldedInto parts: [PartResolution.Candidate], unit: PartitionUnit? = nil) {
+    init(aggregatedInto parts: [PartResolution.Candidate], unit: PartitionUnit? = nil) {
         for part in parts {
-            for folded in part.sources.folded {
-                if let unit, unit.start(of: folded.partition) != part.record.partition { continue }
-                add(folded.rows, part.record.tenant, folded.table, folded.partition)
+            for aggregated in part.sources.aggregated {
+                if let unit, unit.start(of: aggregated.partition) != part.record.partition { continue }
+                add(aggregated.rows, part.record.tenant, aggregated.table, aggregated.partition)
             }
         }
     }
@@ -317,8 +318,8 @@ struct SourcesByPlace {
         rows[Place(tenant: tenant, table: table, partition: partition), default: RowSources()].formUnion(some)
     }
 
-    func have(_ folded: [FoldedSources], tenant: TenantID) -> Bool {
-        folded.allSatisfy {
+    func have(_ aggregated: [AggregatedSources], tenant: TenantID) -> Bool {
+        aggregated.allSatisfy {
             $0.rows.isSubset(
                 of: rows[Place(tenant: tenant, table: $0.table, partition: $0.partition)] ?? RowSources())
         }
@@ -332,7 +333,7 @@ struct SourcesByPlace {
 }
 
 extension PartResolution {
-    /// Which views have the rows of parts, by what is folded into the views' parts.
+    /// Which views have the rows of parts, by what is aggregated into the views' parts.
     package static func marks(
         _ kept: [PartRecord], _ candidates: [Candidate], _ tables: TableCatalog
     ) -> [PartID: ViewSet] {
@@ -340,9 +341,9 @@ extension PartResolution {
         let parts = candidates.filter { ids.contains($0.record.id) }
         var marks: [PartID: ViewSet] = [:]
         for view in tables.rollups {
-            let folded = SourcesByPlace(
-                foldedInto: parts.filter { $0.record.table == view.target.id }, unit: view.target.partitionUnit)
-            for part in parts where part.record.table == view.source && folded.have(part) {
+            let aggregated = SourcesByPlace(
+                aggregatedInto: parts.filter { $0.record.table == view.target.id }, unit: view.target.partitionUnit)
+            for part in parts where part.record.table == view.source && aggregated.have(part) {
                 marks[part.record.id, default: ViewSet()].insert(view.target.id)
             }
         }

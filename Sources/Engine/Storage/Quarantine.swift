@@ -25,14 +25,14 @@ package struct Quarantine: Sendable {
         return destination
     }
 
-    /// Copies a stretch of a file there.
+    /// Copies a range of a file there.
     package func copy(
         _ file: any File, _ range: Range<Int64>, reason: String
     ) throws(FileError) -> String {
         try copy(file, [range], reason: reason)
     }
 
-    /// Copies stretches of a file there, one behind the other into one file.
+    /// Copies ranges of a file there, one behind the other into one file.
     package func copy(
         _ file: any File, _ ranges: [Range<Int64>], reason: String
     ) throws(FileError) -> String {

@@ -4,8 +4,8 @@ internal import TableSchema
 
 /// Applies filters to decoded columns.
 enum RowFilters {
-    /// The values of an attribute's lanes and the rows that have them.
-    typealias Lanes = [(type: AttributeType, rows: [UInt32], values: Column)]
+    /// The values of an attribute's subcolumns and the rows that have them.
+    typealias Subcolumns = [(type: AttributeType, rows: [UInt32], values: Column)]
 
     /// With more entries than this for a row, what was answered is not remembered: most are asked about once.
     private static let entriesPerRow = 4
@@ -80,50 +80,50 @@ enum RowFilters {
         return bits
     }
 
-    /// Keeps the rows that have an accepted value in one of the lanes.
+    /// Keeps the rows that have an accepted value in one of the subcolumns.
     ///
-    /// - Parameter known: what dictionaries of lanes were asked already.
+    /// - Parameter known: what dictionaries of subcolumns were asked already.
     static func keepAttributes(
-        _ selection: inout RowSelection, _ lanes: Lanes, known: [BoundFilter.LaneAnswers] = [],
-        _ accepts: (AttributeType, LaneValue) -> Bool
+        _ selection: inout RowSelection, _ subcolumns: Subcolumns, known: [BoundFilter.SubcolumnAnswers] = [],
+        _ accepts: (AttributeType, SubcolumnValue) -> Bool
     ) {
-        guard !lanes.isEmpty else { return selection.removeAll() }
+        guard !subcolumns.isEmpty else { return selection.removeAll() }
         var matching = RowBitmap(rowCount: selection.rowCount)
-        for lane in lanes {
-            switch lane.values {
+        for subcolumn in subcolumns {
+            switch subcolumn.values {
             case .integers(let values):
                 // Of equal values that follow each other only the first is asked about.
                 var last: (value: Int64, isIn: Bool)?
-                for (slot, row) in lane.rows.enumerated() {
+                for (slot, row) in subcolumn.rows.enumerated() {
                     let value = values.base[slot]
                     let isIn: Bool
                     if let last, last.value == value {
                         isIn = last.isIn
                     } else {
-                        isIn = accepts(lane.type, .integer(value))
+                        isIn = accepts(subcolumn.type, .integer(value))
                         last = (value, isIn)
                     }
                     if isIn { matching.insert(Int(row)) }
                 }
             case .floats(let values):
-                for (slot, row) in lane.rows.enumerated()
-                where accepts(lane.type, .double(values[slot])) { matching.insert(Int(row)) }
+                for (slot, row) in subcolumn.rows.enumerated()
+                where accepts(subcolumn.type, .double(values[slot])) { matching.insert(Int(row)) }
             case .strings(let values):
                 if let known = known.first(where: { $0.dictionary === values.dictionary })?.accepted {
-                    for (slot, row) in lane.rows.enumerated()
+                    for (slot, row) in subcolumn.rows.enumerated()
                     where known[Int(values.codes[slot])] { matching.insert(Int(row)) }
                     continue
                 }
-                guard values.dictionary.count <= entriesPerRow * lane.rows.count else {
-                    for (slot, row) in lane.rows.enumerated()
-                    where accepts(lane.type, .bytes(values.bytes(slot))) { matching.insert(Int(row)) }
+                guard values.dictionary.count <= entriesPerRow * subcolumn.rows.count else {
+                    for (slot, row) in subcolumn.rows.enumerated()
+                    where accepts(subcolumn.type, .bytes(values.bytes(slot))) { matching.insert(Int(row)) }
                     continue
                 }
                 var answers = [UInt8](repeating: 0, count: values.dictionary.count)
-                for (slot, row) in lane.rows.enumerated() {
+                for (slot, row) in subcolumn.rows.enumerated() {
                     let code = Int(values.codes[slot])
                     if answers[code] == 0 {
-                        answers[code] = accepts(lane.type, .bytes(values.dictionary.bytes(code))) ? 1 : 2
+                        answers[code] = accepts(subcolumn.type, .bytes(values.dictionary.bytes(code))) ? 1 : 2
                     }
                     if answers[code] == 1 { matching.insert(Int(row)) }
                 }
@@ -136,23 +136,25 @@ enum RowFilters {
     /// As above, of rows in memory, of which few may be left: then the others are not looked at.
     static func keepAttributes(
         _ selection: inout RowSelection, _ column: AttributesColumn, _ key: [UInt8],
-        _ accepts: (AttributeType, LaneValue) -> Bool
+        _ accepts: (AttributeType, SubcolumnValue) -> Bool
     ) {
         guard selection.count * 8 < column.count else {
-            return keepAttributes(&selection, lanes(of: column, key), accepts)
+            return keepAttributes(&selection, subcolumns(of: column, key), accepts)
         }
-        let lanes = column.lanes.indices.filter { column.lanes[$0].key == key || column.lanes[$0].type == .overflow }
-        guard !lanes.isEmpty else { return selection.removeAll() }
+        let subcolumns = column.subcolumns.indices.filter {
+            column.subcolumns[$0].key == key || column.subcolumns[$0].type == .overflow
+        }
+        guard !subcolumns.isEmpty else { return selection.removeAll() }
         selection.keep { row in
-            let shape = column.lanesOfShape[Int(column.shapes[row])]
-            for place in shape.indices where lanes.contains(Int(shape[place])) {
-                let lane = column.lanes[Int(shape[place])]
+            let shape = column.subcolumnsOfShape[Int(column.shapes[row])]
+            for place in shape.indices where subcolumns.contains(Int(shape[place])) {
+                let subcolumn = column.subcolumns[Int(shape[place])]
                 let slot = Int(column.slots[Int(column.starts[row]) + place])
                 let isIn =
-                    switch lane.values {
-                    case .integers(let values)?: accepts(lane.type, .integer(values[slot]))
-                    case .floats(let values)?: accepts(lane.type, .double(values[slot]))
-                    case .strings(let values)?: accepts(lane.type, .bytes(values.bytes(slot)))
+                    switch subcolumn.values {
+                    case .integers(let values)?: accepts(subcolumn.type, .integer(values[slot]))
+                    case .floats(let values)?: accepts(subcolumn.type, .double(values[slot]))
+                    case .strings(let values)?: accepts(subcolumn.type, .bytes(values.bytes(slot)))
                     default: false
                     }
                 if isIn { return true }
@@ -163,30 +165,30 @@ enum RowFilters {
 
     static func keepNested(
         _ selection: inout RowSelection, _ column: Column?, field: Int, key: [UInt8],
-        _ accepts: (AttributeType, LaneValue) -> Bool
+        _ accepts: (AttributeType, SubcolumnValue) -> Bool
     ) {
         guard case .nested(let nested)? = column, case .attributes(let values) = nested.fields[field] else {
             return mismatch()
         }
         var inner = RowSelection(rowCount: values.count)
-        keepAttributes(&inner, lanes(of: values, key), accepts)
+        keepAttributes(&inner, subcolumns(of: values, key), accepts)
         var found = RowBitmap(rowCount: values.count)
         inner.insert(into: &found)
         selection.keep { row in nested.range(row).contains { found.contains($0) } }
     }
 
-    static func lanes(of column: AttributesColumn, _ key: [UInt8]) -> Lanes {
-        column.lanes.indices.compactMap { index in
-            let lane = column.lanes[index]
-            guard lane.key == key || lane.type == .overflow, let values = lane.values else { return nil }
+    static func subcolumns(of column: AttributesColumn, _ key: [UInt8]) -> Subcolumns {
+        column.subcolumns.indices.compactMap { index in
+            let subcolumn = column.subcolumns[index]
+            guard subcolumn.key == key || subcolumn.type == .overflow, let values = subcolumn.values else { return nil }
             var rows: [UInt32] = []
             var first = 0
-            column.forEachRow(inLane: index) { row, slot in
+            column.forEachRow(inSubcolumn: index) { row, slot in
                 if rows.isEmpty { first = slot }
                 rows.append(UInt32(row))
             }
-            // A lane has a value for each row that has it, one after the other, from some row on.
-            return (lane.type, rows, values.slice(first..<(first + rows.count)))
+            // A subcolumn has a value for each row that has it, one after the other, from some row on.
+            return (subcolumn.type, rows, values.slice(first..<(first + rows.count)))
         }
     }
 

@@ -14,9 +14,9 @@ package enum RowFilter: Sendable {
     /// A 16-byte id is one of these; skips parts by their bloom filter.
     case ids(Int, Set<TraceID>)
     /// The attributes have a value of the key that is accepted. For the overflow the whole run of attributes is handed over.
-    case attribute(Int, key: [UInt8], @Sendable (AttributeType, LaneValue) -> Bool)
+    case attribute(Int, key: [UInt8], @Sendable (AttributeType, SubcolumnValue) -> Bool)
     /// As `attribute`, of the attributes in a field of one of the nested rows.
-    case nestedAttribute(Int, field: Int, key: [UInt8], @Sendable (AttributeType, LaneValue) -> Bool)
+    case nestedAttribute(Int, field: Int, key: [UInt8], @Sendable (AttributeType, SubcolumnValue) -> Bool)
     /// At least one of these holds.
     indirect case anyOf([RowFilter])
     /// All of these hold.
@@ -38,8 +38,8 @@ extension RowFilter {
     }
 }
 
-/// One value of an attribute lane.
-package enum LaneValue {
+/// One value of an attribute subcolumn.
+package enum SubcolumnValue {
     case bytes(UnsafeRawBufferPointer)
     case integer(Int64)
     case double(Double)
@@ -108,7 +108,7 @@ package enum ScanError: Error, Sendable {
 /// Reads the blocks of a snapshot that partitions, zone maps, dictionaries and indexes leave over.
 ///
 /// Blocks are decoded and filtered ahead by the threads of the pool, a few at a time, and handed over in order on the caller's
-/// thread; or, if the order makes no difference, folded where they were read.
+/// thread; or, if the order makes no difference, aggregated where they were read.
 package struct Scan {
     private let snapshot: TableSnapshot
     private let request: ScanRequest
@@ -149,11 +149,11 @@ package struct Scan {
         _ body: (Output) throws(Failure) -> Bool
     ) throws where State: SendableMetatype, Output: BoundedResult & SendableMetatype {
         let states = WorkerStates(make: state)
-        let stretches = ScanStretch.make(snapshot, order: request.order, isSearch: request.isSearch)
+        let segments = ScanSegment.make(snapshot, order: request.order, isSearch: request.isSearch)
         countPartitions()
-        for (number, stretch) in stretches.enumerated() {
-            let plan = try ScanPlanner(snapshot, request, context).plan(stretch)
-            let next = number + 1 < stretches.count ? stretches[number + 1] : nil
+        for (number, segment) in segments.enumerated() {
+            let plan = try ScanPlanner(snapshot, request, context).plan(segment)
+            let next = number + 1 < segments.count ? segments[number + 1] : nil
             let ordered = OrderedWork(count: plan.units.count, on: pool) { index in
                 try states.with { state in
                     try plan.read(index).flatMap { block in
@@ -177,22 +177,22 @@ package struct Scan {
         }
     }
 
-    /// Folds all blocks, each where it was read, in any order.
+    /// Aggregates all blocks, each where it was read, in any order.
     ///
     /// - Parameters:
     ///   - initial: makes the state of one thread.
     ///   - step: adds a block to a thread's state. If it throws because a page is damaged, the block is left out with a warning;
     ///     the state must not have changed then.
     ///   - merge: adds a thread's state to another's; must not depend on which thread saw which block.
-    package mutating func fold<State>(
+    package mutating func aggregate<State>(
         _ initial: @escaping @Sendable () -> State,
         _ step: @escaping @Sendable (inout State, ScanBlock) throws -> Void,
         merge: (inout State, consuming State) throws -> Void
     ) throws -> State where State: SendableMetatype {
         let states = WorkerStates(make: initial)
         countPartitions()
-        for stretch in ScanStretch.make(snapshot, order: .any) {
-            let plan = try ScanPlanner(snapshot, request, context).plan(stretch)
+        for segment in ScanSegment.make(snapshot, order: .any) {
+            let plan = try ScanPlanner(snapshot, request, context).plan(segment)
             let statistics = context.statistics
             let work = OrderedWork(count: plan.units.count, on: pool) { index in
                 try states.with { state in
@@ -217,7 +217,7 @@ package struct Scan {
         context.statistics.partitionsConsidered.add(partitions.count, ordering: .relaxed)
     }
 
-    private func bound(after index: Int, _ units: [ScanPlan.Unit], _ next: ScanStretch?) -> Int64? {
+    private func bound(after index: Int, _ units: [ScanPlan.Unit], _ next: ScanSegment?) -> Int64? {
         let unit = index + 1 < units.count ? units[index + 1] : nil
         switch request.order {
         case .any: return nil

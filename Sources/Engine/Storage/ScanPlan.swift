@@ -7,7 +7,7 @@ internal import Scheduling
 private import Synchronization
 internal import TableSchema
 
-/// What one stretch of a scan reads: blocks of parts and rows in memory, in the order in which they are handed over.
+/// What one segment of a scan reads: blocks of parts and rows in memory, in the order in which they are handed over.
 ///
 /// It is made on the query's thread, and read by all that work for the query.
 final class ScanPlan: Sendable {
@@ -41,7 +41,7 @@ final class ScanPlan: Sendable {
     private let lease: MemoryLease
     /// With the columns that each looks at.
     private let memoryFilters: [(filter: BoundFilter, columns: [Int])]
-    /// The moments of the range; nil if there are none.
+    /// The timestamps of the range; nil if there are none.
     private let times: ClosedRange<Int64>?
 
     fileprivate init(_ planner: consuming ScanPlanner) {
@@ -198,16 +198,16 @@ struct ScanPlanner {
         }
     }
 
-    /// The moments of a range; nil if there are none. The last representable moment is inside a range that ends with it.
+    /// The timestamps of a range; nil if there are none. The last representable timestamp is inside a range that ends with it.
     fileprivate static func times(_ range: TimeRange) -> ClosedRange<Int64>? {
         let end = range.end.nanoseconds
         guard range.start.nanoseconds < end || (end == .max && range.start.nanoseconds == end) else { return nil }
         return range.start.nanoseconds...(end == .max ? end : end - 1)
     }
 
-    consuming func plan(_ stretch: ScanStretch) throws(ScanError) -> ScanPlan {
-        for index in stretch.memory { addMemory(index) }
-        for handle in stretch.parts {
+    consuming func plan(_ segment: ScanSegment) throws(ScanError) -> ScanPlan {
+        for index in segment.memory { addMemory(index) }
+        for handle in segment.parts {
             do throws(QueryInterruption) { try context.check() } catch { throw .interrupted(error) }
             do {
                 try addBlocks(of: handle)
@@ -236,7 +236,7 @@ struct ScanPlanner {
         let batch = snapshot.memory[index]
         let source = UInt64.max - UInt64(snapshot.memory.count - index)
         guard request.isSearch else {
-            guard let times = ScanStretch.times(of: batch, column: timeColumn) else { return }
+            guard let times = ScanSegment.times(of: batch, column: timeColumn) else { return }
             add(
                 ScanPlan.Unit(
                     source: .memory(index, 0..<batch.rowCount), least: times.lowerBound, greatest: times.upperBound,
@@ -312,53 +312,53 @@ struct ScanPlanner {
     }
 }
 
-/// Sources whose times overlap. Of an ordered scan those of one stretch come before all of the next, which is not even planned
+/// Sources whose times overlap. Of an ordered scan those of one segment come before all of the next, which is not even planned
 /// before it is needed.
-struct ScanStretch {
+struct ScanSegment {
     private(set) var memory: [Int] = []
     private(set) var parts: [PartHandle] = []
     private(set) var least = Int64.max
     private(set) var greatest = Int64.min
 
-    /// The stretches of a snapshot in the order of a scan.
+    /// The segments of a snapshot in the order of a scan.
     ///
     /// - Parameter isSearch: as of a request.
-    static func make(_ snapshot: TableSnapshot, order: BlockOrder, isSearch: Bool = false) -> [ScanStretch] {
+    static func make(_ snapshot: TableSnapshot, order: BlockOrder, isSearch: Bool = false) -> [ScanSegment] {
         guard let column = snapshot.table.ordinal(of: snapshot.table.partitionColumn) else {
             preconditionFailure("a table has its partition column")
         }
         guard order != .any else {
-            var whole = ScanStretch()
+            var whole = ScanSegment()
             whole.memory = Array(snapshot.memory.indices)
             whole.parts = snapshot.parts
             return [whole]
         }
-        var single: [ScanStretch] = []
+        var single: [ScanSegment] = []
         for (index, batch) in snapshot.memory.enumerated() {
             let known = isSearch && index < snapshot.memoryIndexes.count ? snapshot.memoryIndexes[index] : nil
             let bounds =
                 known.map { $0.times(of: batch, snapshot.table, timeColumn: column) }
                 ?? times(of: batch, column: column)
             guard let times = bounds else { continue }
-            single.append(ScanStretch(memory: [index], least: times.lowerBound, greatest: times.upperBound))
+            single.append(ScanSegment(memory: [index], least: times.lowerBound, greatest: times.upperBound))
         }
         for handle in snapshot.parts {
             let record = handle.record
-            single.append(ScanStretch(parts: [handle], least: record.leastTime, greatest: record.greatestTime))
+            single.append(ScanSegment(parts: [handle], least: record.leastTime, greatest: record.greatestTime))
         }
         single.sort { $0.least < $1.least }
-        var stretches: [ScanStretch] = []
+        var segments: [ScanSegment] = []
         for one in single {
-            if let last = stretches.last, one.least <= last.greatest {
-                stretches[stretches.count - 1].merge(one)
+            if let last = segments.last, one.least <= last.greatest {
+                segments[segments.count - 1].merge(one)
             } else {
-                stretches.append(one)
+                segments.append(one)
             }
         }
-        return order == .newestFirst ? stretches.reversed() : stretches
+        return order == .newestFirst ? segments.reversed() : segments
     }
 
-    private mutating func merge(_ other: ScanStretch) {
+    private mutating func merge(_ other: ScanSegment) {
         memory += other.memory
         parts += other.parts
         least = min(least, other.least)

@@ -147,7 +147,7 @@ package final class Store: Sendable {
         visible.withLock { $0.parts(key, in: range) }
     }
 
-    /// The parts of a view and of its source at one moment.
+    /// The parts of a view and of its source at one point in time.
     ///
     /// - Parameters:
     ///   - range: of the source's partition column.
@@ -278,7 +278,7 @@ package final class Store: Sendable {
     }
 
     /// Writes the edit to the catalog, and then makes it visible while `publishing` runs: a caller that must change something
-    /// of its own at the same moment does so there, calling the given closure once. If it fails, files of added parts are
+    /// of its own at the same time does so there, calling the given closure once. If it fails, files of added parts are
     /// removed, unless the record may be on the disk: then they stay until the next open can tell.
     package func commit(
         _ edit: CatalogEdit, publishing: (() -> Void) -> Void = { $0() }

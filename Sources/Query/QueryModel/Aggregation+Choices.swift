@@ -1,9 +1,9 @@
-/// `topk`, `bottomk` and `limitk`: at each moment, some elements of each group with all their labels (rules of §3.4).
+/// `topk`, `bottomk` and `limitk`: at each timestamp, some elements of each group with all their labels (rules of §3.4).
 extension Aggregation {
     /// - Parameters:
-    ///   - limit: how many elements to choose at each moment; none if it is below one.
+    ///   - limit: how many elements to choose at each timestamp; none if it is below one.
     ///   - dropped: set if histograms, which have no order, were left out.
-    /// - Returns: for a grid of one moment the elements of each group in order of value; otherwise the input's order.
+    /// - Returns: for a grid of one timestamp the elements of each group in order of value; otherwise the input's order.
     package func choose(
         _ choice: Choice, _ limit: [Int], _ series: [GridSeries], dropped: inout Bool
     ) throws(QueryError) -> [GridSeries] {

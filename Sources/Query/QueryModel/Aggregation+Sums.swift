@@ -5,8 +5,8 @@ extension Aggregation {
     ) throws(QueryError) -> [GridSeries] {
         if series.allSatisfy(\.histograms.isEmpty) {
             return averages
-                ? try reduce(series, with: MeanFold.self, dropped: &dropped)
-                : try reduce(series, with: SumFold.self, dropped: &dropped)
+                ? try reduce(series, with: MeanAggregator.self, dropped: &dropped)
+                : try reduce(series, with: SumAggregator.self, dropped: &dropped)
         }
         var output: [GridSeries] = []
         for (labels, members) in try groups(of: series) {
@@ -28,8 +28,8 @@ extension Aggregation {
         of values: some Sequence<SampleValue>, averages: Bool, dropped: inout Bool
     ) -> SampleValue? {
         var histogram: NativeHistogram?
-        var mean = MeanFold()
-        var total = SumFold()
+        var mean = MeanAggregator()
+        var total = SumAggregator()
         var histograms = 0.0
         for value in values {
             switch value {
@@ -61,7 +61,7 @@ extension Aggregation {
     }
 }
 
-struct SumFold: SampleFold {
+struct SumAggregator: SampleAggregator {
     var count = 0
     private var sum = CompensatedSum()
 
@@ -74,7 +74,7 @@ struct SumFold: SampleFold {
     var value: Double { sum.value }
 }
 
-struct MeanFold: SampleFold {
+struct MeanAggregator: SampleAggregator {
     private var mean = CompensatedMean()
 
     mutating func add(_ next: Double) { mean.add(next) }

@@ -73,33 +73,33 @@ package struct Aggregation: Sendable {
         }
     }
 
-    func reduce<Fold: SampleFold>(
-        _ series: [GridSeries], with fold: Fold.Type, dropped: inout Bool
+    func reduce<Aggregate: SampleAggregator>(
+        _ series: [GridSeries], with aggregate: Aggregate.Type, dropped: inout Bool
     ) throws(QueryError) -> [GridSeries] {
         var output: [GridSeries] = []
         for (labels, members) in try groups(of: series) {
-            let bytes = stepCount * MemoryLayout<Fold>.stride
+            let bytes = stepCount * MemoryLayout<Aggregate>.stride
             try context.charge(bytes: bytes + GridSeries.cost(steps: stepCount))
             defer { context.release(bytes: bytes) }
-            var folds = Array(repeating: Fold(), count: stepCount)
+            var aggregates = Array(repeating: Aggregate(), count: stepCount)
             for member in members {
                 try context.proceed()
                 let values = series[member].values
                 for step in 0..<stepCount where !GridSeries.isAbsent(values[step]) {
-                    folds[step].add(values[step])
+                    aggregates[step].add(values[step])
                 }
                 for (step, histogram) in series[member].histograms.enumerated() where histogram != nil {
-                    if Fold.takesHistograms { folds[step].add(0) } else { dropped = true }
+                    if Aggregate.takesHistograms { aggregates[step].add(0) } else { dropped = true }
                 }
             }
-            let values = folds.map { $0.count > 0 ? $0.value : GridSeries.absent }
+            let values = aggregates.map { $0.count > 0 ? $0.value : GridSeries.absent }
             let result = GridSeries(labels: labels, values: values)
             if result.hasAnyValue { output.append(result) }
         }
         return output
     }
 
-    /// `quantile(φ, …)`; `quantile` has a value for each moment.
+    /// `quantile(φ, …)`; `quantile` has a value for each timestamp.
     package func quantile(
         _ quantile: [Double], _ series: [GridSeries], dropped: inout Bool
     ) throws(QueryError) -> [GridSeries] {

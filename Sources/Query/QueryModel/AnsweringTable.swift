@@ -1,6 +1,6 @@
 package import Core
 
-/// That a table answered a stretch of a query's range. Those of one answer are in order of time and do not overlap.
+/// That a table answered a range of a query's range. Those of one answer are in order of time and do not overlap.
 package struct AnsweringTable: Hashable, Sendable {
     /// As Schema/ calls it.
     package var name: String

@@ -1,4 +1,4 @@
-/// A series' values over a `TimeGrid`: one place for each moment, which may be empty.
+/// A series' values over a `TimeGrid`: one place for each timestamp, which may be empty.
 ///
 /// An empty place holds the stale marker: evaluation never sees it as a value, and ordinary NaNs stay values.
 package struct GridSeries: Sendable {
@@ -51,7 +51,7 @@ package struct GridSeries: Sendable {
         }
     }
 
-    /// Bytes to charge to the query's budget for a series over `count` moments.
+    /// Bytes to charge to the query's budget for a series over `count` timestamps.
     package static func cost(steps count: Int) -> Int { count * MemoryLayout<Double>.stride + 128 }
 }
 

@@ -152,17 +152,17 @@ extension LogSource {
         matching selector: [LabelMatcher], in range: TimeRange, context: QueryContext
     ) throws(QueryError) -> [LogVolume] {
         var volumes: [LogVolume] = []
-        var places: [LogStream: Int] = [:]
+        var slots: [LogStream: Int] = [:]
         let request = LogScanRequest(selector: selector, range: range, order: .any, needsMetadata: false)
         try scan(request, context: context) { (entries) throws(QueryError) in
             for entry in entries {
-                let place = places[entry.stream] ?? volumes.count
-                if place == volumes.count {
+                let slot = slots[entry.stream] ?? volumes.count
+                if slot == volumes.count {
                     volumes.append(LogVolume(stream: entry.stream))
-                    places[entry.stream] = place
+                    slots[entry.stream] = slot
                 }
-                volumes[place].entries += 1
-                volumes[place].bytes += entry.line.utf8.count
+                volumes[slot].entries += 1
+                volumes[slot].bytes += entry.line.utf8.count
             }
             return true
         }

@@ -40,7 +40,7 @@ package struct SpanStatisticsQuery: Hashable, Sendable {
         self.wantsDurations = wantsDurations
     }
 
-    /// The number of the step that a moment of the range falls into.
+    /// The number of the step that a timestamp of the range falls into.
     package func step(of time: Timestamp) -> Int {
         guard let step else { return 0 }
         let (distance, overflow) = time.nanoseconds.subtractingReportingOverflow(range.start.nanoseconds)

@@ -1,14 +1,14 @@
-/// The moments at which a query is evaluated: `start`, `start + step`, … as many as `count` (rule P-13), in milliseconds.
+/// The timestamps at which a query is evaluated: `start`, `start + step`, … as many as `count` (rule P-13), in milliseconds.
 package struct TimeGrid: Hashable, Sendable {
     package let start: Int64
-    /// Positive, also for a single moment.
+    /// Positive, also for a single timestamp.
     package let step: Int64
     /// At least one.
     package let count: Int
 
-    /// One moment, as an instant query has it.
-    package init(at moment: Int64) {
-        start = moment
+    /// One timestamp, as an instant query has it.
+    package init(at timestamp: Int64) {
+        start = timestamp
         step = 1
         count = 1
     }
@@ -29,6 +29,6 @@ package struct TimeGrid: Hashable, Sendable {
 
     package subscript(index: Int) -> Int64 { start &+ Int64(index) &* step }
 
-    /// The last moment.
+    /// The last timestamp.
     package var end: Int64 { self[count - 1] }
 }

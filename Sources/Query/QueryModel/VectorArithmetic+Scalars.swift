@@ -1,6 +1,6 @@
 /// Operators between a vector and a scalar (rules of §3.3).
 extension VectorArithmetic {
-    /// `scalar` has a value for each moment. A filter keeps the vector's value, on whichever side it stands.
+    /// `scalar` has a value for each timestamp. A filter keeps the vector's value, on whichever side it stands.
     package func combine(
         _ operator: BinaryOperator, _ vector: [GridSeries], scalar: [Double], scalarIsLeft: Bool,
         returnsBool: Bool, dropped: inout Bool

@@ -3,8 +3,8 @@ package import Scheduling
 /// Operators between vectors over a time grid (rules of §3.3).
 ///
 /// Elements match when their labels agree on `on(…)` or, without it, on all labels but the name and `ignoring(…)`. Matching looks
-/// at each moment by itself: two series with the same matching labels are allowed as long as they are never present together.
-/// So a group of series with equal matching labels is worked on series by series, and each pair moment by moment.
+/// at each timestamp by itself: two series with the same matching labels are allowed as long as they are never present together.
+/// So a group of series with equal matching labels is worked on series by series, and each pair timestamp by timestamp.
 package struct VectorArithmetic: Sendable {
     package let stepCount: Int
     package let context: QueryContext
@@ -117,7 +117,7 @@ package struct VectorArithmetic: Sendable {
         let key = MatchKey(matching)
         switch `operator` {
         case .or:
-            // An element of the right may be the same series as one of the left at moments at which the left has none.
+            // An element of the right may be the same series as one of the left at timestamps at which the left has none.
             var output = GridSeriesCollector()
             for series in try left + masked(right, by: left, key: key, keepsMatches: false) {
                 guard output.insert(series) else {

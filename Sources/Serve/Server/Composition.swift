@@ -269,7 +269,7 @@ struct Composition {
         count("varve_dropped_partitions_total", "Partitions that retention dropped.", maintenance.droppedPartitions)
         count("varve_dropped_bytes_total", "Bytes of partitions that retention dropped.", maintenance.droppedBytes)
         metrics.computed("varve_merges_running", help: "Merges under way.") { Double(maintenance.running.value) }
-        count("varve_rollup_rows_total", "Rows that were folded into views.", maintenance.rolledUpRows)
+        count("varve_rollup_rows_total", "Rows that were aggregated into views.", maintenance.rolledUpRows)
         metrics.computed("varve_rollup_pending_rows", help: "Rows that are in no view and could be.") {
             Double(maintenance.pendingRollupRows.value)
         }
@@ -325,7 +325,7 @@ private struct EngineReceiver: OTLPReceiver {
             throw .unavailable("too much is waiting to be written to disk")
         } catch IngestError.overloaded(.tenant) {
             throw .throttled("more comes in than can be written to disk")
-        } catch IngestError.crowded {
+        } catch IngestError.tooManyParts {
             throw .throttled("too many parts are waiting to be merged")
         } catch {
             throw .unavailable("the server is stopping")

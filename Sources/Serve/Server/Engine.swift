@@ -153,26 +153,26 @@ package final class Engine: Sendable {
                 ])
         case .rolledUp(let plan, let outcome, let duration):
             report.debug(
-                "parts were folded into views",
+                "parts were aggregated into views",
                 [
                     "table": name(plan.source.table), "tenant": .string(plan.source.tenant.name),
                     "parts": .int(plan.parts.count), "rows": .int(outcome.rows),
                     "added": .int(outcome.added.reduce(0) { $0 + $1.rowCount }),
                     "seconds": .double(duration / .seconds(1)),
                 ])
-        case .mended(let mending):
+        case .repaired(let repairing):
             report.warning(
                 "rows are lost: a part was written anew without its damaged blocks",
                 [
-                    "table": name(mending.part.table), "tenant": .string(mending.part.tenant.name),
-                    "partition": .int(Int(mending.part.partition / 1_000_000_000)),
-                    "part": .int(Int(mending.part.id.number)), "blocks": .int(mending.lostBlocks),
-                    "rows": .int(mending.lostRows), "reason": .string(mending.reason),
-                    "quarantine": .string(mending.quarantined),
+                    "table": name(repairing.part.table), "tenant": .string(repairing.part.tenant.name),
+                    "partition": .int(Int(repairing.part.partition / 1_000_000_000)),
+                    "part": .int(Int(repairing.part.id.number)), "blocks": .int(repairing.lostBlocks),
+                    "rows": .int(repairing.lostRows), "reason": .string(repairing.reason),
+                    "quarantine": .string(repairing.quarantined),
                 ])
         case .dropped(let plan):
             report.info(
-                plan.reason == .age ? "a partition has lived and was dropped" : "a partition was dropped for space",
+                plan.reason == .age ? "a partition has expired and was dropped" : "a partition was dropped for space",
                 [
                     "table": name(plan.partition.table), "tenant": .string(plan.partition.tenant.name),
                     "partition": .int(Int(plan.partition.start / 1_000_000_000)), "parts": .int(plan.parts.count),

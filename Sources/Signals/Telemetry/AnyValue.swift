@@ -164,7 +164,7 @@ public enum AnyValue {
     ) throws(ProtobufError) -> [Attribute] {
         var reader = ProtobufReader(message)
         var attributes: [Attribute] = []
-        var places: [String: Int] = [:]
+        var positions: [String: Int] = [:]
         while !reader.isAtEnd {
             let tag = try reader.tag()
             guard tag == field << 3 | 2 else {
@@ -173,10 +173,10 @@ public enum AnyValue {
             }
             let (key, value) = try keyValue(reader.bytes())
             let attribute = Attribute(key: key.string, value: try decode(value, depth: depth))
-            if let place = places[attribute.key] {
-                attributes[place] = attribute
+            if let position = positions[attribute.key] {
+                attributes[position] = attribute
             } else {
-                places[attribute.key] = attributes.count
+                positions[attribute.key] = attributes.count
                 attributes.append(attribute)
             }
         }
@@ -204,22 +204,22 @@ extension AttributesColumn {
     /// The attributes of a row as they were sent.
     package func attributes(_ row: Int) -> [Attribute] {
         var result: [Attribute] = []
-        for (lane, slot) in entries(row) {
-            if lanes[lane].type == .overflow {
-                guard case .strings(let column)? = lanes[lane].values else { continue }
+        for (subcolumn, slot) in entries(row) {
+            if subcolumns[subcolumn].type == .overflow {
+                guard case .strings(let column)? = subcolumns[subcolumn].values else { continue }
                 result += AnyValue.attributes(ProtobufSlice(column.bytes(slot)), field: 1)
             } else {
                 result.append(
                     Attribute(
-                        key: String(decoding: lanes[lane].key, as: UTF8.self),
-                        value: lanes[lane].value(slot)))
+                        key: String(decoding: subcolumns[subcolumn].key, as: UTF8.self),
+                        value: subcolumns[subcolumn].value(slot)))
             }
         }
         return result
     }
 }
 
-extension AttributeLane {
+extension AttributeSubcolumn {
     /// The value at `slot`.
     package func value(_ slot: Int) -> AttributeValue {
         switch (type, values) {

@@ -46,7 +46,7 @@ extension AttributesBuilder {
     ) throws(ProtobufError) -> [ProtobufSlice] {
         var reader = ProtobufReader(message)
         var items: [ProtobufSlice] = []
-        var places: [[UInt8]: Int] = [:]
+        var slots: [[UInt8]: Int] = [:]
         while !reader.isAtEnd {
             let tag = try reader.tag()
             guard tag == field << 3 | 2 else {
@@ -55,11 +55,11 @@ extension AttributesBuilder {
             }
             let item = try reader.bytes()
             let key = try AnyValue.keyValue(item).key.array
-            if let place = places[key] {
-                items[place] = item
+            if let slot = slots[key] {
+                items[slot] = item
             } else {
                 guard items.count < RequestLimits.attributes else { throw .tooLarge }
-                places[key] = items.count
+                slots[key] = items.count
                 items.append(item)
             }
         }

@@ -70,13 +70,13 @@ import Testing
     /// The layout as docs/FORMAT.md words it, bit by bit.
     private func naivePack(_ values: [UInt64], _ width: Int) -> [UInt8] {
         let wordBits = width <= 32 ? 32 : 64
-        let lanes = 1024 / wordBits
+        let subcolumns = 1024 / wordBits
         var bytes = [UInt8](repeating: 0, count: 128 * width)
         for (i, value) in values.enumerated() {
             for bit in 0..<width where value >> UInt64(bit) & 1 == 1 {
-                let laneBit = i / lanes * width + bit
-                let word = laneBit / wordBits * lanes + i % lanes
-                let position = word * wordBits + laneBit % wordBits
+                let subcolumnBit = i / subcolumns * width + bit
+                let word = subcolumnBit / wordBits * subcolumns + i % subcolumns
+                let position = word * wordBits + subcolumnBit % wordBits
                 bytes[position / 8] |= 1 << UInt8(position % 8)
             }
         }

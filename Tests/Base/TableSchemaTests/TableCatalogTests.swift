@@ -172,7 +172,7 @@ struct TableCatalogTests {
         ("otel_logs_errors_1h", "otel_logs", 4, 3, 365), ("otel_trace_index", "otel_traces", 2, 8, 30),
         ("otel_span_stats_1h", "otel_traces", 4, 6, 365), ("otel_service_dependencies_1h", "otel_traces", 3, 3, 365),
     ])
-    func `each rollup folds its source`(
+    func `each rollup aggregates its source`(
         name: String, source: String, keys: Int, aggregates: Int, days: Int64
     ) throws {
         let catalog = try TableCatalog.parse(files: Schema.files, lock: Schema.lock)

@@ -48,7 +48,7 @@ struct TraceFilesTests {
 
     /// The power goes, or the process, during each operation of a first and of a second writing.
     @Test(arguments: [true, false], 0..<6 as Range<UInt64>)
-    func `at whichever moment it ends, a document is whole or not there`(powerGoes: Bool, seed: UInt64) throws {
+    func `at whatever time it ends, a document is whole or not there`(powerGoes: Bool, seed: UInt64) throws {
         for at in 1..<40 {
             let disk = SimulatedFileSystem(seed: seed &* 100 &+ UInt64(at))
             disk.setPlan(powerGoes ? .crash(at: at) : .fail(at: at, code: 5, count: 1_000))

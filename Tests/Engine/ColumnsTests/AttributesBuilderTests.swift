@@ -95,15 +95,15 @@ struct AttributesBuilderTests {
         builder.end()
         let column = builder.snapshot(rows: 1)
         #expect(column.entries(0).count == AttributesBuilder.setLimit + 1)
-        #expect(column.lanes.last?.type == .overflow)
+        #expect(column.subcolumns.last?.type == .overflow)
     }
 
-    @Test func `beyond 1024 lanes nothing new fits, and what is known goes on`() {
+    @Test func `beyond 1024 subcolumns nothing new fits, and what is known goes on`() {
         var builder = AttributesBuilder()
         for key in 0..<1100 {
             builder.begin()
             let fits = append(.init(key: Array("k\(key)".utf8), type: 1, value: [9]), to: &builder)
-            #expect(fits == (key < AttributesBuilder.laneLimit))
+            #expect(fits == (key < AttributesBuilder.subcolumnLimit))
             let isStored = fits || builder.appendOverflow([0x0A, 0], 2)
             #expect(isStored)
             builder.end()
@@ -113,10 +113,10 @@ struct AttributesBuilderTests {
         #expect(fits)
         builder.end()
         let column = builder.snapshot(rows: 1101)
-        #expect(column.lanes.count == AttributesBuilder.laneLimit + 1)
-        #expect(column.lanes(ofKey: Array("k5".utf8)) == [5])
+        #expect(column.subcolumns.count == AttributesBuilder.subcolumnLimit + 1)
+        #expect(column.subcolumns(ofKey: Array("k5".utf8)) == [5])
         var rows: [Int] = []
-        column.forEachRow(inLane: 5) { row, _ in rows.append(row) }
+        column.forEachRow(inSubcolumn: 5) { row, _ in rows.append(row) }
         #expect(rows == [5, 1100])
     }
 
@@ -146,8 +146,10 @@ struct AttributesBuilderTests {
         }
         #expect(overflows == 70_000)
         let column = builder.snapshot(rows: row)
-        #expect(column.lanesOfShape.count <= 2 * AttributesBuilder.shapeLimit + 1)
+        #expect(column.subcolumnsOfShape.count <= 2 * AttributesBuilder.shapeLimit + 1)
         #expect(column.entries(0).count == 3)
-        #expect(column.lanes[column.entries(row - 1)[0].lane].type == .overflow || column.entries(row - 1).count == 3)
+        #expect(
+            column.subcolumns[column.entries(row - 1)[0].subcolumn].type == .overflow
+                || column.entries(row - 1).count == 3)
     }
 }

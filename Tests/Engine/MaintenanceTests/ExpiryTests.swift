@@ -23,13 +23,13 @@ private func store(_ order: AnyTable.Order) throws -> TestStore {
     try TestStore(order, change: withServices)
 }
 
-private func hasLived(_ row: [Cell], _ limits: ExpiryLimits) -> Bool {
+private func hasExpired(_ row: [Cell], _ limits: ExpiryLimits) -> Bool {
     guard case .integer(let time) = row[0], case .bytes(let service) = row[2] else { return false }
     return time < (limits.services[service] ?? limits.others)
 }
 
 @Test(arguments: 0..<16)
-func `a merge leaves out the rows that have lived, and no others`(seed: UInt64) throws {
+func `a merge leaves out the rows that have expired, and no others`(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
     let test = try store(AnyTable.Order.allCases[Int(seed % 2)])
     for number in 0..<Int.random(in: 1...3, using: &random) {
@@ -45,7 +45,7 @@ func `a merge leaves out the rows that have lived, and no others`(seed: UInt64) 
         let limit = [.min, AnyTable.hour / 4, .max].randomElement(using: &random) ?? 0
         limits.services[Array("key \(key)".utf8)] = limit
     }
-    let expected = try test.merged(inputs).filter { !hasLived($0, limits) }
+    let expected = try test.merged(inputs).filter { !hasExpired($0, limits) }
     let lived = inputs.reduce(0) { $0 + $1.rowCount } - expected.count
     let found = try inputs.reduce(0) { sum, part in
         sum
@@ -86,7 +86,7 @@ func `a merge leaves out the rows that have lived, and no others`(seed: UInt64) 
     #expect(policy.lives(tenant: tenant, table: AnyTable.definition(.keys)).services.isEmpty)
 }
 
-@Test func `rows of a service go once its partition has lived, and the partition with the last`() throws {
+@Test func `rows of a service go once its partition has expired, and the partition with the last`() throws {
     var random = SeededRandom(seed: 7)
     let test = try store(.keys)
     try test.flush(AnyTable.batch(AnyTable.Style(rows: 300, keys: 5, texts: 9), &random))

@@ -96,10 +96,10 @@ private func id(_ row: [Cell]) -> TraceID? {
     #expect(try test.contents() == before)
 }
 
-@Test func `attributes for which there are too many lanes go to the overflow, and none is lost`() throws {
+@Test func `attributes for which there are too many subcolumns go to the overflow, and none is lost`() throws {
     var random = SeededRandom(seed: 3)
     let test = try TestStore(.minutes)
-    // Each part has about 900 lanes of its own, since keys come with up to eight types.
+    // Each part has about 900 subcolumns of its own, since keys come with up to eight types.
     for _ in 0..<3 {
         var style = AnyTable.Style(rows: 1500, keys: 200, texts: 5)
         style.attributes = 9
@@ -109,23 +109,23 @@ private func id(_ row: [Cell]) -> TraceID? {
     let expected = try test.merged(inputs)
     let output = try #require(try MergeExecutor(test.store).run(test.plan(inputs)).output)
     #expect(try test.rows(output) == expected)
-    let lanes = try #require(try test.store.open(output).shapes(ofColumn: 9)).lanes
-    #expect(lanes.count == AttributesBuilder.laneLimit + 1)
-    #expect(lanes.filter { $0.type == .overflow }.count == 1)
+    let subcolumns = try #require(try test.store.open(output).shapes(ofColumn: 9)).subcolumns
+    #expect(subcolumns.count == AttributesBuilder.subcolumnLimit + 1)
+    #expect(subcolumns.filter { $0.type == .overflow }.count == 1)
 }
 
 @Test func `shapes beyond the limit are spilled whole`() {
-    let lanes = (0..<400).map { LaneEntry(key: Array("\($0)".utf8), type: .int) }
-    // 40 000 pairs of lanes in each of two inputs, no pair in both.
+    let subcolumns = (0..<400).map { SubcolumnEntry(key: Array("\($0)".utf8), type: .int) }
+    // 40 000 pairs of subcolumns in each of two inputs, no pair in both.
     func input(_ offset: UInt32) -> ShapesEntry {
         ShapesEntry(
-            column: 1, lanes: lanes,
+            column: 1, subcolumns: subcolumns,
             shapes: (0..<200).flatMap { a in (0..<200).map { b in [UInt32(a), UInt32(b) + 200 * offset] } })
     }
     let united = UnitedShapes([input(0), input(1)]) { _, _ in 1 }
     #expect(united.spills)
     #expect(united.shapes.count == AttributesBuilder.shapeLimit + 1)
-    #expect(united.lanes.count == 401)
+    #expect(united.subcolumns.count == 401)
     #expect(united.inputs[0].shapes.allSatisfy { $0.spilled.isEmpty && $0.steps.count == 2 })
     let spilled = united.inputs[1].shapes.filter { !$0.spilled.isEmpty }
     #expect(spilled.count == 80_000 - AttributesBuilder.shapeLimit)

@@ -78,7 +78,7 @@ struct MergedIndexTests {
         }
         let absent: [IndexProbe] = [.ids([12345]), .attribute(AttributeProbe(key: Array("none".utf8), text: "x"))]
         for (probe, ordinal) in zip(absent, [5, 8]) {
-            // Attributes without a lane may be anything.
+            // Attributes without a subcolumn may be anything.
             let found = try #require(try part.candidates(probe, column: ordinal))
             #expect(ordinal == 8 || found.count <= 1)
         }
@@ -96,8 +96,8 @@ struct MergedIndexTests {
             let id = ids.bytes[(row * ids.width)..<((row + 1) * ids.width)]
             return id.array.allSatisfy { $0 == 0 } ? [] : [.ids([XXH3.hash(id.array)])]
         case .attributes(let attributes):
-            return attributes.entries(row).compactMap { lane, slot in
-                let entry = attributes.lanes[lane]
+            return attributes.entries(row).compactMap { subcolumn, slot in
+                let entry = attributes.subcolumns[subcolumn]
                 let text: String? =
                     switch (entry.type, entry.values) {
                     case (.string, .strings(let values)?): values.string(slot)

@@ -42,7 +42,7 @@ struct PruningTests {
         row[EveryTypeTable.label].bytes == Array(service.utf8)
     }
 
-    @Test func `a partition goes once its last row has lived`() throws {
+    @Test func `a partition goes once its last row has expired`() throws {
         try place.fill(3, rows: 200, seed: 1)
         let before = try place.rows()
         #expect(try pruning(RetentionPolicy(), daysAfter: 31).isEmpty)
@@ -58,11 +58,11 @@ struct PruningTests {
         #expect(try self.pruning(RetentionPolicy(), daysAfter: 31.5).isEmpty)
     }
 
-    @Test func `rows of a service go from partitions in which all of them have lived`() throws {
+    @Test func `rows of a service go from partitions in which all of them have expired`() throws {
         try place.fill(3, rows: 300, seed: 2)
         let before = try place.rows()
         let rules = policy([RetentionRule(service: Array("label-1".utf8), timeToLive: Self.day)])
-        // Those of the second day have lived in part: they wait.
+        // Those of the second day have expired in part: they wait.
         let pruning = try pruning(rules, daysAfter: 2.5)
         #expect(pruning.partitions.isEmpty && Set(pruning.parts.map(\.plan.part.partition)) == [Self.start])
         let expected = before.filter {

@@ -41,7 +41,7 @@ struct PartDamageTests {
         }
         for key in part.attributeKeys(EveryTypeTable.attributes) {
             for block in 0..<part.blockCount {
-                _ = try part.readLanes(EveryTypeTable.attributes, key: key, block: block)
+                _ = try part.readSubcolumns(EveryTypeTable.attributes, key: key, block: block)
             }
         }
         _ = part.attributeKeys(EveryTypeTable.nested, field: EveryTypeTable.nestedAttributes)

@@ -37,13 +37,13 @@ struct PartOriginTests {
     }
 
     private func sources(_ random: inout SeededRandom) -> PartSources {
-        var folded: [FoldedSources] = []
+        var aggregated: [AggregatedSources] = []
         for _ in 0..<random.below(4) {
-            folded.append(
-                FoldedSources(
+            aggregated.append(
+                AggregatedSources(
                     table: UInt16(random.below(3)), partition: Int64(random.below(3)) - 1, rows: rows(&random)))
         }
-        return PartSources(own: rows(&random), folded: folded)
+        return PartSources(own: rows(&random), aggregated: aggregated)
     }
 
     @Test(arguments: 1...200 as ClosedRange<UInt64>)
@@ -73,7 +73,7 @@ struct PartOriginTests {
                     previous: previous, first: first, last: first + UInt64(random.below(300)),
                     parts: 1 + random.below(9))),
             .merged(level: UInt8(random.below(256)), sources(&random)),
-            .mended(level: UInt8(random.below(256)), sources(&random)), .folded(sources(&random)),
+            .repaired(level: UInt8(random.below(256)), sources(&random)), .aggregated(sources(&random)),
         ]
         for origin in origins {
             var writer = FooterWriter()

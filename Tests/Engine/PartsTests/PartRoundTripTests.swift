@@ -125,7 +125,7 @@ struct PartRoundTripTests {
             }
             #expect(found.traceID(0) == TraceID(high: 0, low: UInt64(block * 8192 / 1000 + 1)))
             #expect(try part.read(3, block: block).count == part.rowCount(ofBlock: block))
-            #expect(sets.lanes.first?.values?.count == (block == 65 ? 1 : 0))
+            #expect(sets.subcolumns.first?.values?.count == (block == 65 ? 1 : 0))
         }
         // Ids of the first group are not in the second.
         let first = try part.blocks(mayContaining: BloomKeys.hash(TraceID(high: 0, low: 1)), column: 1)

@@ -37,7 +37,7 @@ struct PartWantedRowsTests {
         }
     }
 
-    @Test func `lanes and nested rows that no wanted row has are not read`() throws {
+    @Test func `subcolumns and nested rows that no wanted row has are not read`() throws {
         var random = SeededRandom(seed: 3)
         let table = EveryTypeTable.make(unit: .month)
         var style = EveryTypeTable.Style()

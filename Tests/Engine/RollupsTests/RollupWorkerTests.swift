@@ -35,7 +35,7 @@ struct RollupWorkerTests {
         policy.longestDelay = 1
         policy.rollup?.parts = 3
         policy.rollup?.quietTime = 0
-        // So small that folds are written in pieces.
+        // So small that aggregates are written in pieces.
         policy.rollup?.memory = 20_000
         return policy
     }
@@ -59,11 +59,13 @@ struct RollupWorkerTests {
     /// The view's rows with what is in no view yet.
     private func rows(_ name: String, _ store: Store) throws -> NaiveViews.Rows {
         let view = try #require(tables.catalog.rollups.first { $0.target.name == name })
-        let fold = RollupFold(view, source: tables.spans.definition)
+        let aggregate = RollupAggregator(view, source: tables.spans.definition)
         let parts = store.parts(source, in: .everything, view: view.target, viewRange: .everything)
-        for handle in parts.view.parts { for batch in try batch(handle) { try fold.add(folded: batch) } }
-        for handle in parts.pending.parts where view.join == nil { for batch in try batch(handle) { fold.add(batch) } }
-        return try ViewRows.read(fold.batch(), view)
+        for handle in parts.view.parts { for batch in try batch(handle) { try aggregate.add(aggregated: batch) } }
+        for handle in parts.pending.parts where view.join == nil {
+            for batch in try batch(handle) { aggregate.add(batch) }
+        }
+        return try ViewRows.read(aggregate.batch(), view)
     }
 
     private func check(_ spans: [SpanFact], _ store: Store, _ seed: UInt64) throws {
@@ -126,7 +128,7 @@ struct RollupWorkerTests {
     }
 
     @Test(arguments: [11, 12, 13, 14, 15, 16, 17, 18] as [UInt64])
-    func `views and what waits are the fold of all rows, whatever happens`(seed: UInt64) throws {
+    func `views and what waits are the aggregate of all rows, whatever happens`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         var engine = try open()
         var spans: [SpanFact] = []
@@ -183,7 +185,7 @@ struct RollupWorkerTests {
             "seed \(seed)")
     }
 
-    @Test func `merging folds rows with equal keys into one`() throws {
+    @Test func `merging aggregates rows with equal keys into one`() throws {
         var random = SeededRandom(seed: 3)
         let (store, worker) = try open()
         var spans: [SpanFact] = []

@@ -67,7 +67,7 @@ extension UInt64 {
     fileprivate var bigEndianBytes: [UInt8] { littleEndianBytes.reversed() }
 }
 
-/// Views as a dictionary of plain values, folded row by row.
+/// Views as a dictionary of plain values, aggregated row by row.
 enum NaiveViews {
     typealias Rows = [[String]: [String]]
 

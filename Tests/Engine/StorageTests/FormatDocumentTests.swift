@@ -66,7 +66,7 @@ struct FormatDocumentTests {
         for (name, kind) in kinds { #expect(try match("\(name) \\((\\d+)\\)") == ["\(kind.rawValue)"]) }
         let roles: [(String, LeafRole)] = [
             (#"values \((\d+)\)"#, .values), (#"lengths \((\d+)\)"#, .lengths), (#"shapes \((\d+)\)"#, .shapes),
-            (#"each lane a leaf \((\d+)\)"#, .lane),
+            (#"each subcolumn a leaf \((\d+)\)"#, .subcolumn),
         ]
         for (pattern, role) in roles { #expect(try match(pattern) == ["\(role.rawValue)"]) }
     }
@@ -110,8 +110,8 @@ struct FormatDocumentTests {
     private struct Walk {
         var footer: Bytes
         let file: [UInt8]
-        /// Every stretch of the file that the footer names.
-        var stretches: [Range<Int>] = []
+        /// Every range of the file that the footer names.
+        var segments: [Range<Int>] = []
         var checksumFaults = 0
 
         /// A page as it stands in the footer, at `offset` of the file; answers its end and its number of values.
@@ -123,7 +123,7 @@ struct FormatDocumentTests {
             if stored > 0 {
                 let checksum = footer.fixed(4)
                 if XXH3.hash(Array(file[offset..<(offset + stored)])) & 0xFFFF_FFFF != checksum { checksumFaults += 1 }
-                stretches.append(offset..<(offset + stored))
+                segments.append(offset..<(offset + stored))
             }
             return (offset + stored, values)
         }
@@ -302,7 +302,7 @@ struct FormatDocumentTests {
             let pages = walk.footer.zigzag()
             // The pages stand right before the directory.
             let directory = walk.footer.zigzag()
-            walk.stretches.append(pages..<directory)
+            walk.segments.append(pages..<directory)
             let end = walk.page(at: directory).end
             walk.tokenIndex(
                 kind: index[1], blocks: blocks.count, Array(file[pages..<directory]),
@@ -312,9 +312,9 @@ struct FormatDocumentTests {
         #expect(walk.footer.at == raw.count && walk.checksumFaults == 0)
         // The pages fill the file from its header to its footer, without gaps.
         var end = 16
-        for stretch in walk.stretches.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-            #expect(stretch.lowerBound == end)
-            end = stretch.upperBound
+        for segment in walk.segments.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            #expect(segment.lowerBound == end)
+            end = segment.upperBound
         }
         #expect(end == offset)
     }

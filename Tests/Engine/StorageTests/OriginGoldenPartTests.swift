@@ -17,10 +17,10 @@ struct OriginGoldenPartTests {
         ("otel_logs", .merged(level: 2, PartSources(own: rows([1...9, 12...12, 300...4000], [3, 4, 900])))),
         (
             "otel_metrics",
-            .folded(
-                PartSources(folded: [
-                    FoldedSources(table: 2, partition: -5, rows: rows([7...7], [])),
-                    FoldedSources(table: 3, partition: 1_700_000_000_000_000_000, rows: rows([], [1, 2, 1 << 40])),
+            .aggregated(
+                PartSources(aggregated: [
+                    AggregatedSources(table: 2, partition: -5, rows: rows([7...7], [])),
+                    AggregatedSources(table: 3, partition: 1_700_000_000_000_000_000, rows: rows([], [1, 2, 1 << 40])),
                 ]))
         ),
     ]

@@ -135,11 +135,11 @@ struct ResolutionCase: CustomTestStringConvertible, Sendable {
             ],
             kept: [1, 3], flushed: 3),
         ResolutionCase(
-            "what was mended gives way to what it was mended from",
-            [candidate(1, flush(1...3)), candidate(2, .mended(level: 0, PartSources(own: rows([1...3]))))], kept: [1],
+            "what was repaired gives way to what it was repaired from",
+            [candidate(1, flush(1...3)), candidate(2, .repaired(level: 0, PartSources(own: rows([1...3]))))], kept: [1],
             flushed: 3),
         ResolutionCase(
-            "what was mended counts alone", [candidate(2, .mended(level: 0, PartSources(own: rows([1...3]))))],
+            "what was repaired counts alone", [candidate(2, .repaired(level: 0, PartSources(own: rows([1...3]))))],
             kept: [2],
             flushed: 3),
         ResolutionCase(
@@ -162,17 +162,18 @@ struct PartResolutionTests {
                 == of.candidates.map(\.record.id.number))
     }
 
-    @Test func `10: what is folded was committed, and overlaps by the rows that are folded`() {
-        func folded(_ partition: Int64, _ ranges: ClosedRange<UInt64>...) -> PartSources {
-            PartSources(folded: [FoldedSources(table: 3, partition: partition, rows: rows(ranges))])
+    @Test func `10: what is aggregated was committed, and overlaps by the rows that are aggregated`() {
+        func aggregated(_ partition: Int64, _ ranges: ClosedRange<UInt64>...) -> PartSources {
+            PartSources(aggregated: [AggregatedSources(table: 3, partition: partition, rows: rows(ranges))])
         }
         let candidates = [
             candidate(1, flush(1...3, parts: 2)),
-            candidate(2, .folded(folded(0, 1...3)), table: 30), candidate(3, .folded(folded(9, 1...3)), table: 30),
+            candidate(2, .aggregated(aggregated(0, 1...3)), table: 30),
+            candidate(3, .aggregated(aggregated(9, 1...3)), table: 30),
             candidate(
                 4,
                 .merged(
-                    level: 1, PartSources(own: rows([], [2]), folded: folded(0, 1...3).folded)), table: 30),
+                    level: 1, PartSources(own: rows([], [2]), aggregated: aggregated(0, 1...3).aggregated)), table: 30),
         ]
         let resolution = PartResolution(candidates, flushed: [:], logStart: 1) { _ in true }
         #expect(resolution.kept.map(\.id.number) == [1, 3, 4])

@@ -117,7 +117,7 @@ struct ScanOrderTests {
         return Array(found.prefix(count))
     }
 
-    /// A thread of the pool may let go of its last block a moment after the scan has ended.
+    /// A thread of the pool may let go of its last block shortly after the scan has ended.
     private func isSoonFree(_ context: QueryContext) -> Bool {
         for _ in 0..<1000 where context.heldBytes != 0 { usleep(1000) }
         return context.heldBytes == 0

@@ -105,7 +105,7 @@ struct ScanTests {
 
     private func attribute(
         _ random: inout SeededRandom
-    ) -> (key: [UInt8], accepts: @Sendable (AttributeType, LaneValue) -> Bool) {
+    ) -> (key: [UInt8], accepts: @Sendable (AttributeType, SubcolumnValue) -> Bool) {
         let key = Array("key\(random.below(8))".utf8)
         switch random.below(3) {
         case 0: return (key, { type, _ in type == .string })
@@ -125,7 +125,7 @@ struct ScanTests {
     }
 
     private static func matches(
-        _ set: AttributeSet, _ key: [UInt8], _ accepts: (AttributeType, LaneValue) -> Bool
+        _ set: AttributeSet, _ key: [UInt8], _ accepts: (AttributeType, SubcolumnValue) -> Bool
     ) -> Bool {
         set.entries.contains { entry in
             guard entry.key == key, let type = AttributeType(rawValue: entry.type) else { return false }
@@ -199,10 +199,10 @@ struct ScanTests {
         for row in expected { wanted[row, default: 0] += 1 }
         #expect(found == wanted, "\(what): \(found.count) rows, not \(wanted.count)")
         #expect(context.statistics.rowsMatched.load(ordering: .relaxed) == expected.count)
-        // A thread of the pool may let go of its last block a moment after the scan has ended.
+        // A thread of the pool may let go of its last block shortly after the scan has ended.
         for _ in 0..<1000 where context.heldBytes != 0 { usleep(1000) }
         #expect(context.heldBytes == 0, "\(what): decoded columns are given back")
-        try checkFold(request, snapshot, wanted, what, pool)
+        try checkAggregate(request, snapshot, wanted, what, pool)
         // What comes after a block is no newer, or no older, than its bound.
         for (index, block) in blocks.enumerated() {
             let later = blocks[(index + 1)...].flatMap(\.times)
@@ -214,18 +214,18 @@ struct ScanTests {
         }
     }
 
-    private func checkFold(
+    private func checkAggregate(
         _ request: ScanRequest, _ snapshot: TableSnapshot, _ wanted: [[Cell]: Int], _ what: String, _ pool: QueryPool
     ) throws {
         var scan = Scan(snapshot, request, context: QueryContext(tenant: .default), pool: pool)
-        let found = try scan.fold({ [[Cell]: Int]() }) { found, block in
+        let found = try scan.aggregate({ [[Cell]: Int]() }) { found, block in
             for row in block.rows {
                 found[block.batch.columns.map { $0?.cell(Int(row)) ?? .list([]) }, default: 0] += 1
             }
         } merge: {
             $0.merge($1) { $0 + $1 }
         }
-        #expect(found == wanted, "\(what): a fold of \(found.count) rows, not \(wanted.count)")
+        #expect(found == wanted, "\(what): an aggregate of \(found.count) rows, not \(wanted.count)")
     }
 
     @Test(arguments: [1, 2] as [UInt64])
@@ -428,7 +428,7 @@ struct ScanTests {
                     var scan = Scan(
                         snapshot, ScanRequest(range: .everything, columns: [EveryTypeTable.text]),
                         context: QueryContext(tenant: .default), pool: pool)
-                    let count = try? scan.fold({ 0 }) {
+                    let count = try? scan.aggregate({ 0 }) {
                         $0 += $1.rows.count
                     } merge: {
                         $0 += $1

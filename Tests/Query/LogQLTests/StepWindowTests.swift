@@ -5,7 +5,7 @@ import Testing
 @testable import LogQL
 
 struct StepWindowTests {
-    @Test func `moments of one stretch lie in the same windows, and no moment beside it does`() {
+    @Test func `timestamps of one segment lie in the same windows, and no timestamp beside it does`() {
         let seed = UInt64.random(in: 0...UInt64.max)
         var random = SeededRandom(seed: seed)
         for _ in 0..<2000 {
@@ -19,19 +19,19 @@ struct StepWindowTests {
             let windows = StepWindows(
                 grid: grid, range: Int64.random(in: 1...40, using: &random),
                 offset: Int64.random(in: -20...20, using: &random))
-            let moment = Int64.random(in: -200...200, using: &random)
-            let stretch = windows.stretch(around: Timestamp(nanoseconds: moment))
-            #expect(stretch.moments.contains(moment), "seed \(seed)")
-            for other in stretch.moments {
+            let timestamp = Int64.random(in: -200...200, using: &random)
+            let segment = windows.segment(around: Timestamp(nanoseconds: timestamp))
+            #expect(segment.timestamps.contains(timestamp), "seed \(seed)")
+            for other in segment.timestamps {
                 #expect(
-                    windows.steps(holding: Timestamp(nanoseconds: other)) == stretch.steps, "seed \(seed): \(windows)")
+                    windows.steps(holding: Timestamp(nanoseconds: other)) == segment.steps, "seed \(seed): \(windows)")
             }
-            // By the definition of a window: every step t with t - range < moment + offset <= t.
+            // By the definition of a window: every step t with t - range < timestamp + offset <= t.
             let steps = (0..<grid.count).filter { step in
                 let end = grid[step].nanoseconds - windows.offset
-                return end - windows.range < moment && moment <= end
+                return end - windows.range < timestamp && timestamp <= end
             }
-            #expect(Array(stretch.steps) == steps, "seed \(seed): \(windows) at \(moment)")
+            #expect(Array(segment.steps) == steps, "seed \(seed): \(windows) at \(timestamp)")
         }
     }
 
@@ -40,10 +40,10 @@ struct StepWindowTests {
             StepGrid(from: Timestamp(nanoseconds: -5), through: Timestamp(nanoseconds: .max - 10), step: 1 << 60))
         for offset in [Int64.min, 0, .max] {
             let windows = StepWindows(grid: grid, range: .max, offset: offset)
-            for moment in [Int64.min, -1, 0, .max] {
-                let stretch = windows.stretch(around: Timestamp(nanoseconds: moment))
-                #expect(stretch.moments.contains(moment))
-                #expect(stretch.steps == windows.steps(holding: Timestamp(nanoseconds: moment)))
+            for timestamp in [Int64.min, -1, 0, .max] {
+                let segment = windows.segment(around: Timestamp(nanoseconds: timestamp))
+                #expect(segment.timestamps.contains(timestamp))
+                #expect(segment.steps == windows.steps(holding: Timestamp(nanoseconds: timestamp)))
             }
         }
     }

@@ -7,7 +7,7 @@ import Testing
 
 @testable import LogQL
 
-/// Metric queries against a naive twin: for each moment it looks at every entry, and knows nothing of plans or one pass.
+/// Metric queries against a naive twin: for each timestamp it looks at every entry, and knows nothing of plans or one pass.
 struct TwinTests {
     private struct Case {
         var entries: [LogEntry]
@@ -138,8 +138,9 @@ struct TwinTests {
             "rate({app=\"a\"}[1s] offset -292y)",
         ] {
             guard case .metric(let expression) = try LogQLParser.query(query) else { continue }
-            for moment in [Timestamp.min, .max, Timestamp(nanoseconds: 0)] {
-                _ = try engine.metric(expression, over: StepGrid(at: moment), context: QueryContext(tenant: .default))
+            for timestamp in [Timestamp.min, .max, Timestamp(nanoseconds: 0)] {
+                _ = try engine.metric(
+                    expression, over: StepGrid(at: timestamp), context: QueryContext(tenant: .default))
             }
         }
     }

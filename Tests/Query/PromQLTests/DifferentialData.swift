@@ -150,7 +150,7 @@ struct ExpressionGenerator {
 
     private mutating func range(depth: Int) -> String {
         if depth > 0 && !isInSubquery && Int.random(in: 0..<5, using: &generator) == 0 {
-            // The query's moments are no multiples of these steps, so that no window's bound is one; a subquery's moments are,
+            // The query's timestamps are no multiples of these steps, so that no window's bound is one; a subquery's timestamps are,
             // so that none stands inside another.
             isInSubquery = true
             defer { isInSubquery = false }

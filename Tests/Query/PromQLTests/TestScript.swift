@@ -134,9 +134,9 @@ struct TestScript {
         let expected: [(line: Int, text: String)]
         var grid: TimeGrid?
         if words[1] == "instant" {
-            let moment = try milliseconds(words[3])
+            let timestamp = try milliseconds(words[3])
             expected = block()
-            answer = Result { try instant(words[4], at: moment) }
+            answer = Result { try instant(words[4], at: timestamp) }
         } else {
             let range = line.split(separator: " ", maxSplits: 8).map(String.init)
             grid = TimeGrid(
@@ -167,10 +167,10 @@ struct TestScript {
         try compare(result, with: expected, over: grid, ordered: command == "eval_ordered", line: start)
     }
 
-    private func instant(_ text: String, at moment: Int64) throws -> QueryAnswer {
+    private func instant(_ text: String, at timestamp: Int64) throws -> QueryAnswer {
         let query = try PromQLQuery(text)
         let context = QueryContext(tenant: .default)
-        return try PromQLEngine(source: source).instant(query, at: moment, context: context)
+        return try PromQLEngine(source: source).instant(query, at: timestamp, context: context)
     }
 
     private func range(_ text: String, over grid: TimeGrid) throws -> QueryAnswer {

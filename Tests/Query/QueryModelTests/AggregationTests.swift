@@ -75,7 +75,7 @@ struct AggregationTests {
         #expect(result.map { $0.values[0] } == expected)
     }
 
-    @Test func `over a range a choice is made at each moment`() throws {
+    @Test func `over a range a choice is made at each timestamp`() throws {
         let input = [
             GridSeries(labels: Labels([Label("i", "0")]), values: [1, 9]),
             GridSeries(labels: Labels([Label("i", "1")]), values: [2, GridSeries.absent]),

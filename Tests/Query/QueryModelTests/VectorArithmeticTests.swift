@@ -31,7 +31,7 @@ struct VectorArithmeticTests {
         return text(result)
     }
 
-    @Test func `elements match on all labels but the name, moment by moment`() throws {
+    @Test func `elements match on all labels but the name, timestamp by timestamp`() throws {
         let left = [series(["__name__": "a", "x": "1"], 1, 2, nil), series(["__name__": "a", "x": "2"], 5, 6, 7)]
         let right = [series(["__name__": "b", "x": "1"], 10, nil, 30)]
         #expect(try combine(.add, left, right) == [#"{x="1"} 11.0 _ _"#])
@@ -70,7 +70,7 @@ struct VectorArithmeticTests {
                 == [#"{x="1", y="a", z="new"} 0.25"#, #"{x="1", y="b", z="new"} \#(2.0 / 6.0)"#])
     }
 
-    @Test func `set operators choose moment by moment and keep names`() throws {
+    @Test func `set operators choose timestamp by timestamp and keep names`() throws {
         let left = [series(["__name__": "a", "x": "1"], 1, nil), series(["__name__": "a", "x": "2"], 3, 4)]
         let right = [series(["__name__": "b", "x": "1"], 5, 6)]
         let arithmetic = VectorArithmetic(stepCount: 2, context: context)
@@ -85,7 +85,7 @@ struct VectorArithmeticTests {
             ])
     }
 
-    @Test func `or puts both sides' moments of one series together`() throws {
+    @Test func `or puts both sides' timestamps of one series together`() throws {
         let arithmetic = VectorArithmetic(stepCount: 2, context: context)
         let result = try arithmetic.combineSets(
             .or, [series(["x": "1"], 1, nil)], [series(["x": "1"], 5, 6)], matching: VectorMatching())

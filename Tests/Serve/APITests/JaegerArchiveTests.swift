@@ -104,7 +104,7 @@ struct JaegerArchiveTests {
         #expect(without.status == 500)
         #expect(try without.json()["errors"]?[0]?["msg"] == .string(reason))
         #expect(try client(disk, []).get("/api/v3/traces/\(id)").status == 500)
-        // Archiving again mends it.
+        // Archiving again repairs it.
         #expect(try client(disk, AwkwardTrace.spans).post("/api/archive/\(id)", "").status == 200)
         #expect(try client(disk, []).get("/api/traces/\(id)").status == 200)
     }

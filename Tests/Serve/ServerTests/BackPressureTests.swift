@@ -14,9 +14,9 @@ struct BackPressureTests {
             _ = try engine.send(.logs, Body.logs([time]))
             try engine.flush()
         }
-        #expect(throws: IngestError.crowded) { try engine.send(.logs, Body.logs([5])) }
+        #expect(throws: IngestError.tooManyParts) { try engine.send(.logs, Body.logs([5])) }
         #expect(try engine.times(.logs) == [1, 2, 3, 4])
-        // Other tables are not crowded.
+        // Other tables take more.
         _ = try engine.send(.traces, Body.traces([1]))
     }
 
@@ -30,7 +30,7 @@ struct BackPressureTests {
                 _ = try engine.send(.logs, Body.logs([time]))
                 try engine.flush()
             }
-            #expect(throws: IngestError.crowded) { try engine.send(.logs, Body.logs([5])) }
+            #expect(throws: IngestError.tooManyParts) { try engine.send(.logs, Body.logs([5])) }
         }
         let engine = try directory.open(.written) { configuration in
             limit(&configuration)

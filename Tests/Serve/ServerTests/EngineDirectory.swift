@@ -40,7 +40,7 @@ final class EngineDirectory {
             configuration, fileSystem: PosixFileSystem(), report: Log(level: .info) { entries.add($0) })
     }
 
-    /// The files as they are now: what a crash of the process at this moment would leave.
+    /// The files as they are now: what a crash of the process at this point would leave.
     func crashed() throws -> EngineDirectory {
         let copy = EngineDirectory()
         try FileManager.default.copyItem(atPath: path, toPath: copy.path)

@@ -101,8 +101,8 @@ struct DecoderRoundTripTests {
         }
     }
 
-    @Test func `300 attributes, and 2000 keys, go beyond the lanes and come back`() throws {
-        // Contract §8.4 sets no limit; AttributesBuilder's lanes and set limit do.
+    @Test func `300 attributes, and 2000 keys, go beyond the subcolumns and come back`() throws {
+        // Contract §8.4 sets no limit; AttributesBuilder's subcolumns and set limit do.
         var style = OTLPGenerator.Style()
         style.keyCount = 2000
         style.setLimit = 300
@@ -117,8 +117,8 @@ struct DecoderRoundTripTests {
         }
         let batch = builder.snapshot(rows: builder.rowCount)
         let attributes = batch[tables.logs.attributes]
-        #expect(attributes.lanes.contains { $0.type == .overflow })
-        #expect(attributes.lanes.count <= AttributesBuilder.laneLimit + 1)
+        #expect(attributes.subcolumns.contains { $0.type == .overflow })
+        #expect(attributes.subcolumns.count <= AttributesBuilder.subcolumnLimit + 1)
         expectEqual(batch.naiveRows, naive.rows, "overflow")
     }
 

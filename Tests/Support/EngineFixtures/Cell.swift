@@ -81,10 +81,10 @@ extension Column {
 extension AttributesColumn {
     fileprivate func set(_ row: Int) -> AttributeSet {
         var set = AttributeSet([])
-        for (lane, slot) in entries(row) {
-            guard let values = lanes[lane].values else { continue }
-            let key = lanes[lane].key
-            let type = lanes[lane].type
+        for (subcolumn, slot) in entries(row) {
+            guard let values = subcolumns[subcolumn].values else { continue }
+            let key = subcolumns[subcolumn].key
+            let type = subcolumns[subcolumn].type
             switch (type, values.cell(slot)) {
             case (.empty, _): set.entries.append(.init(key: key, type: 0, value: []))
             case (.overflow, .bytes(let bytes)):

@@ -53,9 +53,9 @@ extension NaiveDecoder {
 
     private static func point(_ bytes: [UInt8], _ kind: UInt64) throws -> [String: Cell] {
         let point = try NaiveMessage(bytes)
-        let moment = try time(point.fixed64(3))
+        let timestamp = try time(point.fixed64(3))
         var cells: [String: Cell] = [
-            "time": .integer(moment), "start_time": .integer(try time(point.fixed64(2))),
+            "time": .integer(timestamp), "start_time": .integer(try time(point.fixed64(2))),
             "distribution": .rows([]), "exemplars": .rows([]), "value_type": .integer(3), "value": .bits(0),
             "value_residue": .integer(0),
         ]
@@ -76,7 +76,7 @@ extension NaiveDecoder {
             (cells["value_type"], cells["value"], cells["value_residue"]) = number(point, double: 4, int: 6)
         }
         cells["flags"] = .integer(point.uint32(flags))
-        if let exemplars { cells["exemplars"] = .rows(try point.all(exemplars).map { try exemplar($0, moment) }) }
+        if let exemplars { cells["exemplars"] = .rows(try point.all(exemplars).map { try exemplar($0, timestamp) }) }
         return cells
     }
 
@@ -96,11 +96,11 @@ extension NaiveDecoder {
         return result
     }
 
-    private static func exemplar(_ bytes: [UInt8], _ moment: Int64) throws -> [Cell] {
+    private static func exemplar(_ bytes: [UInt8], _ timestamp: Int64) throws -> [Cell] {
         let exemplar = try NaiveMessage(bytes)
         let (type, value, residue) = number(exemplar, double: 3, int: 6)
         return [
-            .integer(Int64(clamping: exemplar.fixed64(2) ?? 0) - moment), type, value, residue,
+            .integer(Int64(clamping: exemplar.fixed64(2) ?? 0) - timestamp), type, value, residue,
             id(exemplar.bytes(5), 16), id(exemplar.bytes(4), 8),
             .attributes(try NaiveAttributes.set(in: bytes, field: 7)),
         ]

@@ -9,8 +9,8 @@ package enum NaiveOrder {
         let time = place(table.partitionColumn, table)
         var groups: [Int64: [[Cell]]] = [:]
         for row in rows {
-            guard case .integer(let moment) = row[time] else { preconditionFailure("times are integers") }
-            groups[start(of: moment, unit: table.partitionUnit), default: []].append(row)
+            guard case .integer(let timestamp) = row[time] else { preconditionFailure("times are integers") }
+            groups[start(of: timestamp, unit: table.partitionUnit), default: []].append(row)
         }
         return groups.keys.sorted().map { start in
             let sorted = (groups[start] ?? []).enumerated().sorted { left, right in

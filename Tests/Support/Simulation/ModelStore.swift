@@ -61,7 +61,7 @@ package struct ModelStore {
 
     /// Compares what was found with what must be there, and takes over what was left open.
     ///
-    /// - Parameter droppedRows: retention has run, or was interrupted: rows that have lived may be gone.
+    /// - Parameter droppedRows: retention has run, or was interrupted: rows that have expired may be gone.
     mutating func compare(_ found: [SentRow: Int], droppedRows: Bool) -> String? {
         if let row = found.first(where: { $0.value > 1 }) {
             return "\(row.key) is there \(row.value) times"

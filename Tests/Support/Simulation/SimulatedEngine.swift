@@ -225,23 +225,23 @@ package final class SimulatedEngine {
         guard let view = tables.catalog.rollups.first(where: { $0.target.name == "otel_trace_index" }) else {
             return [:]
         }
-        let fold = RollupFold(view, source: tables.spans.definition)
+        let aggregate = RollupAggregator(view, source: tables.spans.definition)
         let snapshot = spans.snapshot(tenant, in: .everything, view: view.target, viewRange: .everything)
         let all = Array(view.target.columns.indices)
         var rows = Scan(
             snapshot.view, ScanRequest(range: .everything, columns: all), context: QueryContext(tenant: tenant))
         try rows.run { block in
-            try fold.add(folded: block.batch, rows: block.rows)
+            try aggregate.add(aggregated: block.batch, rows: block.rows)
             return true
         }
         var pending = Scan(
-            snapshot.pending, ScanRequest(range: .everything, columns: fold.columns),
+            snapshot.pending, ScanRequest(range: .everything, columns: aggregate.columns),
             context: QueryContext(tenant: tenant))
         try pending.run { block in
-            fold.add(block.batch, rows: block.rows)
+            aggregate.add(block.batch, rows: block.rows)
             return true
         }
-        let batch = fold.batch()
+        let batch = aggregate.batch()
         let ids = batch[try view.target.fixed("trace_id", width: 16)]
         let counts = batch[try view.target.integers("spans")]
         return Dictionary(

@@ -4,7 +4,7 @@ import Randomness
 
 /// Random traces whose spans use every field and every kind of value, and queries that some of them satisfy.
 package struct RandomTraces: RandomNumberGenerator {
-    /// Whether some spans have more attributes than one set has lanes for.
+    /// Whether some spans have more attributes than one set has subcolumns for.
     package var hasWideSets = true
     private var random: SeededRandom
     private var nextSpan: UInt64 = 1

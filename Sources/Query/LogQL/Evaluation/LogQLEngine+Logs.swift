@@ -59,7 +59,7 @@ extension PipelineEntry {
     fileprivate var cost: Int { 256 + line.utf8.count + 64 * (metadata.count + parsed.count) }
 }
 
-/// Tells entries that repeat another one of the same moment; entries come in order of time.
+/// Tells entries that repeat another one of the same timestamp; entries come in order of time.
 private struct DuplicateFilter {
     private struct Key: Hashable {
         var line: String
@@ -73,14 +73,14 @@ private struct DuplicateFilter {
         }
     }
 
-    private var moment: Timestamp?
+    private var timestamp: Timestamp?
     private var first: LogEntry?
-    /// Of the moment's entries, once there are two.
+    /// Of the timestamp's entries, once there are two.
     private var seen: Set<Key> = []
 
     mutating func isNew(_ entry: LogEntry) -> Bool {
-        guard entry.timestamp == moment, let first else {
-            moment = entry.timestamp
+        guard entry.timestamp == timestamp, let first else {
+            timestamp = entry.timestamp
             self.first = entry
             seen.removeAll(keepingCapacity: true)
             return true

@@ -4,7 +4,7 @@ package import Scheduling
 /// What a metric expression evaluates to.
 package enum MetricResult: Sendable {
     case scalar(Double)
-    /// Over a range sorted by labels; at one moment in the expression's order, if it has one.
+    /// Over a range sorted by labels; at one point in time in the expression's order, if it has one.
     case series([GridSeries])
 }
 

@@ -17,7 +17,7 @@ package struct LogQLLimits: Hashable, Sendable {
     package var entries: Int
     /// Of a metric query's result (rule L-9).
     package var series: Int
-    /// Of a metric query (rule L-5): the intervals between the first and the last moment.
+    /// Of a metric query (rule L-5): the intervals between the first and the last timestamp.
     package var intervals: Int
 
     package init(entries: Int = 5_000, series: Int = 10_000, intervals: Int = 11_000) {

@@ -45,7 +45,7 @@ struct MetricEvaluator {
 
     private func evaluate(_ aggregation: VectorAggregation) throws(QueryError) -> [GridSeries] {
         let grouping = aggregation.grouping ?? .everything
-        if case .range(let range) = aggregation.operand, range.folds(into: aggregation.operation) {
+        if case .range(let range) = aggregation.operand, range.aggregates(into: aggregation.operation) {
             return try evaluate(range, grouping: grouping)
         }
         let input = try series(of: aggregation.operand)
@@ -100,13 +100,13 @@ struct MetricEvaluator {
                 binary.operator, vector, scalar: Array(repeating: number, count: grid.count), scalarIsLeft: true,
                 returnsBool: binary.returnsBool, dropped: &dropped)
         case (.scalar(let left), .scalar(let right)):
-            // The parser folds these; kept so that a tree made otherwise has a value too.
+            // The parser aggregates these; kept so that a tree made otherwise has a value too.
             let value = VectorArithmetic.combine(binary.operator, [left], [right])[0]
             return [GridSeries(labels: .empty, values: Array(repeating: value, count: grid.count))]
         }
     }
 
-    /// With `or`, series of equal labels may come from either side at different moments.
+    /// With `or`, series of equal labels may come from either side at different timestamps.
     private func merged(_ series: [GridSeries]) throws(QueryError) -> [GridSeries] {
         var output = GridSeriesCollector()
         for one in series where !output.insert(one) {
@@ -142,7 +142,7 @@ struct MetricEvaluator {
 
 extension RangeAggregation {
     /// Whether grouping the entries at once gives what grouping this aggregation's series would give.
-    func folds(into outer: VectorOperation) -> Bool {
+    func aggregates(into outer: VectorOperation) -> Bool {
         guard grouping == nil else { return false }
         switch operation {
         case .count, .rate, .bytes, .bytesRate, .sum: return outer == .sum

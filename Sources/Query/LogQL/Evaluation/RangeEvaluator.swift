@@ -5,7 +5,7 @@ import Scheduling
 /// Evaluates a range aggregation over all steps in one pass over the entries.
 ///
 /// Counts and bytes are added to the steps whose windows hold the entry as two differences, whatever the windows' length.
-/// Unwrapped samples are kept by series in order of time, and each step folds those in its window.
+/// Unwrapped samples are kept by series in order of time, and each step aggregates those in its window.
 struct RangeEvaluator {
     private let aggregation: RangeAggregation
     private let windows: StepWindows
@@ -17,7 +17,7 @@ struct RangeEvaluator {
     private var bytes: [StepDeltas] = []
     private var samples: [[SampleWindow.Sample]] = []
 
-    /// - Parameter grouping: what is left of the labels; an aggregation around this one may give its own, where folding
+    /// - Parameter grouping: what is left of the labels; an aggregation around this one may give its own, where aggregating
     ///   earlier makes no difference.
     private init(_ aggregation: RangeAggregation, grouping: Grouping?, grid: StepGrid, context: QueryContext) {
         self.aggregation = aggregation
@@ -88,17 +88,17 @@ struct RangeEvaluator {
         var deltas = StepDeltas()
         swap(&deltas, &counts[series])
         let before = deltas.byteCount
-        var stretch = windows.stretch(around: first)
+        var segment = windows.segment(around: first)
         var count: Int64 = 0
         for time in times {
-            if !stretch.moments.contains(time.nanoseconds) {
-                if !stretch.steps.isEmpty { deltas.add(count, to: stretch.steps) }
-                stretch = windows.stretch(around: time)
+            if !segment.timestamps.contains(time.nanoseconds) {
+                if !segment.steps.isEmpty { deltas.add(count, to: segment.steps) }
+                segment = windows.segment(around: time)
                 count = 0
             }
             count += 1
         }
-        if !stretch.steps.isEmpty { deltas.add(count, to: stretch.steps) }
+        if !segment.steps.isEmpty { deltas.add(count, to: segment.steps) }
         let after = deltas.byteCount
         swap(&deltas, &counts[series])
         if after > before { try context.charge(bytes: after - before) }
@@ -148,7 +148,7 @@ struct RangeEvaluator {
             """
     }
 
-    // MARK: Folding
+    // MARK: Aggregating
 
     private func series() throws(QueryError) -> [GridSeries] {
         if aggregation.operation == .absent { return [absence()].filter(\.hasAnyValue) }
@@ -158,16 +158,16 @@ struct RangeEvaluator {
             try context.charge(bytes: GridSeries.cost(steps: windows.grid.count))
             var result = GridSeries(labels: labels, empty: windows.grid.count)
             if countsEntries {
-                fold(number, into: &result)
+                aggregate(number, into: &result)
             } else {
-                try fold(samples: samples[number], into: &result)
+                try aggregate(samples: samples[number], into: &result)
             }
             if result.hasAnyValue { output.append(result) }
         }
         return output
     }
 
-    private func fold(_ number: Int, into result: inout GridSeries) {
+    private func aggregate(_ number: Int, into result: inout GridSeries) {
         let isRate = aggregation.operation == .rate || aggregation.operation == .bytesRate
         let divisor = isRate ? Double(aggregation.range) / 1e9 : 1
         counts[number].forEach { step, count in
@@ -181,16 +181,16 @@ struct RangeEvaluator {
         }
     }
 
-    private func fold(samples: [SampleWindow.Sample], into result: inout GridSeries) throws(QueryError) {
+    private func aggregate(samples: [SampleWindow.Sample], into result: inout GridSeries) throws(QueryError) {
         var first = 0
         var end = 0
         for step in result.values.indices {
             if step % 64 == 0 { try context.proceed() }
-            let moment = windows.moment(step)
-            while end < samples.count, samples[end].time <= moment.end { end += 1 }
-            while first < end, samples[first].time <= moment.start { first += 1 }
+            let timestamp = windows.timestamp(step)
+            while end < samples.count, samples[end].time <= timestamp.end { end += 1 }
+            while first < end, samples[first].time <= timestamp.start { first += 1 }
             guard first < end else { continue }
-            let window = SampleWindow(samples: samples[first..<end], range: aggregation.range, end: moment.end)
+            let window = SampleWindow(samples: samples[first..<end], range: aggregation.range, end: timestamp.end)
             if let value = window.value(aggregation.operation, parameter: aggregation.parameter) {
                 result.values[step] = value
             }
@@ -210,9 +210,9 @@ struct RangeEvaluator {
 
 extension StepWindows {
     /// The window of a step: behind `start`, up to `end`.
-    func moment(_ step: Int) -> (start: Int64, end: Int64) {
-        let moment = grid[step].nanoseconds
-        let (end, overflow) = moment.subtractingReportingOverflow(offset)
+    func timestamp(_ step: Int) -> (start: Int64, end: Int64) {
+        let timestamp = grid[step].nanoseconds
+        let (end, overflow) = timestamp.subtractingReportingOverflow(offset)
         if overflow { return offset < 0 ? (.max, .max) : (.min, .min) }
         let (start, overflow2) = end.subtractingReportingOverflow(range)
         return (overflow2 ? .min : start, end)

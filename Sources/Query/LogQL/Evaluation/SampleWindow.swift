@@ -65,7 +65,7 @@ struct SampleWindow {
         return squares / Double(samples.count)
     }
 
-    /// Prometheus's rate of a counter (rules of §3.6): the increase, made up for resets, stretched to the window's borders.
+    /// Prometheus's rate of a counter (rules of §3.6): the increase, made up for resets, extrapolated to the window's borders.
     private var counterRate: Double? {
         guard samples.count >= 2, let first = samples.first, let last = samples.last, last.time > first.time else {
             return nil

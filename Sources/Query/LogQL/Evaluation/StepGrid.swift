@@ -1,17 +1,17 @@
 package import Core
 
-/// The moments at which a metric query is evaluated: `start`, `start + step`, …, in nanoseconds.
+/// The timestamps at which a metric query is evaluated: `start`, `start + step`, …, in nanoseconds.
 ///
 /// Entries have nanoseconds and windows compare them exactly (rule L-17), so milliseconds would not do.
 package struct StepGrid: Hashable, Sendable {
     package let start: Int64
-    /// Positive, also for a single moment.
+    /// Positive, also for a single timestamp.
     package let step: Int64
     /// At least one.
     package let count: Int
 
-    package init(at moment: Timestamp) {
-        start = moment.nanoseconds
+    package init(at timestamp: Timestamp) {
+        start = timestamp.nanoseconds
         step = 1
         count = 1
     }
@@ -32,13 +32,13 @@ package struct StepGrid: Hashable, Sendable {
     package var end: Timestamp { self[count - 1] }
 }
 
-/// The windows `(t - range, t]` of a grid's moments `t`, all moved `offset` into the past.
+/// The windows `(t - range, t]` of a grid's timestamps `t`, all moved `offset` into the past.
 struct StepWindows: Sendable {
     let grid: StepGrid
     let range: Int64
     let offset: Int64
 
-    /// All moments that lie in some window, and those between windows.
+    /// All timestamps that lie in some window, and those between windows.
     var coverage: TimeRange {
         let past = Timestamp(nanoseconds: Self.saturating(0, minus: offset)).nanoseconds
         let first = Timestamp(nanoseconds: grid.start).advanced(by: past).advanced(by: -range).advanced(by: 1)
@@ -50,33 +50,33 @@ struct StepWindows: Sendable {
         return overflow ? (right < 0 ? .max : .min) : value
     }
 
-    /// The steps whose windows hold the moment; possibly none.
-    func steps(holding moment: Timestamp) -> Range<Int> {
-        let (shifted, overflow) = moment.nanoseconds.addingReportingOverflow(offset)
+    /// The steps whose windows hold the timestamp; possibly none.
+    func steps(holding timestamp: Timestamp) -> Range<Int> {
+        let (shifted, overflow) = timestamp.nanoseconds.addingReportingOverflow(offset)
         let (sinceStart, overflow2) = shifted.subtractingReportingOverflow(grid.start)
         let (untilEnd, overflow3) = sinceStart.addingReportingOverflow(range)
-        if overflow || overflow2 || overflow3 { return slowSteps(holding: moment) }
-        // The first step with t >= moment, and the first with t >= moment + range.
+        if overflow || overflow2 || overflow3 { return slowSteps(holding: timestamp) }
+        // The first step with t >= timestamp, and the first with t >= timestamp + range.
         let first = min(max(Self.ceiling(sinceStart, grid.step), 0), Int64(grid.count))
         let end = min(max(Self.ceiling(untilEnd, grid.step), first), Int64(grid.count))
         return Int(first)..<Int(end)
     }
 
-    /// The steps whose windows hold the moment, and the moments around it that the same windows hold.
-    func stretch(around moment: Timestamp) -> (steps: Range<Int>, moments: ClosedRange<Int64>) {
+    /// The steps whose windows hold the timestamp, and the timestamps around it that the same windows hold.
+    func segment(around timestamp: Timestamp) -> (steps: Range<Int>, timestamps: ClosedRange<Int64>) {
         let (step, range) = (Int128(grid.step), Int128(self.range))
         let shift = Int128(offset) - Int128(grid.start)
-        let position = Int128(moment.nanoseconds) + shift
+        let position = Int128(timestamp.nanoseconds) + shift
         let first = Self.ceiling(position, step) * step
         let end = Self.ceiling(position + range, step) * step - range
         let least = max(first, end) - step + 1 - shift
         let most = min(first, end) - shift
-        return (steps(holding: moment), Int64(clamping: least)...Int64(clamping: most))
+        return (steps(holding: timestamp), Int64(clamping: least)...Int64(clamping: most))
     }
 
     /// Exact in 128 bits, which three 64-bit terms cannot overflow.
-    private func slowSteps(holding moment: Timestamp) -> Range<Int> {
-        let sinceStart = Int128(moment.nanoseconds) + Int128(offset) - Int128(grid.start)
+    private func slowSteps(holding timestamp: Timestamp) -> Range<Int> {
+        let sinceStart = Int128(timestamp.nanoseconds) + Int128(offset) - Int128(grid.start)
         let first = min(max(Self.ceiling(sinceStart, Int128(grid.step)), 0), Int128(grid.count))
         let end = min(max(Self.ceiling(sinceStart + Int128(range), Int128(grid.step)), first), Int128(grid.count))
         return Int(first)..<Int(end)

@@ -15,7 +15,7 @@ package struct PipelineEntry: Sendable {
     /// In order of extraction. Values may be empty.
     private var extracted: [Label] = []
     /// Places in `extracted`, once it is too long to be searched.
-    private var extractedPlaces: [String: Int] = [:]
+    private var extractedSlots: [String: Int] = [:]
     package private(set) var error = ""
     package private(set) var errorDetails = ""
 
@@ -64,7 +64,7 @@ package struct PipelineEntry: Sendable {
 
     /// Nil: there is no such label.
     package func value(of name: String) -> String? {
-        if let place = place(of: name) { return extracted[place].value }
+        if let slot = slot(of: name) { return extracted[slot].value }
         if let label = Self.find(name, in: streamLabels) ?? Self.find(name, in: metadata) { return label.value }
         if name == ErrorLabel.name, !error.isEmpty { return error }
         if name == ErrorLabel.details, !errorDetails.isEmpty { return errorDetails }
@@ -76,9 +76,9 @@ package struct PipelineEntry: Sendable {
         return nil
     }
 
-    private func place(of name: String) -> Int? {
-        if extracted.count > Self.longestSearch { return extractedPlaces[name] }
-        for place in extracted.indices where extracted[place].name == name { return place }
+    private func slot(of name: String) -> Int? {
+        if extracted.count > Self.longestSearch { return extractedSlots[name] }
+        for slot in extracted.indices where extracted[slot].name == name { return slot }
         return nil
     }
 
@@ -87,7 +87,7 @@ package struct PipelineEntry: Sendable {
     /// Takes a field that a parser found: a name of the stream or the metadata gets a suffix, and the first of equal names counts.
     package mutating func extract(_ name: String, _ value: String) {
         let name = isTaken(name) ? name + "_extracted" : name
-        if place(of: name) == nil { append(Label(name, value)) }
+        if slot(of: name) == nil { append(Label(name, value)) }
     }
 
     /// Whether a field of this name gets the suffix.
@@ -96,8 +96,8 @@ package struct PipelineEntry: Sendable {
     }
 
     package mutating func set(_ name: String, to value: String) {
-        if let place = place(of: name) {
-            extracted[place].value = value
+        if let slot = slot(of: name) {
+            extracted[slot].value = value
             return
         }
         remove(name)
@@ -107,24 +107,24 @@ package struct PipelineEntry: Sendable {
     private mutating func append(_ label: Label) {
         extracted.append(label)
         if extracted.count == Self.longestSearch + 1 {
-            indexPlaces()
+            indexSlots()
         } else if extracted.count > Self.longestSearch {
-            extractedPlaces[label.name] = extracted.count - 1
+            extractedSlots[label.name] = extracted.count - 1
         }
     }
 
-    private mutating func indexPlaces() {
-        extractedPlaces = [:]
+    private mutating func indexSlots() {
+        extractedSlots = [:]
         guard extracted.count > Self.longestSearch else { return }
-        for (place, label) in extracted.enumerated() { extractedPlaces[label.name] = place }
+        for (slot, label) in extracted.enumerated() { extractedSlots[label.name] = slot }
     }
 
     package mutating func remove(_ name: String) {
         if name == ErrorLabel.name { error = "" }
         if name == ErrorLabel.details { errorDetails = "" }
-        if let place = place(of: name) {
-            extracted.remove(at: place)
-            indexPlaces()
+        if let slot = slot(of: name) {
+            extracted.remove(at: slot)
+            indexSlots()
         } else if Self.find(name, in: streamLabels) != nil {
             changedStreamLabels = streamLabels.filter { $0.name != name }
         } else {
@@ -138,7 +138,7 @@ package struct PipelineEntry: Sendable {
         metadata.removeAll { !isKept($0) }
         let count = extracted.count
         extracted.removeAll { !isKept($0) }
-        if extracted.count != count { indexPlaces() }
+        if extracted.count != count { indexSlots() }
     }
 
     package mutating func fail(_ error: PipelineFailure, details: String) {

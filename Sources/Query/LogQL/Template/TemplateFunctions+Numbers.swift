@@ -5,8 +5,8 @@ extension TemplateFunctions {
     static let numbers: [String: Entry] = [
         "int": Entry(1) { (a) throws(TemplateError) in .integer(a.values[0].integer ?? 0) },
         "float64": Entry(1) { (a) throws(TemplateError) in .number(a.values[0].number ?? 0) },
-        "add": fold { $0.addingReportingOverflow($1) },
-        "mul": fold { $0.multipliedReportingOverflow(by: $1) },
+        "add": aggregate { $0.addingReportingOverflow($1) },
+        "mul": aggregate { $0.multipliedReportingOverflow(by: $1) },
         "sub": pair { $0.subtractingReportingOverflow($1) },
         "div": pair { $0.dividedReportingOverflow(by: $1) },
         "mod": pair { $0.remainderReportingOverflow(dividingBy: $1) },
@@ -14,13 +14,13 @@ extension TemplateFunctions {
         "min": Entry(1...mostArguments) { (a) throws(TemplateError) in .integer(try integers(a).min() ?? 0) },
         "addf": Entry(1...mostArguments) { (a) throws(TemplateError) in .number(try doubles(a).reduce(0, +)) },
         "mulf": Entry(1...mostArguments) { (a) throws(TemplateError) in .number(try doubles(a).reduce(1, *)) },
-        "subf": Entry(1...mostArguments) { (a) throws(TemplateError) in .number(try foldDoubles(a, -)) },
-        "divf": Entry(1...mostArguments) { (a) throws(TemplateError) in .number(try foldDoubles(a, /)) },
+        "subf": Entry(1...mostArguments) { (a) throws(TemplateError) in .number(try reduceDoubles(a, -)) },
+        "divf": Entry(1...mostArguments) { (a) throws(TemplateError) in .number(try reduceDoubles(a, /)) },
         "maxf": Entry(1...mostArguments) { (a) throws(TemplateError) in
-            .number(try foldDoubles(a) { $0 < $1 ? $1 : $0 })
+            .number(try reduceDoubles(a) { $0 < $1 ? $1 : $0 })
         },
         "minf": Entry(1...mostArguments) { (a) throws(TemplateError) in
-            .number(try foldDoubles(a) { $1 < $0 ? $1 : $0 })
+            .number(try reduceDoubles(a) { $1 < $0 ? $1 : $0 })
         },
         "ceil": Entry(1) { (a) throws(TemplateError) in .number(try a.number(0).rounded(.up)) },
         "floor": Entry(1) { (a) throws(TemplateError) in .number(try a.number(0).rounded(.down)) },
@@ -43,7 +43,7 @@ extension TemplateFunctions {
 
     private typealias Checked = @Sendable (Int64, Int64) -> (partialValue: Int64, overflow: Bool)
 
-    private static func fold(_ combine: @escaping Checked) -> Entry {
+    private static func aggregate(_ combine: @escaping Checked) -> Entry {
         Entry(1...mostArguments) { (a) throws(TemplateError) in
             var result = try a.integer(0)
             for place in a.values.indices.dropFirst() {
@@ -56,8 +56,8 @@ extension TemplateFunctions {
     }
 
     private static func pair(_ combine: @escaping Checked) -> Entry {
-        let fold = fold(combine)
-        return Entry(2, fold.run)
+        let aggregate = aggregate(combine)
+        return Entry(2, aggregate.run)
     }
 
     private static func integers(_ a: TemplateArguments) throws(TemplateError) -> [Int64] {
@@ -72,7 +72,7 @@ extension TemplateFunctions {
         return all
     }
 
-    private static func foldDoubles(
+    private static func reduceDoubles(
         _ a: TemplateArguments, _ combine: (Double, Double) -> Double
     ) throws(TemplateError) -> Double {
         let all = try doubles(a)

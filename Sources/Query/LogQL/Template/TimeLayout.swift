@@ -1,6 +1,6 @@
-/// Times in the layouts of Go's `time` package: the layout is how the moment Mon Jan 2 15:04:05 MST 2006 would be written.
+/// Times in the layouts of Go's `time` package: the layout is how the time Mon Jan 2 15:04:05 MST 2006 would be written.
 ///
-/// Moments are UTC; a layout with an offset reads it, and writes that of UTC.
+/// Times are UTC; a layout with an offset reads it, and writes that of UTC.
 struct TimeLayout: Sendable {
     /// As a time prints without a layout.
     static let goDefault = TimeLayout("2006-01-02 15:04:05.999999999 -0700 MST")
@@ -71,38 +71,38 @@ struct TimeLayout: Sendable {
     // MARK: Writing
 
     func format(_ nanoseconds: Int64) -> String {
-        let moment = CivilMoment(nanoseconds: nanoseconds)
-        return fields.map { Self.text(of: $0, moment) }.joined()
+        let timestamp = CivilTime(nanoseconds: nanoseconds)
+        return fields.map { Self.text(of: $0, timestamp) }.joined()
     }
 
-    private static func text(of field: Field, _ moment: CivilMoment) -> String {
-        let hour12 = moment.hour % 12 == 0 ? 12 : moment.hour % 12
+    private static func text(of field: Field, _ timestamp: CivilTime) -> String {
+        let hour12 = timestamp.hour % 12 == 0 ? 12 : timestamp.hour % 12
         switch field {
         case .literal(let bytes): return String(decoding: bytes, as: UTF8.self)
-        case .year: return padded(moment.year, 4)
-        case .year2: return padded(moment.year % 100, 2)
-        case .month: return String(moment.month)
-        case .month2: return padded(moment.month, 2)
-        case .monthName: return months[moment.month - 1]
-        case .monthNameShort: return String(months[moment.month - 1].prefix(3))
-        case .day: return String(moment.day)
-        case .day2: return padded(moment.day, 2)
-        case .dayPadded: return (moment.day < 10 ? " " : "") + String(moment.day)
-        case .dayOfYear: return padded(moment.dayOfYear, 3)
-        case .weekday: return weekdays[moment.weekday]
-        case .weekdayShort: return String(weekdays[moment.weekday].prefix(3))
-        case .hour24: return padded(moment.hour, 2)
+        case .year: return padded(timestamp.year, 4)
+        case .year2: return padded(timestamp.year % 100, 2)
+        case .month: return String(timestamp.month)
+        case .month2: return padded(timestamp.month, 2)
+        case .monthName: return months[timestamp.month - 1]
+        case .monthNameShort: return String(months[timestamp.month - 1].prefix(3))
+        case .day: return String(timestamp.day)
+        case .day2: return padded(timestamp.day, 2)
+        case .dayPadded: return (timestamp.day < 10 ? " " : "") + String(timestamp.day)
+        case .dayOfYear: return padded(timestamp.dayOfYear, 3)
+        case .weekday: return weekdays[timestamp.weekday]
+        case .weekdayShort: return String(weekdays[timestamp.weekday].prefix(3))
+        case .hour24: return padded(timestamp.hour, 2)
         case .hour12: return String(hour12)
         case .hour12Padded: return padded(hour12, 2)
-        case .minute: return String(moment.minute)
-        case .minute2: return padded(moment.minute, 2)
-        case .second: return String(moment.second)
-        case .second2: return padded(moment.second, 2)
-        case .halfDay(let isUpper): return moment.hour < 12 ? (isUpper ? "AM" : "am") : (isUpper ? "PM" : "pm")
+        case .minute: return String(timestamp.minute)
+        case .minute2: return padded(timestamp.minute, 2)
+        case .second: return String(timestamp.second)
+        case .second2: return padded(timestamp.second, 2)
+        case .halfDay(let isUpper): return timestamp.hour < 12 ? (isUpper ? "AM" : "am") : (isUpper ? "PM" : "pm")
         case .zoneName: return "UTC"
         case .offset(let writesZ, let hasColon): return writesZ ? "Z" : hasColon ? "+00:00" : "+0000"
         case .fraction(let digits, let mark, let keepsZeros):
-            var text = padded(moment.nanosecond, 9).utf8.prefix(digits)
+            var text = padded(timestamp.nanosecond, 9).utf8.prefix(digits)
             if !keepsZeros { while text.last == UInt8(ascii: "0") { text.removeLast() } }
             return text.isEmpty ? "" : String(decoding: [mark] + text, as: UTF8.self)
         }
@@ -115,23 +115,23 @@ struct TimeLayout: Sendable {
 
     // MARK: Reading
 
-    /// - Returns: nil if `text` is not written in this layout, or no such moment exists.
+    /// - Returns: nil if `text` is not written in this layout, or no such time exists.
     func parse(_ text: String) -> Int64? {
         var reader = Reader(rest: Array(text.utf8)[...])
         for (place, field) in fields.enumerated() {
             guard reader.read(field) else { return nil }
             if case .second2 = field { reader.readFraction(unless: fields.dropFirst(place + 1).first) }
         }
-        return reader.rest.isEmpty ? reader.moment : nil
+        return reader.rest.isEmpty ? reader.timestamp : nil
     }
 
     private struct Reader {
         var rest: ArraySlice<UInt8>
-        var parts = CivilMoment.Parts()
+        var parts = CivilTime.Parts()
         var isAfternoon: Bool?
         var offset = 0
 
-        var moment: Int64? {
+        var timestamp: Int64? {
             var parts = parts
             if let isAfternoon {
                 guard (1...12).contains(parts.hour) else { return nil }
@@ -178,7 +178,7 @@ struct TimeLayout: Sendable {
         }
 
         private mutating func number(
-            _ width: ClosedRange<Int>, into part: WritableKeyPath<CivilMoment.Parts, Int>
+            _ width: ClosedRange<Int>, into part: WritableKeyPath<CivilTime.Parts, Int>
         ) -> Bool {
             let digits = rest.prefix(width.upperBound).prefix(while: Quantity.isDigit)
             guard digits.count >= width.lowerBound else { return false }
@@ -193,7 +193,7 @@ struct TimeLayout: Sendable {
             return true
         }
 
-        private mutating func name(_ names: [String], into part: WritableKeyPath<CivilMoment.Parts, Int>) -> Bool {
+        private mutating func name(_ names: [String], into part: WritableKeyPath<CivilTime.Parts, Int>) -> Bool {
             for (place, name) in names.enumerated() where take(name) {
                 parts[keyPath: part] = place + 1
                 return true

@@ -2,10 +2,10 @@ import Core
 import QueryModel
 internal import Scheduling
 
-/// The moments at which a selector looks, one for each moment of a grid, after `offset` and `@` (§3.2).
+/// The timestamps at which a selector looks, one for each timestamp of a grid, after `offset` and `@` (§3.2).
 struct ShiftedTimes {
     let grid: TimeGrid
-    /// Set by `@`: the same for each moment.
+    /// Set by `@`: the same for each timestamp.
     let fixed: Int64?
     let offset: Int64
 
@@ -16,7 +16,7 @@ struct ShiftedTimes {
     var last: Int64 { self[grid.count - 1] }
 }
 
-/// Series of samples, of which each moment sees the window `(time - range, time]`.
+/// Series of samples, of which each timestamp sees the window `(time - range, time]`.
 struct RangeVector {
     /// Without stale markers.
     let series: [SampleSeries]
@@ -51,7 +51,7 @@ extension Evaluator {
         return series.sorted { $0.labels < $1.labels }
     }
 
-    /// The latest sample at each moment, if it is not older than the lookback and no stale marker.
+    /// The latest sample at each timestamp, if it is not older than the lookback and no stale marker.
     func instantVector(
         _ selector: VectorSelector, on grid: TimeGrid, reading: Reading
     ) throws(QueryError) -> [GridSeries] {
@@ -170,7 +170,7 @@ extension Evaluator {
         return result
     }
 
-    /// All samples of a range vector at the first moment (rule P-9).
+    /// All samples of a range vector at the first timestamp (rule P-9).
     func rawSeries(of vector: RangeVector) throws(QueryError) -> [MatrixSeries] {
         var output: [MatrixSeries] = []
         for samples in vector.series {

@@ -1,16 +1,16 @@
 import QueryModel
 import Scheduling
 
-/// Evaluates one query, series by series over a grid of moments.
+/// Evaluates one query, series by series over a grid of timestamps.
 ///
-/// Every expression yields its values at all moments of a grid at once: a selector reads the source once for the union of its
+/// Every expression yields its values at all timestamps of a grid at once: a selector reads the source once for the union of its
 /// windows, and slides over each series' samples with two pointers. A subquery evaluates its expression on a grid of its own.
 /// One evaluator works for one query on one thread.
 ///
 /// Functions through which evaluation recurses do little else, so that their frames are small.
 final class Evaluator {
     enum Value {
-        /// One number for each moment.
+        /// One number for each timestamp.
         case scalar([Double])
         case string(String)
         case vector([GridSeries])
@@ -62,7 +62,7 @@ final class Evaluator {
         return .scalar(Array(repeating: value, count: grid.count))
     }
 
-    /// To be called before memory is taken for each moment of a grid, which may be longer than memory is large.
+    /// To be called before memory is taken for each timestamp of a grid, which may be longer than memory is large.
     func chargeSteps(of grid: TimeGrid, series: Int = 1) throws(QueryError) {
         let (bytes, overflow) = grid.count.multipliedReportingOverflow(by: 8)
         let (all, tooMany) = bytes.multipliedReportingOverflow(by: max(series, 1))

@@ -35,11 +35,11 @@ package struct PromQLEngine: Sendable {
 
     package init(source: any SeriesSource) { self.source = source }
 
-    /// The query's value at one moment, in milliseconds (rule P-7).
+    /// The query's value at one timestamp, in milliseconds (rule P-7).
     package func instant(
-        _ query: PromQLQuery, at moment: Int64, options: Options = Options(), context: QueryContext
+        _ query: PromQLQuery, at timestamp: Int64, options: Options = Options(), context: QueryContext
     ) throws(QueryError) -> QueryAnswer {
-        let grid = TimeGrid(at: moment)
+        let grid = TimeGrid(at: timestamp)
         let evaluator = Evaluator(
             source: source, query: query, grid: grid, options: options, context: context)
         if query.type == .rangeVector {
@@ -48,12 +48,12 @@ package struct PromQLEngine: Sendable {
             return evaluator.answer(.matrix(series.sorted { $0.labels < $1.labels }))
         }
         switch try evaluator.evaluate(query.expression, on: grid) {
-        case .scalar(let values): return evaluator.answer(.scalar(moment, values[0]))
-        case .string(let text): return evaluator.answer(.string(moment, text))
+        case .scalar(let values): return evaluator.answer(.scalar(timestamp, values[0]))
+        case .string(let text): return evaluator.answer(.string(timestamp, text))
         case .vector(let series):
             try evaluator.requireDistinctLabels(series)
             let elements = series.compactMap { one in
-                one[0].map { QueryAnswer.Element(labels: one.labels, timestamp: moment, value: $0) }
+                one[0].map { QueryAnswer.Element(labels: one.labels, timestamp: timestamp, value: $0) }
             }
             return evaluator.answer(.vector(elements))
         }

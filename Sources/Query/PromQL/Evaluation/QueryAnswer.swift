@@ -70,7 +70,7 @@ package struct Annotations: Sendable {
 
 /// How many samples an evaluation looked at, for the `stats` parameter.
 package struct EvaluationStatistics: Sendable {
-    /// Samples that each moment of the query looked at.
+    /// Samples that each timestamp of the query looked at.
     package private(set) var queryableSamplesByStep: [Int]
     /// Samples that the source handed over, in all and at most at once.
     package private(set) var samplesRead = 0
@@ -80,7 +80,7 @@ package struct EvaluationStatistics: Sendable {
 
     package var queryableSamples: Int { queryableSamplesByStep.reduce(0, +) }
 
-    /// - Parameter step: nil for a moment of a subquery's own grid, which counts for the query's last one.
+    /// - Parameter step: nil for a timestamp of a subquery's own grid, which counts for the query's last one.
     @inline(__always)
     mutating func look(at count: Int, step: Int?) {
         queryableSamplesByStep[step ?? queryableSamplesByStep.count - 1] += count

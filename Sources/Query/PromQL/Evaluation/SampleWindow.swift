@@ -8,7 +8,7 @@ struct SampleWindow: ~Copyable {
     /// In milliseconds.
     let range: Int64
     private(set) var end: Int64 = 0
-    /// The moment of the query that the window belongs to; `offset` and `@` set it apart from `end`.
+    /// The timestamp of the query that the window belongs to; `offset` and `@` set it apart from `end`.
     private(set) var evaluationTime: Int64 = 0
 
     init(_ samples: SampleSeries, range: Int64) {

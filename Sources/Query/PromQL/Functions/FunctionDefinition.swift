@@ -72,7 +72,7 @@ struct WindowFunction: Sendable {
     }
 }
 
-/// The scalar arguments of a call, in order, for each moment of a grid.
+/// The scalar arguments of a call, in order, for each timestamp of a grid.
 struct ScalarArguments: Sendable {
     let all: [[Double]]
 

@@ -57,7 +57,7 @@ enum HistogramFunctions {
         return .vector(output)
     }
 
-    /// Applies one of two functions at each moment: to the buckets of each group of classic series, and to native histograms.
+    /// Applies one of two functions at each timestamp: to the buckets of each group of classic series, and to native histograms.
     private static func evaluate(
         _ input: [GridSeries], _ frame: CallFrame, vectorArgument: Expression,
         classic: (inout [ClassicBuckets.Bucket], Int, String) -> Double,

@@ -70,7 +70,7 @@ enum VectorFunctions {
 
     // MARK: Order
 
-    /// By value at the first moment, which is the only one where order shows; NaN last.
+    /// By value at the first timestamp, which is the only one where order shows; NaN last.
     private static func sort(
         _ frame: CallFrame, _ isBefore: (Double, Double) -> Bool
     ) throws(QueryError) -> Evaluator.Value {

@@ -55,7 +55,7 @@ package struct Expression: Sendable {
     }
 }
 
-/// `@ …`: the moment at which a selector or subquery is evaluated whatever the query's own time.
+/// `@ …`: the timestamp at which a selector or subquery is evaluated whatever the query's own time.
 package enum FixedTime: Hashable, Sendable {
     case milliseconds(Int64)
     /// The start and the end of the whole query's range.

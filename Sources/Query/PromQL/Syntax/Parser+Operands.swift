@@ -262,7 +262,7 @@ extension Parser {
 
     private mutating func parseFixedTime(of expression: Expression) throws(SyntaxFailure) -> Expression {
         advance()
-        let fixed = try parseMoment()
+        let fixed = try parseTimestamp()
         return try shifted(
             expression,
             refusal: "@ modifier must be preceded by an instant vector selector or range vector selector or a subquery"
@@ -273,7 +273,7 @@ extension Parser {
         }
     }
 
-    private mutating func parseMoment() throws(SyntaxFailure) -> FixedTime {
+    private mutating func parseTimestamp() throws(SyntaxFailure) -> FixedTime {
         let start = peek.range.lowerBound
         if let keyword = peek.keyword, keyword == "start" || keyword == "end" {
             advance()
@@ -327,7 +327,7 @@ extension Parser {
     }
 }
 
-/// The moments that evaluation handles.
+/// The timestamps that evaluation handles.
 package enum EvaluationTime {
     /// Milliseconds to either side of the epoch; ranges and offsets added to it stay within 64 bits.
     package static let limit: Int64 = 4_000_000_000_000_000_000

@@ -26,8 +26,8 @@ struct JaegerParameters {
     }
 
     func searchQuery(now: Timestamp) throws(RequestFailure) -> TraceQuery {
-        let end = try moment("end", nanosecondsPerUnit: 1_000) ?? now
-        let start = try moment("start", nanosecondsPerUnit: 1_000) ?? now.advanced(by: -Self.defaultLookback)
+        let end = try timestamp("end", nanosecondsPerUnit: 1_000) ?? now
+        let start = try timestamp("start", nanosecondsPerUnit: 1_000) ?? now.advanced(by: -Self.defaultLookback)
         let limit = try integer("limit").map { Int(clamping: $0) } ?? Self.defaultLimit
         guard limit >= 0 else { throw .unparsable("limit", "must not be negative") }
         let tags = try tags()
@@ -51,7 +51,7 @@ struct JaegerParameters {
 
     /// Milliseconds back from `endTs`, which is outside: whole hours are whole hours (J-30, J-32).
     func rangeBack(from now: Timestamp, lookback usual: Int64) throws(RequestFailure) -> TimeRange {
-        let end = try moment("endTs", nanosecondsPerUnit: 1_000_000) ?? now
+        let end = try timestamp("endTs", nanosecondsPerUnit: 1_000_000) ?? now
         let lookback = try integer("lookback") ?? usual
         guard lookback >= 0 else { throw .unparsable("lookback", "must not be negative") }
         let (nanoseconds, overflow) = lookback.multipliedReportingOverflow(by: 1_000_000)
@@ -112,8 +112,8 @@ struct JaegerParameters {
 
     // MARK: Single values
 
-    /// A moment in units since the epoch; one beyond what nanoseconds can say is the nearest that they can (G-1).
-    func moment(_ name: String, nanosecondsPerUnit: Int64) throws(RequestFailure) -> Timestamp? {
+    /// A timestamp in units since the epoch; one beyond what nanoseconds can say is the nearest that they can (G-1).
+    func timestamp(_ name: String, nanosecondsPerUnit: Int64) throws(RequestFailure) -> Timestamp? {
         guard let units = try integer(name) else { return nil }
         let (nanoseconds, overflow) = units.multipliedReportingOverflow(by: nanosecondsPerUnit)
         return overflow ? (units < 0 ? .min : .max) : Timestamp(nanoseconds: nanoseconds)

@@ -9,7 +9,7 @@ internal import Scheduling
 extension LokiAPI {
     func instantQuery(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let parameters = parameters(request)
-        let moment = try parameters.time("time") ?? parameters.now
+        let timestamp = try parameters.time("time") ?? parameters.now
         _ = try parameters.limit()
         _ = try parameters.direction()
         let clock = ContinuousClock()
@@ -21,10 +21,10 @@ extension LokiAPI {
                 """)
         }
         let result = try askingLoki { () throws(QueryError) in
-            try engine.metric(expression, over: StepGrid(at: moment), context: request.context)
+            try engine.metric(expression, over: StepGrid(at: timestamp), context: request.context)
         }
         var reply = LokiReply(categorizesLabels: false)
-        reply.instant(result, at: moment)
+        reply.instant(result, at: timestamp)
         return reply.finish(request.context.statistics, time: clock.now - start)
     }
 

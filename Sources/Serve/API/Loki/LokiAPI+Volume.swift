@@ -159,19 +159,19 @@ private struct VolumeTable {
     }
 
     private var rows: [Row] = []
-    private var places: [[Label]: Int] = [:]
+    private var slots: [[Label]: Int] = [:]
 
     /// Times may only ascend.
     mutating func add(_ bytes: Int, to labels: [Label], at time: Timestamp) {
-        let place = places[labels] ?? rows.count
-        if place == rows.count {
+        let slot = slots[labels] ?? rows.count
+        if slot == rows.count {
             rows.append(Row(labels: labels, points: []))
-            places[labels] = place
+            slots[labels] = slot
         }
-        if let last = rows[place].points.indices.last, rows[place].points[last].time == time {
-            rows[place].points[last].bytes += bytes
+        if let last = rows[slot].points.indices.last, rows[slot].points[last].time == time {
+            rows[slot].points[last].bytes += bytes
         } else {
-            rows[place].points.append(Point(time: time, bytes: bytes))
+            rows[slot].points.append(Point(time: time, bytes: bytes))
         }
     }
 

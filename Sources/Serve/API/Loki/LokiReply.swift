@@ -29,13 +29,13 @@ struct LokiReply {
     mutating func streams(_ entries: [PipelineEntry]) {
         entriesReturned = entries.count
         var streams: [(labels: [Label], members: [Int])] = []
-        var places: [[Label]: Int] = [:]
+        var slots: [[Label]: Int] = [:]
         for (member, entry) in entries.enumerated() {
             let labels = categorizesLabels ? entry.streamLabels : entry.allLabels
-            if let place = places[labels] {
-                streams[place].members.append(member)
+            if let slot = slots[labels] {
+                streams[slot].members.append(member)
             } else {
-                places[labels] = streams.count
+                slots[labels] = streams.count
                 streams.append((labels, [member]))
             }
         }
@@ -94,13 +94,13 @@ struct LokiReply {
 
     // MARK: Metrics
 
-    mutating func instant(_ result: MetricResult, at moment: Timestamp) {
+    mutating func instant(_ result: MetricResult, at timestamp: Timestamp) {
         json.key("resultType")
         switch result {
         case .scalar(let value):
             json.string("scalar")
             json.key("result")
-            write(value, at: moment)
+            write(value, at: timestamp)
         case .series(let series):
             entriesReturned = series.count
             json.string("vector")
@@ -111,7 +111,7 @@ struct LokiReply {
                 json.key("metric")
                 write(one.labels.pairs)
                 json.key("value")
-                write(one.values[0], at: moment)
+                write(one.values[0], at: timestamp)
                 json.endObject()
             }
             json.endArray()
@@ -142,9 +142,9 @@ struct LokiReply {
         json.endArray()
     }
 
-    private mutating func write(_ value: Double, at moment: Timestamp) {
+    private mutating func write(_ value: Double, at timestamp: Timestamp) {
         json.beginArray()
-        json.prometheusTime(milliseconds: moment.milliseconds)
+        json.prometheusTime(milliseconds: timestamp.milliseconds)
         json.prometheusValue(value)
         json.endArray()
     }

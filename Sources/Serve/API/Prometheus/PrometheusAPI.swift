@@ -67,16 +67,16 @@ package struct PrometheusAPI: Sendable {
     private func instantQuery(_ request: APIRequest) throws(PrometheusFailure) -> HTTPResponse {
         let parameters = PrometheusParameters(http: request.http)
         let limit = try parameters.limit()
-        let moment = try parameters.time("time") ?? now()
+        let timestamp = try parameters.time("time") ?? now()
         let request = try limited(request)
         let options = try parameters.options(options)
         let clock = QueryClock()
         let query = try parameters.query()
         let prepared = clock.seconds
         let answer = try asking { () throws(QueryError) in
-            try engine.instant(query, at: moment.milliseconds, options: options, context: request.context)
+            try engine.instant(query, at: timestamp.milliseconds, options: options, context: request.context)
         }
-        let grid = TimeGrid(at: moment.milliseconds)
+        let grid = TimeGrid(at: timestamp.milliseconds)
         return PrometheusResponses.answer(
             answer, limit: limit, warnings: request.context.statistics.warnings,
             statistics: statistics(request, answer, grid, prepared: prepared, total: clock.seconds))
@@ -238,7 +238,7 @@ package struct PrometheusAPI: Sendable {
     private func exemplars(_ request: APIRequest) throws(PrometheusFailure) -> HTTPResponse {
         let parameters = PrometheusParameters(http: request.http)
         let range = try parameters.range()
-        // Both ends may be clamped to the same moment, for clients that send milliseconds for seconds (P-34).
+        // Both ends may be clamped to the same timestamp, for clients that send milliseconds for seconds (P-34).
         guard try parameters.time("start") ?? .min <= parameters.time("end") ?? .max else {
             throw .invalid("end", "end timestamp must not be before start timestamp")
         }

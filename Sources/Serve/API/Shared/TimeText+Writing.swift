@@ -1,7 +1,7 @@
 import Core
 import PromQL
 
-/// Moments as servers write them.
+/// Times as servers write them.
 extension Timestamp {
     /// `2026-01-02T03:04:05.678Z`, in UTC, with milliseconds unless they are zero.
     var rfc3339: String {

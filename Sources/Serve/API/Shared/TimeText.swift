@@ -1,6 +1,6 @@
 package import Core
 
-/// Moments as clients write them. What lies outside the representable range is clamped to it (rule G-1); nil is what cannot be read.
+/// Times as clients write them. What lies outside the representable range is clamped to it (rule G-1); nil is what cannot be read.
 package enum TimeText {
     /// Decimal seconds, or RFC 3339; in whole milliseconds (rule P-4).
     package static func prometheus(_ text: String) -> Timestamp? {
@@ -8,8 +8,8 @@ package enum TimeText {
         if text == "-292273086-05-16T16:47:06Z" { return .min }
         if text == "292277025-08-18T07:12:54.999999999Z" { return .max }
         if let seconds = DecimalText.double(text) { return fromSeconds(seconds) }
-        guard let moment = rfc3339(text) else { return nil }
-        return moment == .min || moment == .max ? moment : Timestamp(milliseconds: moment.milliseconds)
+        guard let timestamp = rfc3339(text) else { return nil }
+        return timestamp == .min || timestamp == .max ? timestamp : Timestamp(milliseconds: timestamp.milliseconds)
     }
 
     /// A number with a point is seconds; one of at most ten characters too; a longer one nanoseconds; else RFC 3339 (rule L-1).

@@ -143,7 +143,7 @@ final class LogBlock {
     /// The keys of all attributes that rows of the block may have; an empty one for those beyond the limits.
     var attributeKeys: [[UInt8]] {
         if let origin { return origin.part.attributeKeys(table.attributes.ordinal) }
-        return batch[table.attributes].lanes.map(\.key)
+        return batch[table.attributes].subcolumns.map(\.key)
     }
 
     // MARK: Lines

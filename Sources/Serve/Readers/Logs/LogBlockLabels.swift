@@ -21,8 +21,8 @@ final class LogBlockLabels {
     private enum Source {
         case constant(String)
         case field(LogFields.Field)
-        /// A lane, and its place in the shape.
-        case lane(Int, place: Int)
+        /// A subcolumn, and its place in the shape.
+        case subcolumn(Int, place: Int)
         case level
     }
 
@@ -41,9 +41,9 @@ final class LogBlockLabels {
     private let names: LogLabelNames
     private let texts: LogTexts
     private let fields: LogFields
-    /// By stretch of rows: the fields that are set, once one of the rows was asked about.
+    /// By segment of rows: the fields that are set, once one of the rows was asked about.
     private var present: [[UInt8]?]
-    private static let stretch = 1024
+    private static let segment = 1024
     private let scopeCodes: Buffer<UInt32>
     /// Nil if no attribute can be wanted.
     private let attributes: AttributesColumn?
@@ -56,7 +56,7 @@ final class LogBlockLabels {
         self.names = names
         self.texts = texts
         fields = try LogFields(block, names)
-        present = Array(repeating: nil, count: block.times.count / Self.stretch + 1)
+        present = Array(repeating: nil, count: block.times.count / Self.segment + 1)
         scopeCodes = try block[block.table.scope].codes
         attributes = block.attributeKeys.contains(where: names.mayNeed) ? try block[block.table.attributes] : nil
     }
@@ -81,11 +81,11 @@ final class LogBlockLabels {
     }
 
     private func presentFields(_ row: Int) -> UInt8 {
-        let (stretch, place) = row.quotientAndRemainder(dividingBy: Self.stretch)
-        if let bits = present[stretch] { return bits[place] }
-        let start = stretch * Self.stretch
-        let bits = fields.present(start..<min(start + Self.stretch, scopeCodes.count))
-        present[stretch] = bits
+        let (segment, place) = row.quotientAndRemainder(dividingBy: Self.segment)
+        if let bits = present[segment] { return bits[place] }
+        let start = segment * Self.segment
+        let bits = fields.present(start..<min(start + Self.segment, scopeCodes.count))
+        present[segment] = bits
         return bits[place]
     }
 
@@ -99,15 +99,15 @@ final class LogBlockLabels {
             candidates.append((field.label, .field(field)))
         }
         if let attributes {
-            for (place, number) in attributes.lanesOfShape[Int(combination.shape)].enumerated() {
-                let lane = attributes.lanes[Int(number)]
-                switch lane.type {
+            for (place, number) in attributes.subcolumnsOfShape[Int(combination.shape)].enumerated() {
+                let subcolumn = attributes.subcolumns[Int(number)]
+                switch subcolumn.type {
                 case .overflow: return nil
-                case .map: if names.mayNeed(attribute: lane.key) { return nil }
+                case .map: if names.mayNeed(attribute: subcolumn.key) { return nil }
                 case .empty: continue
                 default:
-                    let name = LogLabelName.sanitized(String(decoding: lane.key, as: UTF8.self))
-                    if !name.isEmpty { candidates.append((name, .lane(Int(number), place: place))) }
+                    let name = LogLabelName.sanitized(String(decoding: subcolumn.key, as: UTF8.self))
+                    if !name.isEmpty { candidates.append((name, .subcolumn(Int(number), place: place))) }
                 }
             }
         }
@@ -175,14 +175,14 @@ final class LogBlockLabels {
         case .constant(let text): return text
         case .field(let field): return fields.text(field, row, texts)
         case .level: return ""
-        case .lane(let number, let place):
+        case .subcolumn(let number, let place):
             guard let attributes else { return "" }
             let slot = Int(attributes.slots[Int(attributes.starts[row]) + place])
-            let lane = attributes.lanes[number]
-            switch (lane.type, lane.values) {
+            let subcolumn = attributes.subcolumns[number]
+            switch (subcolumn.type, subcolumn.values) {
             case (.string, .strings(let column)?): return texts.text(column, slot)
             case (.int, .integers(let values)?): return String(values[slot])
-            default: return lane.value(slot).text
+            default: return subcolumn.value(slot).text
             }
         }
     }
@@ -207,8 +207,8 @@ final class LogBlockLabels {
         if place < unique.endIndex, unique[place].name == LogLevel.label {
             unique[place].value = normalized(unique[place].value)
         } else if names.wantsLevel, index[LogLevel.label].isEmpty {
-            let told = resource.level ?? LogLevel.ofLabels(unique)
-            let level = if let told { told } else { try block.level(row) }
+            let labelled = resource.level ?? LogLevel.ofLabels(unique)
+            let level = if let labelled { labelled } else { try block.level(row) }
             unique.insert(Label(LogLevel.label, level), at: place)
         }
         names.keep(in: &unique)

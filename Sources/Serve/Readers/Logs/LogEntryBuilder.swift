@@ -37,7 +37,7 @@ struct LogDuplicates {
         }
     }
 
-    /// Beyond that many of one moment only neighbours are compared.
+    /// Beyond that many of one timestamp only neighbours are compared.
     private static let limit = 4096
 
     private var last: LogEntry?

@@ -55,7 +55,7 @@ struct LogIDHints {
         for (index, batch) in snapshot.memory.enumerated() {
             note(
                 .max - UInt64(snapshot.memory.count - index),
-                keys: batch[table.attributes].lanes.map(\.key), resources: batch[table.resource].dictionary,
+                keys: batch[table.attributes].subcolumns.map(\.key), resources: batch[table.resource].dictionary,
                 scopes: batch[table.scope].dictionary, identities)
         }
         var parts: [PartHandle] = []

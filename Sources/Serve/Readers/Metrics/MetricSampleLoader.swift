@@ -8,9 +8,9 @@ internal import Synchronization
 internal import Telemetry
 
 /// What a collector wants of a stream's points.
-struct SampleWish {
+struct SampleRequest {
     var start: Int64
-    /// The last moment.
+    /// The last timestamp.
     var end: Int64
     var needs: PointNeeds
 }
@@ -42,11 +42,11 @@ struct LoadedSamples {
 struct SampleLoader {
     private let loader: PointLoader
     /// By collector.
-    private let wishes: [SampleWish]
+    private let requests: [SampleRequest]
 
-    init(table: MetricTable, context: QueryContext, wishes: [SampleWish]) {
+    init(table: MetricTable, context: QueryContext, requests: [SampleRequest]) {
         loader = PointLoader(table: table, context: context)
-        self.wishes = wishes
+        self.requests = requests
     }
 
     /// All that is wanted of a block is read before collectors get any of it.
@@ -77,9 +77,9 @@ struct SampleLoader {
         let times = try loader.integers(part, loader.table.time.ordinal, block)
         var needs: PointNeeds = []
         for index in runs.indices {
-            let wish = wishes[Int(runs[index].slot)]
-            runs[index].rows = Self.cut(runs[index].rows, times, wish)
-            if !runs[index].rows.isEmpty { needs.formUnion(wish.needs) }
+            let request = requests[Int(runs[index].slot)]
+            runs[index].rows = Self.cut(runs[index].rows, times, request)
+            if !runs[index].rows.isEmpty { needs.formUnion(request.needs) }
         }
         runs.removeAll { $0.rows.isEmpty }
         guard !runs.isEmpty else { return nil }
@@ -106,10 +106,10 @@ struct SampleLoader {
         return runs
     }
 
-    /// The rows of a run, which ascend in time, that lie between the wish's moments.
-    private static func cut(_ rows: Range<Int>, _ times: Buffer<Int64>, _ wish: SampleWish) -> Range<Int> {
-        let first = partition(rows, times) { $0 >= wish.start }
-        let last = partition(first..<rows.upperBound, times) { $0 > wish.end }
+    /// The rows of a run, which ascend in time, that lie between the request's timestamps.
+    private static func cut(_ rows: Range<Int>, _ times: Buffer<Int64>, _ request: SampleRequest) -> Range<Int> {
+        let first = partition(rows, times) { $0 >= request.start }
+        let last = partition(first..<rows.upperBound, times) { $0 > request.end }
         return first..<last
     }
 

@@ -14,7 +14,7 @@ internal import Telemetry
 struct SampleScan {
     private let reading: MetricReading
     private let range: TimeRange
-    /// The last moment of the range; the last representable one is inside.
+    /// The last timestamp of the range; the last representable one is inside.
     private let end: Int64
     private let pool: QueryPool
     private let makeCollector: (SeriesModel, MetricFamily, SampleRoles) -> any PointCollector
@@ -22,7 +22,7 @@ struct SampleScan {
     /// In the order in which they were met.
     private var collectors: [any PointCollector] = []
     /// By collector.
-    private var wishes: [SampleWish] = []
+    private var requests: [SampleRequest] = []
     /// By the stream's number: the place of its collector, `unknown` or `unwanted`.
     private var slots: [Int32] = []
 
@@ -74,8 +74,8 @@ struct SampleScan {
         slots[model.number] = Int32(collectors.count)
         let collector = makeCollector(model, family, roles)
         collectors.append(collector)
-        wishes.append(
-            SampleWish(
+        requests.append(
+            SampleRequest(
                 start: family.isDelta ? reading.range.start.nanoseconds : range.start.nanoseconds, end: end,
                 needs: collector.needs))
         return slots[model.number]
@@ -115,7 +115,7 @@ struct SampleScan {
     }
 
     private func read(_ blocks: [SampleBlock]) throws(QueryError) {
-        let loader = SampleLoader(table: reading.table, context: reading.context, wishes: wishes)
+        let loader = SampleLoader(table: reading.table, context: reading.context, requests: requests)
         let work = OrderedWork(count: blocks.count, on: pool) { try loader.load(blocks[$0]) }
         try SourceErrors.mapping {
             try work.run(window: 3 * pool.threadCount) { loaded in
@@ -169,7 +169,7 @@ struct SampleScan {
             let slot = slotOfCode[Int(codes.base[row])]
             guard slot >= 0 else { continue }
             let time = points.times.base[row]
-            guard time >= wishes[Int(slot)].start, time <= end else { continue }
+            guard time >= requests[Int(slot)].start, time <= end else { continue }
             let collector = collectors[Int(slot)]
             collector.append(row..<(row + 1), points)
             bytes += collector.bytesPerPoint

@@ -62,7 +62,7 @@ final class CollectionContext {
 enum DeltaRestarts {
     static let day: Int64 = 86_400_000_000_000
 
-    /// The beginning of the day of a moment, not before the earliest moment.
+    /// The beginning of the day of a timestamp, not before the earliest timestamp.
     static func start(ofDay time: Int64) -> Int64 {
         let rest = time % day
         let (start, overflow) = time.subtractingReportingOverflow(rest < 0 ? rest + day : rest)

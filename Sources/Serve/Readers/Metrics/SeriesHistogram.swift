@@ -145,12 +145,12 @@ final class HistogramCollector: PointCollector {
                 }
             }
         }
-        for (place, bucket) in wanted.enumerated() {
+        for (slot, bucket) in wanted.enumerated() {
             if bucket == last {
-                layouts[current].values[place].append(
+                layouts[current].values[slot].append(
                     contentsOf: (0..<rows).lazy.map { NativeHistogram.count(totals[$0]) })
             } else {
-                layouts[current].values[place].append(
+                layouts[current].values[slot].append(
                     contentsOf: scratch[(bucket * rows)..<((bucket + 1) * rows)])
             }
         }
@@ -187,12 +187,12 @@ final class HistogramCollector: PointCollector {
         let last = layouts[current].bounds.bounds.count
         var total: UInt64 = 0
         var summed = 0
-        for (place, bucket) in layouts[current].wanted.enumerated() {
+        for (slot, bucket) in layouts[current].wanted.enumerated() {
             while bucket < last, summed <= bucket, summed < buckets.count {
                 total &+= UInt64(bitPattern: buckets[summed])
                 summed += 1
             }
-            layouts[current].values[place].append(bucket == last ? count : Double(total))
+            layouts[current].values[slot].append(bucket == last ? count : Double(total))
         }
     }
 
@@ -210,8 +210,8 @@ final class HistogramCollector: PointCollector {
         }
         for layout in layouts {
             let keys = model.keys(layout.bounds, in: directory)
-            for (place, bucket) in layout.wanted.enumerated() {
-                add(keys[bucket], layout.timestamps, layout.values[place], layout.isAscending, &output)
+            for (slot, bucket) in layout.wanted.enumerated() {
+                add(keys[bucket], layout.timestamps, layout.values[slot], layout.isAscending, &output)
             }
         }
     }

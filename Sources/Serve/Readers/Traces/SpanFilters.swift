@@ -177,7 +177,7 @@ struct TextMatch: Sendable {
         attributes.contains { $0.key == key && matches($0.value) }
     }
 
-    func matches(_ type: AttributeType, _ value: LaneValue, key: String) -> Bool {
+    func matches(_ type: AttributeType, _ value: SubcolumnValue, key: String) -> Bool {
         switch (type, value) {
         case (.string, .bytes(let raw)):
             // Text that is not UTF-8 is repaired before it is compared.

@@ -118,32 +118,32 @@ struct AttributeRows {
 
     init(_ column: AttributesColumn) {
         self.column = column
-        keys = Array(repeating: nil, count: column.lanes.count)
+        keys = Array(repeating: nil, count: column.subcolumns.count)
     }
 
     mutating func attributes(_ row: Int) -> [Attribute] {
-        let lanes = column.lanesOfShape[Int(column.shapes[row])]
-        guard !lanes.isEmpty else { return [] }
+        let subcolumns = column.subcolumnsOfShape[Int(column.shapes[row])]
+        guard !subcolumns.isEmpty else { return [] }
         let start = Int(column.starts[row])
         var result: [Attribute] = []
-        result.reserveCapacity(lanes.count)
-        for place in lanes.indices {
-            let number = Int(lanes[place])
+        result.reserveCapacity(subcolumns.count)
+        for place in subcolumns.indices {
+            let number = Int(subcolumns[place])
             let slot = Int(column.slots[start + place])
-            if column.lanes[number].type == .overflow {
-                guard case .strings(let values)? = column.lanes[number].values else { continue }
+            if column.subcolumns[number].type == .overflow {
+                guard case .strings(let values)? = column.subcolumns[number].values else { continue }
                 result += AnyValue.attributes(ProtobufSlice(values.bytes(slot)), field: 1)
                 continue
             }
-            result.append(Attribute(key: key(number), value: column.lanes[number].value(slot)))
+            result.append(Attribute(key: key(number), value: column.subcolumns[number].value(slot)))
         }
         return result
     }
 
-    private mutating func key(_ lane: Int) -> String {
-        if let key = keys[lane] { return key }
-        let key = String(decoding: column.lanes[lane].key, as: UTF8.self)
-        keys[lane] = key
+    private mutating func key(_ subcolumn: Int) -> String {
+        if let key = keys[subcolumn] { return key }
+        let key = String(decoding: column.subcolumns[subcolumn].key, as: UTF8.self)
+        keys[subcolumn] = key
         return key
     }
 }

@@ -46,10 +46,10 @@ extension SpanViewReader: DependencySource {
         }
         var graph = GraphTally()
         var tables: [AnsweringTable] = []
-        func join(_ stretch: TimeRange) throws(QueryError) {
-            if stretch.isEmpty || table == .rollup { return }
-            try self.join(stretch, context, &graph)
-            tables.append(AnsweringTable(name: spans.table.definition.name, range: stretch))
+        func join(_ segment: TimeRange) throws(QueryError) {
+            if segment.isEmpty || table == .rollup { return }
+            try self.join(segment, context, &graph)
+            tables.append(AnsweringTable(name: spans.table.definition.name, range: segment))
         }
         guard let whole else {
             try join(range)
@@ -72,7 +72,7 @@ extension SpanViewReader: DependencySource {
         TimeRange(start: range.start == .min ? .min : range.start.advanced(by: -Timestamp.hour), end: range.end)
     }
 
-    /// Which table answers which stretch.
+    /// Which table answers which segment.
     private static func tables(
         _ hours: TimeRange, _ joined: [Timestamp], _ view: String, _ source: String
     ) -> [AnsweringTable] {
@@ -143,7 +143,7 @@ extension SpanViewReader: DependencySource {
 
     // MARK: Spans
 
-    /// Joins the spans of a stretch to their parents, hour by hour.
+    /// Joins the spans of a segment to their parents, hour by hour.
     private func join(_ range: TimeRange, _ context: QueryContext, _ graph: inout GraphTally) throws(QueryError) {
         let parts = spans.spans.snapshot(context.tenant, in: range)
         var hours = Set(parts.parts.map { Timestamp(nanoseconds: $0.record.partition) })
@@ -154,10 +154,10 @@ extension SpanViewReader: DependencySource {
         }
         for hour in hours.sorted() {
             let end = hour.advanced(by: Timestamp.hour)
-            let stretch = TimeRange(start: max(hour, range.start), end: min(end, range.end))
-            if !stretch.isEmpty {
+            let segment = TimeRange(start: max(hour, range.start), end: min(end, range.end))
+            if !segment.isEmpty {
                 try join(
-                    stretch, parents: TimeRange(start: hour.advanced(by: -Timestamp.hour), end: end), context, &graph)
+                    segment, parents: TimeRange(start: hour.advanced(by: -Timestamp.hour), end: end), context, &graph)
             }
         }
     }
@@ -166,12 +166,12 @@ extension SpanViewReader: DependencySource {
     private func join(
         _ range: TimeRange, parents: TimeRange, _ context: QueryContext, _ graph: inout GraphTally
     ) throws(QueryError) {
-        let join = JoinFold(self.dependencies.definition, source: spans.table.definition)
+        let join = JoinAggregator(self.dependencies.definition, source: spans.table.definition)
         let spent = SpentBytes(context)
         defer { spent.release() }
         let snapshot = spans.spans.snapshot(context.tenant, in: parents)
         try SourceErrors.mapping {
-            try spent.add(JoinFold.memory)
+            try spent.add(JoinAggregator.memory)
             func resolve() throws {
                 guard join.hasPending else { return }
                 var offers = Scan(
@@ -189,7 +189,7 @@ extension SpanViewReader: DependencySource {
                 return true
             }
             try resolve()
-            try graph.add(join.fold.batch(), nil, self.dependencies)
+            try graph.add(join.aggregate.batch(), nil, self.dependencies)
         }
     }
 }

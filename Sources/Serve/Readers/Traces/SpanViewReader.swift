@@ -11,7 +11,7 @@ internal import Telemetry
 
 /// Statistics of spans and the dependency graph, from the hourly views where these have whole hours, and from the spans elsewhere.
 ///
-/// The spans of a whole hour that are in no view yet, in memory or in new parts, are folded with it: an answer from a view is as
+/// The spans of a whole hour that are in no view yet, in memory or in new parts, are aggregated with it: an answer from a view is as
 /// complete as one from the spans (invariant 9), unless only the view was asked for.
 package struct SpanViewReader: Sendable {
     let spans: TraceReader
@@ -68,13 +68,13 @@ extension SpanViewReader: SpanStatisticsSource {
         var groups = StatisticsGroups()
         defer { context.release(bytes: groups.spent) }
         var tables: [AnsweringTable] = []
-        func addSpans(_ stretch: TimeRange) throws(QueryError) {
-            if stretch.isEmpty || query.table == .rollup { return }
+        func addSpans(_ segment: TimeRange) throws(QueryError) {
+            if segment.isEmpty || query.table == .rollup { return }
             var part = query
             part.table = .raw
-            part.range = stretch
+            part.range = segment
             let found = try spans.spanStatistics(part, context: context)
-            let offset = query.step(of: stretch.start)
+            let offset = query.step(of: segment.start)
             for row in found.rows { try groups.add(row, stepOffset: offset, context) }
             tables += found.tables
         }

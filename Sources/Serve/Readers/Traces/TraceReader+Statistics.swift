@@ -39,7 +39,7 @@ extension TraceReader: SpanStatisticsSource {
                 query, service: table.serviceName, name: table.spanName, kind: table.kind))
         let tally = try SourceErrors.mapping {
             var scan = Scan(snapshot, request, context: context)
-            return try scan.fold({ SpanTally(query) }) { (tally, block) in
+            return try scan.aggregate({ SpanTally(query) }) { (tally, block) in
                 try tally.add(SpanStatisticsColumns(block, table, query, context.statistics), context)
             } merge: { (total, part) in
                 var part = part
@@ -149,7 +149,7 @@ private struct SpanTally {
     }
 
     /// Combinations for which a place each is cheaper than a dictionary.
-    private static let placeLimit = 1 << 18
+    private static let slotLimit = 1 << 18
     private static let kinds = 8
     /// So many groups may wait for their names.
     private static let mostCombinations = 1 << 14
@@ -168,9 +168,9 @@ private struct SpanTally {
     private var measures: [SpanMeasures] = []
     /// The step of `places`, which have one more than the index of a combination; zero if it was not met.
     private var step = 0
-    private var places: [UInt32] = []
+    private var slots: [UInt32] = []
     /// Of combinations of other steps and of unknown kinds.
-    private var otherPlaces: [Combination: Int] = [:]
+    private var otherSlots: [Combination: Int] = [:]
 
     init(_ query: SpanStatisticsQuery) { self.query = query }
 
@@ -180,31 +180,31 @@ private struct SpanTally {
         for row in columns.rows {
             let row = Int(row)
             let step = columns.times.map { query.step(of: Timestamp(nanoseconds: $0[row])) } ?? columns.step
-            let place = place(
+            let slot = slot(
                 Combination(
                     service: services[row], name: columns.names.map { $0.codes[row] } ?? 0,
                     kind: columns.kinds.map { Int32(truncatingIfNeeded: $0[row]) } ?? 0, step: step))
-            measures[place].add(isError: columns.statuses.map { $0[row] == 2 } ?? false)
-            if let durations = columns.durations { measures[place].add(duration: durations[row]) }
+            measures[slot].add(isError: columns.statuses.map { $0[row] == 2 } ?? false)
+            if let durations = columns.durations { measures[slot].add(duration: durations[row]) }
             if combinations.count == Self.mostCombinations { try close(context) }
         }
     }
 
     @inline(__always)
-    private mutating func place(_ combination: Combination) -> Int {
+    private mutating func slot(_ combination: Combination) -> Int {
         guard isPlaced(combination) else {
-            if let known = otherPlaces[combination] { return known }
-            otherPlaces[combination] = combinations.count
+            if let known = otherSlots[combination] { return known }
+            otherSlots[combination] = combinations.count
             return begin(combination)
         }
         let number = number(combination)
-        if places[number] > 0 { return Int(places[number]) - 1 }
-        places[number] = UInt32(combinations.count) + 1
+        if slots[number] > 0 { return Int(slots[number]) - 1 }
+        slots[number] = UInt32(combinations.count) + 1
         return begin(combination)
     }
 
     private func isPlaced(_ combination: Combination) -> Bool {
-        !places.isEmpty && combination.step == step && combination.kind >= 0 && combination.kind < Int32(Self.kinds)
+        !slots.isEmpty && combination.step == step && combination.kind >= 0 && combination.kind < Int32(Self.kinds)
     }
 
     private func number(_ combination: Combination) -> Int {
@@ -226,7 +226,7 @@ private struct SpanTally {
         guard !isSame else { return }
         (self.services, self.names) = (services, names)
         let (count, overflow) = services.count.multipliedReportingOverflow(by: (names?.count ?? 1) * Self.kinds)
-        places = Array(repeating: 0, count: overflow || count > Self.placeLimit ? 0 : count)
+        slots = Array(repeating: 0, count: overflow || count > Self.slotLimit ? 0 : count)
     }
 
     /// Puts what was counted by codes under its names.
@@ -238,11 +238,11 @@ private struct SpanTally {
                 operation: names.map { Array($0.string(Int(combination.name)).utf8) } ?? [],
                 kind: combination.kind, step: combination.step)
             try add(measures, under: key, context)
-            if isPlaced(combination) { places[number(combination)] = 0 }
+            if isPlaced(combination) { slots[number(combination)] = 0 }
         }
         combinations.removeAll(keepingCapacity: true)
         measures.removeAll(keepingCapacity: true)
-        otherPlaces.removeAll(keepingCapacity: true)
+        otherSlots.removeAll(keepingCapacity: true)
     }
 
     private mutating func add(_ measures: SpanMeasures, under key: Key, _ context: QueryContext) throws {

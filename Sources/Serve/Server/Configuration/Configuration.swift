@@ -33,7 +33,7 @@ package struct Configuration: Sendable {
     package var rollupSettle: Int64 = 900_000_000_000
     /// With more parts of flushes in a partition, its tenant has to wait until merges have caught up.
     package var newPartLimit = 400
-    /// Whether rows are dropped once they have lived.
+    /// Whether rows are dropped once they have expired.
     package var drops = true
     /// How long some rows live, instead of what Schema/ says.
     package var retentionRules: [RetentionRule] = []

@@ -119,7 +119,7 @@ struct Setting: Sendable {
                 configuration.newPartLimit = try ValueText.integer(text, in: 16...100_000)
             }),
         Setting(
-            key: "retention", value: "SWITCH", help: "whether rows are dropped once they have lived: on or off",
+            key: "retention", value: "SWITCH", help: "whether rows are dropped once they have expired: on or off",
             show: { $0.drops ? "on" : "off" },
             apply: { configuration, text throws(ValueError) in
                 configuration.drops = try RetentionText.isOn(text)

@@ -165,8 +165,8 @@ struct LogReaderRandomTests {
         #expect(try store.entries(unhinted).count == counted.count)
         var times: [String: [Int64]] = [:]
         try store.reader.times(request, context: QueryContext(tenant: .default)) {
-            (stream, moments) throws(QueryError) in
-            times[stream.labels.text, default: []] += moments.map(\.nanoseconds)
+            (stream, timestamps) throws(QueryError) in
+            times[stream.labels.text, default: []] += timestamps.map(\.nanoseconds)
             return true
         }
         let expectedTimes = Dictionary(grouping: entries) { Labels(sorted: $0.stream).text }.mapValues {

@@ -171,7 +171,7 @@ struct LogReaderTests {
         }
     }
 
-    @Test func `L-13: equal entries of one moment are told once`() throws {
+    @Test func `L-13: equal entries of one timestamp are told once`() throws {
         var record = SentLog(resource: service("s"))
         record.time = Self.noon
         record.body = .string("twice")

@@ -37,7 +37,7 @@ struct TraceReaderTests {
     }
 
     @Test(arguments: 10..<13 as Range<UInt64>, TraceStorage.State.allCases)
-    func `attributes beyond the limits of lanes are read all the same`(
+    func `attributes beyond the limits of subcolumns are read all the same`(
         seed: UInt64, state: TraceStorage.State
     ) throws {
         var random = RandomTraces(seed: seed)
@@ -62,7 +62,7 @@ struct TraceReaderTests {
     }
 
     @Test(arguments: TraceStorage.State.allCases)
-    func `the first and the last moment that are stored are read`(state: TraceStorage.State) throws {
+    func `the first and the last timestamp that are stored are read`(state: TraceStorage.State) throws {
         let sent = [0, 1, Int64.max - 1].enumerated().map { number, start in
             TraceSpan.make(trace: 9, span: UInt64(number + 1), start: start, duration: 0)
         }

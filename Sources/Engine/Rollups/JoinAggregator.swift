@@ -2,15 +2,15 @@ package import Columns
 internal import Core
 package import TableSchema
 
-/// Folds the rows of a view with a join: each row of the source with the row that it names, such as a span with its parent.
+/// Aggregates the rows of a view with a join: each row of the source with the row that it names, such as a span with its parent.
 ///
-/// 1. `add` takes rows that are to be folded. A table is ordered so that rows that name each other mostly stand together: in each run
+/// 1. `add` takes rows that are to be aggregated. A table is ordered so that rows that name each other mostly stand together: in each run
 ///    of rows with the same first id, a trace, the others are looked through. Rows whose partner is not among them wait.
 /// 2. `offer` takes rows that may be the partners of those that wait, in any order. A run whose first id nobody asks for is passed over.
-/// 3. `finish` folds those that found theirs. A row without a partner does not count.
+/// 3. `finish` aggregates those that found theirs. A row without a partner does not count.
 ///
 /// Ids are taken to be unique, as OTLP demands: of several rows with the id that a row names, any may be taken.
-package final class JoinFold {
+package final class JoinAggregator {
     /// Rows that wait before `isFull`: each takes about 150 bytes.
     private static let pendingLimit = 300_000
     /// Bytes that rows which wait take, at most, about.
@@ -18,7 +18,7 @@ package final class JoinFold {
     /// Runs beyond this are looked up in a table instead of one after the other.
     private static let shortRun = 48
 
-    package let fold: RollupFold
+    package let aggregate: RollupAggregator
     /// Places in the source's definition of the columns that `add` and `offer` read.
     package let addedColumns: [Int]
     package let offeredColumns: [Int]
@@ -35,7 +35,7 @@ package final class JoinFold {
         guard let pairs = view.join?.pairs, pairs.count == 2, pairs[0].source == pairs[0].joined else {
             preconditionFailure("a join is by a shared id and a reference")
         }
-        fold = RollupFold(view, source: source)
+        aggregate = RollupAggregator(view, source: source)
         let read = view.columnsRead
         addedColumns = read.source.union(read.joined).map { source.place($0) }.sorted()
         offeredColumns = read.joined.map { source.place($0) }.sorted()
@@ -52,7 +52,7 @@ package final class JoinFold {
     package var isFull: Bool { pending.count >= Self.pendingLimit }
     package var hasPending: Bool { pending.count > 0 }
 
-    /// Folds rows.
+    /// Aggregates rows.
     ///
     /// - Parameter rows: numbers of rows of the batch, ascending; nil: all.
     package func add(_ batch: ColumnBatch, rows: [UInt32]? = nil) {
@@ -94,7 +94,7 @@ package final class JoinFold {
             }
             begin = end
         }
-        if !children.isEmpty { fold.add(batch, rows: children, joined: batch, joinedRows: parents) }
+        if !children.isEmpty { aggregate.add(batch, rows: children, joined: batch, joinedRows: parents) }
     }
 
     /// Gives rows that wait their partners, if they are among these.
@@ -120,9 +120,9 @@ package final class JoinFold {
         }
     }
 
-    /// Folds the rows that found their partners, and forgets the others.
+    /// Aggregates the rows that found their partners, and forgets the others.
     package func finish() {
-        if let (batch, joined) = pending.take() { fold.add(batch, joined: joined) }
+        if let (batch, joined) = pending.take() { aggregate.add(batch, joined: joined) }
         wanted = WantedRows()
     }
 
@@ -146,28 +146,28 @@ private struct WantedRows {
         let high, low: UInt64
     }
 
-    private struct Wish {
+    private struct Request {
         let name: UInt64
         let number: Int
     }
 
-    private var wishes: [Run: [Wish]] = [:]
+    private var requests: [Run: [Request]] = [:]
 
-    var isEmpty: Bool { wishes.isEmpty }
+    var isEmpty: Bool { requests.isEmpty }
 
     mutating func insert(_ high: UInt64, _ low: UInt64, _ name: UInt64, number: Int) {
-        wishes[Run(high: high, low: low), default: []].append(Wish(name: name, number: number))
+        requests[Run(high: high, low: low), default: []].append(Request(name: name, number: number))
     }
 
-    func contains(_ high: UInt64, _ low: UInt64) -> Bool { wishes[Run(high: high, low: low)] != nil }
+    func contains(_ high: UInt64, _ low: UInt64) -> Bool { requests[Run(high: high, low: low)] != nil }
 
     /// Calls `body` with the rows that wait for an id, which wait no more.
     mutating func take(_ high: UInt64, _ low: UInt64, _ name: UInt64, _ body: (Int) -> Void) {
         let run = Run(high: high, low: low)
-        guard let waiting = wishes[run], waiting.contains(where: { $0.name == name }) else { return }
-        for wish in waiting where wish.name == name { body(wish.number) }
+        guard let waiting = requests[run], waiting.contains(where: { $0.name == name }) else { return }
+        for request in waiting where request.name == name { body(request.number) }
         let others = waiting.filter { $0.name != name }
-        wishes[run] = others.isEmpty ? nil : others
+        requests[run] = others.isEmpty ? nil : others
     }
 }
 

@@ -11,16 +11,16 @@ import TableSchema
 import Testing
 
 /// Merges of parts with damaged pages: what can be read is merged, once, and what cannot is kept in quarantine.
-struct MendingTests {
+struct PartRepairTests {
     private final class Events: Sendable {
-        private let mended = Mutex<[PartMending]>([])
+        private let repaired = Mutex<[PartRepair]>([])
         private let errors = Mutex<[String]>([])
 
         func add(_ event: MaintenanceEvent) {
-            if case .mended(let mending) = event { mended.withLock { $0.append(mending) } }
+            if case .repaired(let repairing) = event { repaired.withLock { $0.append(repairing) } }
         }
         func add(_ error: MaintenanceError) { errors.withLock { $0.append("\(error)") } }
-        var all: [PartMending] { mended.withLock { $0 } }
+        var all: [PartRepair] { repaired.withLock { $0 } }
         var failures: [String] { errors.withLock { $0 } }
     }
 
@@ -108,22 +108,22 @@ struct MendingTests {
             .readExactly(at: 0, count: Int(broken.byteCount))
         let events = Events()
         settle(worker(test, events))
-        let mending = try #require(events.all.first)
-        #expect(events.all.count == 1 && mending.part == broken)
-        #expect(mending.output.rowCount == broken.rowCount - mending.loss.rowCount)
+        let repairing = try #require(events.all.first)
+        #expect(events.all.count == 1 && repairing.part == broken)
+        #expect(repairing.output.rowCount == broken.rowCount - repairing.loss.rowCount)
         let disk = test.store.fileSystem
         func text(_ path: String) throws -> [UInt8] {
             let file = try disk.open(path, .read)
             return try file.readExactly(at: 0, count: Int(file.size()))
         }
-        let note = try String(decoding: text(mending.quarantined + ".txt"), as: UTF8.self)
-        #expect(note.contains("lost: \(mending.loss.rowCount) rows from 1970-01-01T00:"))
+        let note = try String(decoding: text(repairing.quarantined + ".txt"), as: UTF8.self)
+        #expect(note.contains("lost: \(repairing.loss.rowCount) rows from 1970-01-01T00:"))
         #expect(note.contains("what: part \(broken.id.number) of \(test.table.name), tenant "))
         let line = try #require(note.split(separator: "\n").first { $0.hasPrefix("bytes: ") })
         let places = line.dropFirst(7).split(separator: ", ").map { range in
             range.split(separator: "..<").compactMap { Int($0) }
         }
-        #expect(try text(mending.quarantined) == places.flatMap { bytes[$0[0]..<$0[1]] })
+        #expect(try text(repairing.quarantined) == places.flatMap { bytes[$0[0]..<$0[1]] })
         #expect(places.contains { $0[0] <= 30 && 30 < $0[1] })
     }
 
@@ -140,7 +140,7 @@ struct MendingTests {
         #expect(test.files(".txt").isEmpty)
     }
 
-    @Test func `a crash while a part is mended loses no row of a whole block`() throws {
+    @Test func `a crash while a part is repaired loses no row of a whole block`() throws {
         for step in stride(from: 1, through: 60, by: 2) {
             var random = SeededRandom(seed: 9)
             let disk = SimulatedFileSystem(seed: UInt64(step))
@@ -153,7 +153,7 @@ struct MendingTests {
                 test.damage(path(record, test), at: 30)
                 good = try readable(record, test)
                 disk.setPlan(.crash(at: disk.operationCount + step))
-                do { _ = try MergeExecutor(test.store).mend(record) } catch {}
+                do { _ = try MergeExecutor(test.store).repair(record) } catch {}
             }
             let isOver = !disk.isDown
             if step % 4 == 1 { disk.kill() } else { disk.crash() }

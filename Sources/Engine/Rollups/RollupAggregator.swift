@@ -2,19 +2,19 @@ package import Columns
 internal import Core
 package import TableSchema
 
-/// Folds rows of a view's source, and rows of the view itself, to rows of the view with distinct keys (invariant 9).
+/// Aggregates rows of a view's source, and rows of the view itself, to rows of the view with distinct keys (invariant 9).
 ///
 /// 1. The keys of a row are words: integers and ids as they are, texts by their number in an interner that all rows share. A hash
 ///    table gives each combination of words a group.
 /// 2. Each aggregate has an accumulator, an array by group. A batch goes through one accumulator after the other.
-/// 3. The fold does not depend on the order of rows: of rows that tie in an `argMin` the least value is taken. So rows may be folded
-///    in any pieces, and the pieces folded again.
-package final class RollupFold {
+/// 3. The aggregate does not depend on the order of rows: of rows that tie in an `argMin` the least value is taken. So rows may be aggregated
+///    in any pieces, and the pieces aggregated again.
+package final class RollupAggregator {
     package let view: RollupDefinition
-    /// Places in the source's definition of the columns that the fold reads.
+    /// Places in the source's definition of the columns that the aggregate reads.
     package let columns: [Int]
     private let source: TableDefinition
-    private var keys: [FoldKey]
+    private var keys: [AggregateKey]
     private var groups: GroupTable
     private let accumulators: [any Accumulator]
     /// By accumulator: its column in the target.
@@ -25,7 +25,7 @@ package final class RollupFold {
     package init(_ view: RollupDefinition, source: TableDefinition) {
         self.view = view
         self.source = source
-        keys = view.keys.map { FoldKey($0, view.target) }
+        keys = view.keys.map { AggregateKey($0, view.target) }
         groups = GroupTable(width: keys.reduce(0) { $0 + $1.width })
         ordinals = view.aggregates.map { view.target.place($0.column) }
         accumulators = view.aggregates.map { makeAccumulator($0, view.target) }
@@ -40,7 +40,7 @@ package final class RollupFold {
         groups.byteCount + keys.reduce(0) { $0 + $1.byteCount } + accumulators.reduce(0) { $0 + $1.byteCount }
     }
 
-    /// Folds rows of the source.
+    /// Aggregates rows of the source.
     ///
     /// - Parameters:
     ///   - rows: numbers of rows of the batch; nil: all.
@@ -49,7 +49,7 @@ package final class RollupFold {
     package func add(
         _ batch: ColumnBatch, rows: [UInt32]? = nil, joined: ColumnBatch? = nil, joinedRows: [UInt32]? = nil
     ) {
-        var input = FoldInput(batch, source, rows: rows, joined: joined, joinedRows: joinedRows)
+        var input = AggregationInput(batch, source, rows: rows, joined: joined, joinedRows: joinedRows)
         if let condition = view.condition { input.keep(input.rows(where: condition)) }
         guard input.count > 0 else { return }
         let words = keys.indices.flatMap { keys[$0].words(&input) }
@@ -61,18 +61,18 @@ package final class RollupFold {
         }
     }
 
-    /// Folds rows of the view.
+    /// Aggregates rows of the view.
     ///
     /// - Parameter rows: numbers of rows of the batch; nil: all.
     /// - Throws: if a state cannot be read.
-    package func add(folded batch: ColumnBatch, rows: [UInt32]? = nil) throws(RollupError) {
-        var input = FoldInput(batch, view.target, rows: rows)
+    package func add(aggregated batch: ColumnBatch, rows: [UInt32]? = nil) throws(RollupError) {
+        var input = AggregationInput(batch, view.target, rows: rows)
         guard input.count > 0 else { return }
-        let words = keys.indices.flatMap { keys[$0].foldedWords(&input) }
+        let words = keys.indices.flatMap { keys[$0].aggregatedWords(&input) }
         let numbers = groups.numbers(words, count: input.count)
         for (accumulator, ordinal) in zip(accumulators, ordinals) {
             accumulator.grow(to: groups.count)
-            guard accumulator.add(folded: &input, view.target.columns[ordinal].id, numbers) else {
+            guard accumulator.add(aggregated: &input, view.target.columns[ordinal].id, numbers) else {
                 throw .corruptState(table: view.target.name, column: view.target.columns[ordinal].name)
             }
         }
@@ -91,7 +91,7 @@ package final class RollupFold {
     }
 }
 
-/// Rows of a view that cannot be folded.
+/// Rows of a view that cannot be aggregated.
 package enum RollupError: Error, Hashable, Sendable, CustomStringConvertible {
     case corruptState(table: String, column: String)
 
@@ -111,7 +111,7 @@ extension TableDefinition {
 }
 
 /// A key of a view, and how its values become words.
-private struct FoldKey {
+private struct AggregateKey {
     let key: RollupKey
     let ordinal: Int
     let width: Int
@@ -131,13 +131,13 @@ private struct FoldKey {
 
     var byteCount: Int { texts?.byteCount ?? 0 }
 
-    func words(_ input: inout FoldInput) -> [[UInt64]] { words(input.values(key.expression), input.count) }
+    func words(_ input: inout AggregationInput) -> [[UInt64]] { words(input.values(key.expression), input.count) }
 
-    func foldedWords(_ input: inout FoldInput) -> [[UInt64]] {
+    func aggregatedWords(_ input: inout AggregationInput) -> [[UInt64]] {
         words(input.values(.column(.source(key.column))), input.count)
     }
 
-    private func words(_ values: FoldValues, _ count: Int) -> [[UInt64]] {
+    private func words(_ values: AggregationValues, _ count: Int) -> [[UInt64]] {
         switch values {
         case .integers(let values): [values.unsafeElements.map { UInt64(bitPattern: $0) }]
         case .floats(let values): [values.unsafeElements.map(\.bitPattern)]

@@ -1,5 +1,5 @@
-/// What an aggregation keeps of one group at one moment.
-protocol SampleFold {
+/// What an aggregation keeps of one group at one point in time.
+protocol SampleAggregator {
     /// Whether a histogram counts like any number.
     static var takesHistograms: Bool { get }
     init()
@@ -9,11 +9,11 @@ protocol SampleFold {
     var value: Double { get }
 }
 
-extension SampleFold {
+extension SampleAggregator {
     static var takesHistograms: Bool { false }
 }
 
-struct Minimum: SampleFold {
+struct Minimum: SampleAggregator {
     var count = 0
     var value = 0.0
 
@@ -24,7 +24,7 @@ struct Minimum: SampleFold {
     }
 }
 
-struct Maximum: SampleFold {
+struct Maximum: SampleAggregator {
     var count = 0
     var value = 0.0
 
@@ -34,7 +34,7 @@ struct Maximum: SampleFold {
     }
 }
 
-struct Count: SampleFold {
+struct Count: SampleAggregator {
     static var takesHistograms: Bool { true }
     var count = 0
     var value: Double { Double(count) }
@@ -42,7 +42,7 @@ struct Count: SampleFold {
     mutating func add(_ next: Double) { count += 1 }
 }
 
-struct Presence: SampleFold {
+struct Presence: SampleAggregator {
     static var takesHistograms: Bool { true }
     var count = 0
     var value: Double { 1 }
@@ -51,7 +51,7 @@ struct Presence: SampleFold {
 }
 
 /// Source: B. P. Welford, "Note on a Method for Calculating Corrected Sums of Squares and Products" (1962).
-package struct Variance: SampleFold {
+package struct Variance: SampleAggregator {
     package private(set) var count = 0
     private var mean = 0.0
     private var squares = 0.0
@@ -68,7 +68,7 @@ package struct Variance: SampleFold {
     package var value: Double { squares / Double(count) }
 }
 
-struct StandardDeviation: SampleFold {
+struct StandardDeviation: SampleAggregator {
     private var variance = Variance()
 
     mutating func add(_ next: Double) { variance.add(next) }

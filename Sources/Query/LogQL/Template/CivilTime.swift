@@ -1,7 +1,7 @@
 import Core
 
-/// A moment in the Gregorian calendar, UTC.
-struct CivilMoment {
+/// A point in time in the Gregorian calendar, UTC.
+struct CivilTime {
     struct Parts {
         var year = 1
         var month = 1
@@ -11,7 +11,7 @@ struct CivilMoment {
         var second = 0
         var nanosecond = 0
 
-        /// - Returns: nil if there is no such moment, or it does not fit.
+        /// - Returns: nil if there is no such time, or it does not fit.
         func nanoseconds(offsetSeconds: Int) -> Int64? {
             guard let date = CivilDay(year: year, month: month, dayOfMonth: day),
                 (0...23).contains(hour), (0...59).contains(minute), (0...59).contains(second)

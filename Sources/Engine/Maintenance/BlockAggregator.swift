@@ -3,8 +3,8 @@ internal import Core
 internal import Rollups
 internal import TableSchema
 
-/// Folds runs of rows with equal keys of a view's column to one row each, by the column's aggregate.
-struct BlockFold {
+/// Aggregates runs of rows with equal keys of a view's column to one row each, by the column's aggregate.
+struct BlockAggregator {
     private enum Function {
         /// All are equal.
         case key
@@ -22,7 +22,7 @@ struct BlockFold {
     private let heads: [Int]
     private let rowCount: Int
 
-    /// Nil if there is nothing to fold.
+    /// Nil if there is nothing to aggregate.
     init?(_ view: RollupDefinition, _ column: ColumnDefinition, _ block: MergedBlock, _ survey: MergeSurvey) {
         guard block.hasEqualRows else { return nil }
         heads = block.heads
@@ -41,7 +41,7 @@ struct BlockFold {
             case .argMax(_, _, let key): .choice(isLeast: false, by: leaf(key))
             case .exponentialHistogram: .histogram
             case .groupUniqArray: .set
-            case .counterIncrease, .counterResets: preconditionFailure("rows with counters are not folded")
+            case .counterIncrease, .counterResets: preconditionFailure("rows with counters are not aggregated")
             }
     }
 
@@ -49,18 +49,18 @@ struct BlockFold {
         heads[number]..<(number + 1 < heads.count ? heads[number + 1] : rowCount)
     }
 
-    /// - Parameter integers: the values of a leaf of integers, of the rows before they are folded.
-    func fold(
+    /// - Parameter integers: the values of a leaf of integers, of the rows before they are aggregated.
+    func aggregate(
         _ values: GatheredValues, integers: (MergedLeaf) throws(MergeFailure) -> [Int64]
     ) throws(MergeFailure) -> GatheredValues {
         switch (function, values) {
         case (.key, _): return taking(heads, of: values)
-        case (.sum, .integers(let values)): return .integers(folded(values, &+))
-        case (.min, .integers(let values)): return .integers(folded(values, Swift.min))
-        case (.max, .integers(let values)): return .integers(folded(values, Swift.max))
-        case (.sum, .floats(let values)): return .floats(folded(values, +))
-        case (.min, .floats(let values)): return .floats(folded(values, Swift.min))
-        case (.max, .floats(let values)): return .floats(folded(values, Swift.max))
+        case (.sum, .integers(let values)): return .integers(aggregated(values, &+))
+        case (.min, .integers(let values)): return .integers(aggregated(values, Swift.min))
+        case (.max, .integers(let values)): return .integers(aggregated(values, Swift.max))
+        case (.sum, .floats(let values)): return .floats(aggregated(values, +))
+        case (.min, .floats(let values)): return .floats(aggregated(values, Swift.min))
+        case (.max, .floats(let values)): return .floats(aggregated(values, Swift.max))
         case (.choice(let isLeast, let by), _):
             return taking(choices(try integers(by), isLeast, of: values), of: values)
         case (.histogram, .strings(let lengths, let bytes)):
@@ -78,7 +78,7 @@ struct BlockFold {
         }
     }
 
-    private func folded<Value>(_ values: [Value], _ combine: (Value, Value) -> Value) -> [Value] {
+    private func aggregated<Value>(_ values: [Value], _ combine: (Value, Value) -> Value) -> [Value] {
         heads.indices.map { number in
             let run = run(number)
             return values[run].dropFirst().reduce(values[run.lowerBound], combine)

@@ -3,15 +3,15 @@ internal import Core
 internal import TableSchema
 
 /// One value for each row.
-enum FoldValues {
+enum AggregationValues {
     case integers(Buffer<Int64>)
     case floats(Buffer<Double>)
     case fixed(FixedColumn)
     case strings(StringColumn)
 }
 
-/// The rows of a batch that are folded, and what a view's expressions are for them.
-struct FoldInput {
+/// The rows of a batch that are aggregated, and what a view's expressions are for them.
+struct AggregationInput {
     private let batch: ColumnBatch
     private let table: TableDefinition
     /// Nil: all.
@@ -21,7 +21,7 @@ struct FoldInput {
     private var joinedRows: [UInt32]?
     private(set) var count: Int
     /// What was worked out before.
-    private var known: [RollupExpression: FoldValues] = [:]
+    private var known: [RollupExpression: AggregationValues] = [:]
     private var chosen: [RollupCondition: [UInt32]] = [:]
 
     init(
@@ -53,9 +53,9 @@ struct FoldInput {
 
     // MARK: Expressions
 
-    mutating func values(_ expression: RollupExpression) -> FoldValues {
+    mutating func values(_ expression: RollupExpression) -> AggregationValues {
         if let values = known[expression] { return values }
-        let values: FoldValues
+        let values: AggregationValues
         switch expression {
         case .column(let column): values = self.column(column)
         case .bucket(let column, let width):
@@ -80,14 +80,14 @@ struct FoldInput {
         return time.subtractingReportingOverflow(rest < 0 ? rest + width : rest).partialValue
     }
 
-    private func column(_ column: RollupColumn) -> FoldValues {
+    private func column(_ column: RollupColumn) -> AggregationValues {
         switch column {
         case .source(let id): Self.values(batch.columns[table.place(id)], rows)
         case .joined(let id): Self.values(joined?.columns[table.place(id)], joinedRows)
         }
     }
 
-    private static func values(_ column: Column?, _ rows: [UInt32]?) -> FoldValues {
+    private static func values(_ column: Column?, _ rows: [UInt32]?) -> AggregationValues {
         switch column {
         case .integers(let values)?: .integers(gather(values, rows))
         case .floats(let values)?: .floats(gather(values, rows))
@@ -164,7 +164,7 @@ struct FoldInput {
         }
     }
 
-    private func equal(_ values: FoldValues, _ bytes: [UInt8]) -> [Bool] {
+    private func equal(_ values: AggregationValues, _ bytes: [UInt8]) -> [Bool] {
         switch values {
         case .fixed(let ids):
             let wanted = FixedColumn(width: ids.width, bytes: Buffer(bytes))
@@ -183,7 +183,9 @@ struct FoldInput {
         }
     }
 
-    private func compare(_ left: FoldValues, _ comparison: RollupComparison, _ right: FoldValues) -> [Bool] {
+    private func compare(_ left: AggregationValues, _ comparison: RollupComparison, _ right: AggregationValues)
+        -> [Bool]
+    {
         switch (left, right) {
         case (.integers(let left), .integers(let right)):
             return (0..<count).map { comparison.holds(left[$0], right[$0]) }

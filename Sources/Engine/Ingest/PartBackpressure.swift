@@ -4,8 +4,8 @@ private import Synchronization
 
 /// Which tenants have a partition with so many parts of flushes that merges must catch up before more rows are taken: each
 /// part costs memory and makes queries slower.
-final class PartCrowds: Sendable {
-    private struct Crowd {
+final class PartBackpressure: Sendable {
+    private struct Entry {
         var checked: ContinuousClock.Instant
     }
 
@@ -13,17 +13,17 @@ final class PartCrowds: Sendable {
     private static let memory = Duration.milliseconds(200)
 
     private let limit: Int
-    private let crowded = Mutex<[TenantTable: Crowd]>([:])
+    private let overLimit = Mutex<[TenantTable: Entry]>([:])
 
     /// - Parameter limit: the most parts of level 0 in a partition.
     init(limit: Int) { self.limit = limit }
 
     /// Whether requests must wait. Costs next to nothing while they need not.
-    func isCrowded(_ key: TenantTable, in store: Store) -> Bool {
+    func isOverLimit(_ key: TenantTable, in store: Store) -> Bool {
         guard limit < .max else { return false }
-        let isDue = crowded.withLock { crowded -> Bool? in
-            guard let crowd = crowded[key] else { return nil }
-            return ContinuousClock.now - crowd.checked > Self.memory
+        let isDue = overLimit.withLock { overLimit -> Bool? in
+            guard let entry = overLimit[key] else { return nil }
+            return ContinuousClock.now - entry.checked > Self.memory
         }
         guard let isDue else { return false }
         return isDue ? look(at: key, in: store) : true
@@ -37,8 +37,8 @@ final class PartCrowds: Sendable {
         for part in store.parts(key, in: .everything) where part.record.level == 0 {
             counts[part.record.partition, default: 0] += 1
         }
-        let isCrowded = counts.values.contains { $0 > limit }
-        crowded.withLock { $0[key] = isCrowded ? Crowd(checked: .now) : nil }
-        return isCrowded
+        let isOverLimit = counts.values.contains { $0 > limit }
+        overLimit.withLock { $0[key] = isOverLimit ? Entry(checked: .now) : nil }
+        return isOverLimit
     }
 }

@@ -6,8 +6,8 @@ import TableSchema
 import Telemetry
 import Testing
 
-/// Folds of random spans, in pieces of any size and order, against a fold of plain values.
-struct RollupFoldTests {
+/// Aggregates of random spans, in pieces of any size and order, against an aggregate of plain values.
+struct RollupAggregatorTests {
     private let tables: TestTables
     private let source: TableDefinition
 
@@ -22,41 +22,41 @@ struct RollupFoldTests {
 
     private static let seeds: [UInt64] = [1, 2, 3, 4, 5, 6]
 
-    /// Cuts spans into batches, each of which is folded by some fold; these are folded once more.
-    private func folded(_ view: RollupDefinition, _ spans: [SpanFact], _ random: inout SeededRandom) throws
+    /// Cuts spans into batches, each of which is aggregated by some aggregate; these are aggregated once more.
+    private func aggregated(_ view: RollupDefinition, _ spans: [SpanFact], _ random: inout SeededRandom) throws
         -> ColumnBatch
     {
-        var folds = (0..<3).map { _ in RollupFold(view, source: source) }
+        var aggregates = (0..<3).map { _ in RollupAggregator(view, source: source) }
         var rest = spans[...]
         while !rest.isEmpty {
             let piece = Array(rest.prefix(1 + random.below(60)))
             rest = rest.dropFirst(piece.count)
             let chosen = (0..<UInt32(piece.count)).filter { _ in !random.oneIn(4) }
             let batch = SpanFact.batch(piece, source)
-            let fold = random.pick(folds)
-            fold.add(batch, rows: chosen)
+            let aggregate = random.pick(aggregates)
+            aggregate.add(batch, rows: chosen)
             let others = Set(0..<UInt32(piece.count)).subtracting(chosen).sorted()
-            random.pick(folds).add(batch, rows: others)
+            random.pick(aggregates).add(batch, rows: others)
         }
-        let whole = folds.removeLast()
-        for fold in folds { try whole.add(folded: fold.batch()) }
+        let whole = aggregates.removeLast()
+        for aggregate in aggregates { try whole.add(aggregated: aggregate.batch()) }
         return whole.batch()
     }
 
     @Test(arguments: seeds)
-    func `statistics of spans are the folds of their hours`(seed: UInt64) throws {
+    func `statistics of spans are the aggregates of their hours`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let spans = SpanFact.random(400, hours: 3, &random)
         let view = try view("otel_span_stats_1h")
-        #expect(try ViewRows.read(folded(view, spans, &random), view) == NaiveViews.statistics(spans))
+        #expect(try ViewRows.read(aggregated(view, spans, &random), view) == NaiveViews.statistics(spans))
     }
 
     @Test(arguments: seeds)
-    func `a trace's row is the fold of its day's spans`(seed: UInt64) throws {
+    func `a trace's row is the aggregate of its day's spans`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let spans = SpanFact.random(400, hours: 30, &random)
         let view = try view("otel_trace_index")
-        #expect(try ViewRows.read(folded(view, spans, &random), view) == NaiveViews.index(spans))
+        #expect(try ViewRows.read(aggregated(view, spans, &random), view) == NaiveViews.index(spans))
     }
 
     @Test func `a set of more values than a word has bits is whole`() throws {
@@ -67,7 +67,7 @@ struct RollupFoldTests {
             spans[place].service = "service-\(place)"
         }
         let view = try view("otel_trace_index")
-        #expect(try ViewRows.read(folded(view, spans, &random), view) == NaiveViews.index(spans))
+        #expect(try ViewRows.read(aggregated(view, spans, &random), view) == NaiveViews.index(spans))
     }
 
     @Test(arguments: seeds)
@@ -78,7 +78,7 @@ struct RollupFoldTests {
             spans.sort { ($0.start / 60_000_000_000, $0.trace) < ($1.start / 60_000_000_000, $1.trace) }
         }
         let view = try view("otel_service_dependencies_1h")
-        let join = JoinFold(view, source: source)
+        let join = JoinAggregator(view, source: source)
         var pieces: [ColumnBatch] = []
         var rest = spans[...]
         while !rest.isEmpty {
@@ -97,19 +97,20 @@ struct RollupFoldTests {
         resolve()
         #expect(!join.hasPending)
         #expect(
-            try ViewRows.read(join.fold.batch(), view) == NaiveViews.dependencies(spans, isNear: false), "seed \(seed)")
+            try ViewRows.read(join.aggregate.batch(), view) == NaiveViews.dependencies(spans, isNear: false),
+            "seed \(seed)")
     }
 
     @Test func `a state that cannot be read is an error that names its column`() throws {
         let view = try view("otel_span_stats_1h")
-        let fold = RollupFold(view, source: source)
-        fold.add(SpanFact.batch([SpanFact.random(1, hours: 1, &Self.one)[0]], source))
-        var batch = fold.batch()
+        let aggregate = RollupAggregator(view, source: source)
+        aggregate.add(SpanFact.batch([SpanFact.random(1, hours: 1, &Self.one)[0]], source))
+        var batch = aggregate.batch()
         let ordinal = try #require(view.target.columns.firstIndex { $0.name == "durations" })
         let bad = BatchOfCells.make([view.target.row(["durations": .bytes([5, 0, 9])])], view.target)
         batch.columns[ordinal] = bad.columns[ordinal]
         #expect(throws: RollupError.corruptState(table: "otel_span_stats_1h", column: "durations")) {
-            try RollupFold(view, source: source).add(folded: batch)
+            try RollupAggregator(view, source: source).add(aggregated: batch)
         }
     }
 

@@ -54,7 +54,7 @@ struct SearchMix: Sendable {
 }
 
 /// Many connections that search, each as soon as its last answer has come.
-final class SearchCrowd: Sendable {
+final class SearchLoad: Sendable {
     struct Totals: Sendable {
         var latencies = Samples()
         var byName: [String: Samples] = [:]

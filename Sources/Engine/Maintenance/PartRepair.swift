@@ -7,7 +7,7 @@ internal import Synchronization
 internal import TableSchema
 
 /// A part that was written anew without its damaged blocks, so that it can be merged.
-package struct PartMending: Sendable {
+package struct PartRepair: Sendable {
     package var part: PartRecord
     package var output: PartRecord
     package var loss: PartLoss
@@ -30,7 +30,7 @@ extension MergeExecutor {
     ///    replaced.
     ///
     /// - Returns: nil if the part was left as it is.
-    package func mend(_ record: PartRecord) throws(MergeError) -> PartMending? {
+    package func repair(_ record: PartRecord) throws(MergeError) -> PartRepair? {
         guard let table = store.tables.table(id: record.table) else { preconditionFailure("no such table") }
         let file: WatchedFile
         do throws(FileError) {
@@ -58,7 +58,7 @@ extension MergeExecutor {
             throw .storage(error)
         }
         store.damage.note(Damage(.block, file.path, reason, rowCount: loss.rowCount, quarantined: quarantined))
-        return PartMending(part: record, output: output, loss: loss, reason: reason, quarantined: quarantined)
+        return PartRepair(part: record, output: output, loss: loss, reason: reason, quarantined: quarantined)
     }
 
     private func quarantine(
@@ -81,7 +81,7 @@ extension MergeExecutor {
                 (file) throws(SalvageError) in
                 try PartSalvage.write(
                     part, without: report,
-                    origin: .mended(level: record.level, part.sources(number: record.id.number)), to: file)
+                    origin: .repaired(level: record.level, part.sources(number: record.id.number)), to: file)
             }
         } catch {
             switch error {
