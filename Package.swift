@@ -76,7 +76,7 @@ let package = Package(
         module("Base", "JSON", .kernel),
         module("Base", "Files", .kernel),
         module("Base", "Encoding", .kernel, imports: ["Core", "Compression"]),
-        module("Base", "Indexing", .kernel, imports: ["Core"]),
+        module("Base", "Indexing", .kernel, imports: ["Core", "CRoaring"]),
         module("Base", "TableSchema", imports: ["Core"]),
         module("Base", "Settings", .kernel, imports: ["CYAML"]),
         .target(
@@ -138,7 +138,8 @@ let package = Package(
         module(
             "Serve", "Readers", .kernel,
             imports: [
-                "Core", "Observability", "Scheduling", "Columns", "JSON", "Storage", "Parts", "Ingest", "Rollups",
+                "Core", "Observability", "Scheduling", "Columns", "Indexing", "JSON", "Storage", "Parts", "Ingest",
+                "Rollups",
                 "TableSchema", "Telemetry",
                 "QueryModel", "Pattern", "CLinux",
             ]),
@@ -206,8 +207,8 @@ let package = Package(
         tests(
             "Serve", "Readers",
             imports: [
-                "Core", "Observability", "Scheduling", "Files", "Ingest", "Maintenance", "OTLP", "Pattern",
-                "QueryModel", "Randomness", "Readers",
+                "Core", "Observability", "Scheduling", "Files", "Ingest", "Maintenance", "OTLP", "Pattern", "PromQL",
+                "QueryModel", "QuerySupport", "Randomness", "Readers",
                 "Schema",
                 "Storage", "TableSchema", "Telemetry", "TraceFixtures", "TraceSearch",
             ]),
@@ -300,7 +301,8 @@ let package = Package(
                 "Settings", "Storage", "TableSchema", "Telemetry", "TraceFixtures",
             ]),
         .target(
-            name: "QuerySupport", dependencies: ["Core", "Scheduling", "QueryModel"], path: "Tests/Support/Query",
+            name: "QuerySupport", dependencies: ["Core", "PromQL", "QueryModel", "Scheduling"],
+            path: "Tests/Support/Query",
             swiftSettings: common),
         tests(
             "Query", "PromQL", imports: ["Core", "Scheduling", "PromQL", "QueryModel", "QuerySupport", "Randomness"]),

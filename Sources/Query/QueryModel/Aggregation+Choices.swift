@@ -1,3 +1,5 @@
+import Scheduling
+
 /// `topk`, `bottomk` and `limitk`: at each timestamp, some elements of each group with all their labels (rules of §3.4).
 extension Aggregation {
     /// - Parameters:
@@ -20,13 +22,8 @@ extension Aggregation {
         }
         var keeps: [Int: [Bool]] = [:]
         for group in groups {
-            for step in 0..<stepCount {
-                if step % 64 == 0 { try context.proceed() }
-                let chosen = chosen(
-                    choice, limit[step], series, members: group.members, step: step, dropped: &dropped)
-                for member in chosen {
-                    keeps[member, default: Array(repeating: false, count: stepCount)][step] = true
-                }
+            try chooseAlongSteps(choice, limit, series, members: group.members, dropped: &dropped) { member, step in
+                keeps[member, default: Array(repeating: false, count: stepCount)][step] = true
             }
         }
         var output: [GridSeries] = []
@@ -38,6 +35,42 @@ extension Aggregation {
             output.append(masked)
         }
         return output
+    }
+
+    /// Series by series, since one's values lie together, with the best so far of each step.
+    private func chooseAlongSteps(
+        _ choice: Choice, _ limit: [Int], _ series: [GridSeries], members: [Int], dropped: inout Bool,
+        _ keep: (_ member: Int, _ step: Int) -> Void
+    ) throws(QueryError) {
+        guard choice != .limitk else {
+            for step in 0..<stepCount {
+                if step % 64 == 0 { try context.proceed() }
+                for member in chosen(choice, limit[step], series, members: members, step: step, dropped: &dropped) {
+                    keep(member, step)
+                }
+            }
+            return
+        }
+        let capacities = limit.map { Swift.max(0, Swift.min($0, members.count)) }
+        let bytes = capacities.reduce(0) { $0 + 64 + $1 * BestElements.bytesPerElement }
+        try context.charge(bytes: bytes)
+        defer { context.release(bytes: bytes) }
+        var best = capacities.map { BestElements(capacity: $0, wantsGreatest: choice == .topk) }
+        for member in members {
+            try context.proceed()
+            let one = series[member]
+            for step in 0..<stepCount where capacities[step] > 0 {
+                let value = one.values[step]
+                if !GridSeries.isAbsent(value) {
+                    best[step].offer(value, member)
+                } else if one.isPresent(step) {
+                    dropped = true
+                }
+            }
+        }
+        for step in 0..<stepCount {
+            for member in best[step].members { keep(member, step) }
+        }
     }
 
     /// The positions of the chosen series, best first.
@@ -83,6 +116,11 @@ private struct BestElements {
         if left.value == right.value { return left.member > right.member }
         return wantsGreatest ? left.value < right.value : left.value > right.value
     }
+
+    static var bytesPerElement: Int { MemoryLayout<(value: Double, member: Int)>.stride }
+
+    /// In no order.
+    var members: [Int] { heap.map(\.member) }
 
     mutating func offer(_ value: Double, _ member: Int) {
         if heap.count < capacity {

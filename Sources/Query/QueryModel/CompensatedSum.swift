@@ -4,7 +4,7 @@
 /// method that also holds when an addend is larger than the sum so far.
 package struct CompensatedSum: Sendable {
     package private(set) var sum: Double
-    package private(set) var compensation: Double
+    package fileprivate(set) var compensation: Double
 
     package init(_ sum: Double = 0, compensation: Double = 0) {
         self.sum = sum
@@ -30,9 +30,9 @@ package struct CompensatedSum: Sendable {
 ///
 /// It sums as long as the sum is finite, and from then on corrects the mean value by value.
 package struct CompensatedMean: Sendable {
-    package private(set) var count = 0.0
-    private var total = CompensatedSum()
-    private var isIncremental = false
+    package fileprivate(set) var count = 0.0
+    fileprivate var total = CompensatedSum()
+    fileprivate var isIncremental = false
 
     package init() {}
 
@@ -67,5 +67,37 @@ package struct CompensatedMean: Sendable {
 
     package var value: Double {
         isIncremental ? total.value : total.sum / count + total.compensation / count
+    }
+}
+
+extension CompensatedSum {
+    /// Adds what another sum came to.
+    package mutating func merge(_ other: CompensatedSum) {
+        add(other.sum)
+        if !sum.isInfinite { compensation += other.compensation }
+    }
+}
+
+extension CompensatedMean {
+    /// Makes it the mean of all values of both.
+    package mutating func merge(_ other: CompensatedMean) {
+        guard other.count > 0 else { return }
+        guard count > 0 else { return self = other }
+        let all = count + other.count
+        var next = total
+        next.merge(other.total)
+        if isIncremental || other.isIncremental || next.sum.isInfinite {
+            next = scaled(to: all)
+            next.merge(other.scaled(to: all))
+            isIncremental = true
+        }
+        total = next
+        count = all
+    }
+
+    /// Its share in the mean of `all` values.
+    private func scaled(to all: Double) -> CompensatedSum {
+        let weight = isIncremental ? count / all : 1 / all
+        return CompensatedSum(total.sum * weight, compensation: total.compensation * weight)
     }
 }

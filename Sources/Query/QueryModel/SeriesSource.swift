@@ -95,6 +95,9 @@ package protocol SeriesSource: Sendable {
         matching matchers: [LabelMatcher], in range: TimeRange, context: QueryContext
     ) throws(QueryError) -> [SampleSeries]
 
+    /// Evaluates a plan where the samples are; nil if that is not possible, and the samples must be asked for.
+    func evaluate(_ plan: SeriesPlan, context: QueryContext) throws(QueryError) -> SeriesPlanAnswer?
+
     func labelSets(
         matching selectors: [[LabelMatcher]], in range: TimeRange, context: QueryContext
     ) throws(QueryError) -> [Labels]

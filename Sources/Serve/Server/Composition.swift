@@ -53,6 +53,9 @@ struct Composition {
             receiver: EngineReceiver(engine, metrics), bodyLimit: configuration.maxBodySize,
             now: Self.nanoseconds)
         let series = MetricReader(table: engine.metricTable, metrics: engine.metrics)
+        metrics.computed("varve_series_index_bytes", help: "Memory of series and of the index of their labels.") {
+            Double(series.indexByteCount)
+        }
         let prometheus = PrometheusAPI(source: series, facts: Self.facts(configuration), now: Self.now)
         let lines = LogReader(table: engine.logTable, logs: engine.logs)
         let loki = LokiAPI(engine: LogQLEngine(source: lines), now: Self.now)

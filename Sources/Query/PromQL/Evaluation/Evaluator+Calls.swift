@@ -10,6 +10,10 @@ extension Evaluator {
             let vector = try vectorArgument(of: call, on: grid)
             return .vector(try apply(body, to: vector, call, on: grid))
         case .window(let window):
+            if let planned = try planned(expression, on: grid) {
+                if !window.keepsName { try requireDistinctLabels(planned) }
+                return .vector(planned)
+            }
             let (vector, argument) = try rangeArgument(of: call, on: grid)
             return .vector(try slide(window, over: vector, argument, call, on: grid))
         case .general(let body):
@@ -113,7 +117,7 @@ extension Evaluator {
         return result
     }
 
-    private func checkCounter(_ name: String, at argument: Expression) {
+    func checkCounter(_ name: String, at argument: Expression) {
         let endings = ["_total", "_sum", "_count", "_bucket"]
         if name.isEmpty || endings.contains(where: name.hasSuffix) { return }
         inform(

@@ -83,6 +83,11 @@ extension Evaluator {
     func evaluate(
         _ aggregate: AggregateExpression, at expression: Expression, on grid: TimeGrid
     ) throws(QueryError) -> [GridSeries] {
+        if let reduction = aggregate.reduction,
+            let planned = try planned(aggregate.expression, reduction: reduction, on: grid)
+        {
+            return planned
+        }
         let input = try vector(aggregate.expression, on: grid)
         return try self.aggregate(input, by: aggregate, at: expression, on: grid)
     }

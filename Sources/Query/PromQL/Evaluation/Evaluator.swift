@@ -46,7 +46,9 @@ final class Evaluator {
         switch expression.node {
         case .number(let value): return try constant(value, on: grid)
         case .string(let text): return .string(text)
-        case .vector(let selector): return .vector(try instantVector(selector, on: grid, reading: .values))
+        case .vector(let selector):
+            if let planned = try planned(expression, on: grid) { return .vector(planned) }
+            return .vector(try instantVector(selector, on: grid, reading: .values))
         case .matrix, .subquery:
             throw .execution("a range vector stands where an instant vector is expected")
         case .parenthesized(let inner): return try evaluate(inner, on: grid)

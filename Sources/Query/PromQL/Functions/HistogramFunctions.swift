@@ -137,7 +137,7 @@ enum HistogramFunctions {
 /// Classic buckets: cumulative counts of observations up to a bound (rules of §3.6).
 enum ClassicBuckets {
     struct Bucket {
-        let upperBound: Double
+        var upperBound: Double
         var count: Double
     }
 
@@ -148,26 +148,27 @@ enum ClassicBuckets {
     ///
     /// - Returns: whether a count had to be raised by more than rounding explains.
     private static func normalize(_ buckets: inout [Bucket]) -> Bool {
-        var merged: [Bucket] = []
-        for bucket in buckets {
-            if let last = merged.last, last.upperBound == bucket.upperBound {
-                merged[merged.count - 1].count += bucket.count
+        var last = 0
+        for i in buckets.indices.dropFirst() {
+            if buckets[i].upperBound == buckets[last].upperBound {
+                buckets[last].count += buckets[i].count
             } else {
-                merged.append(bucket)
+                last += 1
+                buckets[last] = buckets[i]
             }
         }
+        buckets.removeLast(buckets.count - 1 - last)
         var wasForced = false
-        for i in merged.indices.dropFirst() {
-            let (before, count) = (merged[i - 1].count, merged[i].count)
+        for i in buckets.indices.dropFirst() {
+            let (before, count) = (buckets[i - 1].count, buckets[i].count)
             if before == count { continue }
             if isNearlyEqual(before, count) {
-                merged[i].count = before
+                buckets[i].count = before
             } else if count < before {
-                merged[i].count = before
+                buckets[i].count = before
                 wasForced = true
             }
         }
-        buckets = merged
         return wasForced
     }
 

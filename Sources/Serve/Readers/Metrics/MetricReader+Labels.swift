@@ -1,4 +1,5 @@
 package import Core
+internal import Indexing
 package import QueryModel
 package import Scheduling
 
@@ -25,16 +26,19 @@ extension MetricReader {
     package func labelNames(
         matching selectors: [[LabelMatcher]], in range: TimeRange, context: QueryContext
     ) throws(QueryError) -> [String] {
-        let streams = try StreamSet(reading(in: range, forDeltas: false, context: context))
+        let reading = reading(in: range, forDeltas: false, context: context)
+        let (streams, directory) = (try StreamSet(reading), reading.directory)
         var names: Set<String> = []
         for matchers in selectors.isEmpty ? [[]] : selectors {
-            try streams.forEach(matchers, needingExtra: false) { labels, family, roles in
-                for pair in labels.pairs { names.insert(pair.name) }
-                if family != nil { names.insert("__name__") }
-                for role in SampleRoles.all where roles.contains(role) {
-                    if let extra = role.extraLabel { names.insert(extra) }
-                }
+            let matches = try streams.matches(matchers, needingExtra: false)
+            let all = RoaringBitmap()
+            for (role, streams) in matches.byRole {
+                all.formUnion(streams)
+                if let extra = role.extraLabel { names.insert(extra) }
             }
+            names.formUnion(directory.labelNames(of: all))
+            if !all.isEmpty { names.insert("__name__") }
+            for key in matches.keys { names.formUnion(key.labels.pairs.map(\.name)) }
         }
         return names.sorted()
     }
@@ -43,21 +47,20 @@ extension MetricReader {
         of name: String, matching selectors: [[LabelMatcher]], in range: TimeRange,
         context: QueryContext
     ) throws(QueryError) -> [String] {
-        let streams = try StreamSet(reading(in: range, forDeltas: false, context: context))
+        let reading = reading(in: range, forDeltas: false, context: context)
+        let (streams, directory) = (try StreamSet(reading), reading.directory)
         let isExtra = name == "le" || name == "quantile"
         var values: Set<String> = []
-        var seen: Set<Int> = []
         for matchers in selectors.isEmpty ? [[]] : selectors {
-            try streams.forEach(matchers, needingExtra: isExtra) { labels, family, roles in
-                if name == "__name__", let family {
-                    guard seen.insert(family.number << 8 | Int(roles.rawValue)).inserted else { return }
-                    for role in SampleRoles.all where roles.contains(role) {
-                        values.insert(family.sampleName(role))
-                    }
+            let matches = try streams.matches(matchers, needingExtra: isExtra)
+            for (role, streams) in matches.byRole {
+                if name == "__name__" {
+                    values.formUnion(directory.families(of: streams).map { $0.sampleName(role) })
                 } else {
-                    values.insert(labels[name])
+                    values.formUnion(directory.labelValues(of: name, in: streams))
                 }
             }
+            for key in matches.keys { values.insert(key.labels[name]) }
         }
         values.remove("")
         return values.sorted()

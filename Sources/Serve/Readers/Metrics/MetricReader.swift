@@ -10,8 +10,8 @@ package import Telemetry
 
 /// Metrics as Prometheus sees them (rules T-1 to T-12), read from `otel_metrics`.
 ///
-/// 1. Streams are translated once: a `SeriesDirectory` keeps, by the hash of a stream's identity, its labels, and for each part
-///    what the codes of its series column mean. Matchers are asked about metric families, then about streams, never about rows.
+/// 1. Streams are translated once: a `SeriesDirectory` keeps, by a stream's identity, its labels and an index of them, and for each
+///    part what the codes of its series column mean. Matchers are asked of the index, never about rows.
 /// 2. A part's rows are ordered by metric, stream and time. Blocks whose codes or times lie elsewhere are not read; of the others
 ///    the series column gives runs of rows, binary search cuts the runs to the range, and only then are values read.
 /// 3. Each stream has a collector, which takes runs and makes the samples of its series; equal label sets are merged at the end.
@@ -20,23 +20,25 @@ package struct MetricReader: SeriesSource {
     let metrics: BufferedTable<MetricBuilder>
     let translation: SeriesModelBuilder
     private let directories: SeriesDirectories
-    private let pool: QueryPool
+    let pool: QueryPool
 
     /// - Parameters:
-    ///   - directoryLimit: the number of streams, derived series and the like that are kept translated, of roughly a
-    ///     kilobyte each.
+    ///   - directoryBytes: how much memory streams, with the index of their labels, may take of all tenants together.
     ///   - pool: the threads that read samples.
     package init(
         table: MetricTable, metrics: BufferedTable<MetricBuilder>,
-        translation: MetricTranslation = MetricTranslation(), directoryLimit: Int = 250_000,
+        translation: MetricTranslation = MetricTranslation(), directoryBytes: Int = 256 << 20,
         pool: QueryPool = .shared
     ) {
         self.pool = pool
         self.table = table
         self.metrics = metrics
         self.translation = SeriesModelBuilder(translation: translation)
-        directories = SeriesDirectories(translation: translation, limit: directoryLimit)
+        directories = SeriesDirectories(translation: translation, limit: directoryBytes)
     }
+
+    /// Bytes of memory that streams and the index of their labels take, about.
+    package var indexByteCount: Int { directories.byteCount }
 
     package func series(
         matching matchers: [LabelMatcher], in range: TimeRange, context: QueryContext

@@ -1,76 +1,72 @@
 internal import Columns
+internal import Core
+internal import Indexing
 internal import QueryModel
 internal import Telemetry
 
 /// The streams that are in the parts and memtables of a range.
 struct StreamSet {
     private let reading: MetricReading
-    /// Each once, in the order of their numbers.
-    private let models: [SeriesModel]
+    private let streams = RoaringBitmap()
 
     init(_ reading: MetricReading) throws(QueryError) {
         self.reading = reading
-        var found: [SeriesModel?] = []
-        func add(_ model: SeriesModel) {
-            if model.number >= found.count {
-                found += Array(repeating: nil, count: model.number + 1024 - found.count)
-            }
-            found[model.number] = model
-        }
         for handle in reading.parts {
-            guard let series = try reading.open(handle)?.series else { continue }
-            for (code, number) in series.numbers.enumerated()
-            where number >= found.count || found[Int(number)] == nil { add(series.models[code]) }
+            if let series = try reading.open(handle)?.series { streams.formUnion(series.streams) }
         }
         for batch in reading.memory {
-            // Entries beyond the batch's own belong to requests that are not durable yet.
-            let count = batch[reading.table.series].dictionary.count
-            let models = reading.directory.series(ofMemory: batch, table: reading.table)
-            for model in models.prefix(count) { add(model) }
+            streams.formUnion(reading.directory.streams(ofMemory: batch, table: reading.table))
         }
-        models = found.compactMap { $0 }
     }
 
-    var families: [MetricFamily] {
-        var known: Set<Int> = []
-        return models.compactMap(\.family).filter { known.insert($0.number).inserted }
+    var families: [MetricFamily] { reading.directory.families(of: streams) }
+
+    var hasTargets: Bool { reading.directory.resources(of: streams).contains { $0.target != nil } }
+
+    /// The streams that a selector accepts, by role.
+    struct Matches {
+        fileprivate(set) var byRole: [(role: SampleRoles, streams: RoaringBitmap)] = []
+        /// Series of which more must be known than their streams: where `le` or `quantile` decides or is asked for; and
+        /// `target_info`.
+        fileprivate(set) var keys: [SeriesKey] = []
     }
 
-    var hasTargets: Bool { models.contains { $0.resource.target != nil } }
-
-    /// Calls `body` with the labels of what matches: with the labels that a stream's series share, the family and the roles; or
-    /// with all labels of one series, where `le` or `quantile` decides or is asked for, and for `target_info`.
-    func forEach(
-        _ matchers: [LabelMatcher], needingExtra: Bool,
-        _ body: (Labels, MetricFamily?, SampleRoles) -> Void
-    ) throws(QueryError) {
+    func matches(_ matchers: [LabelMatcher], needingExtra: Bool) throws(QueryError) -> Matches {
         var selection = SeriesSelection(matchers)
-        var single: [(model: SeriesModel, roles: SampleRoles)] = []
-        for model in models {
-            let roles = selection.roles(of: model)
-            guard !roles.isEmpty, let family = model.family else { continue }
-            var direct: SampleRoles = []
-            var others: SampleRoles = []
-            for role in SampleRoles.all where roles.contains(role) {
-                let isDirect = role.extraLabel == nil || !needingExtra && !selection.asksForExtra(role)
-                if isDirect { direct.insert(role) } else { others.insert(role) }
+        var result = Matches()
+        var others: [Int: (model: SeriesModel, roles: SampleRoles)] = [:]
+        for (role, streams) in selected(&selection) {
+            if role.extraLabel == nil || !needingExtra && !selection.asksForExtra(role) {
+                result.byRole.append((role, streams))
+                continue
             }
-            if !direct.isEmpty { body(model.labels, family, direct) }
-            if !others.isEmpty { single.append((model, others)) }
+            for model in reading.directory.models(streams) {
+                others[model.number, default: (model, [])].roles.insert(role)
+            }
         }
-        for key in try keys(of: single, selection) { body(key.labels, nil, []) }
-        for key in try MetricTargets(reading).keys(selection) { body(key.labels, nil, []) }
+        let single = others.sorted { $0.key < $1.key }.map(\.value)
+        result.keys = try keys(of: single, selection) + MetricTargets(reading).keys(selection, of: streams)
+        return result
+    }
+
+    /// By role; none is empty.
+    private func selected(
+        _ selection: inout SeriesSelection
+    ) -> [(role: SampleRoles, streams: RoaringBitmap)] {
+        selection.resolve(in: reading.directory)
+        return (selection.selected?.byRole ?? []).compactMap { role, accepted in
+            let streams = accepted.intersection(streams)
+            return streams.isEmpty ? nil : (role, streams)
+        }
     }
 
     /// The series that match, each once.
     func keys(_ matchers: [LabelMatcher]) throws(QueryError) -> [SeriesKey] {
         var selection = SeriesSelection(matchers)
-        var streams: [(model: SeriesModel, roles: SampleRoles)] = []
-        for model in models {
-            let roles = selection.roles(of: model)
-            if !roles.isEmpty { streams.append((model, roles)) }
-        }
-        return try keys(of: streams, selection) + MetricTargets(reading).keys(selection)
+        let all = RoaringBitmap()
+        for (_, streams) in selected(&selection) { all.formUnion(streams) }
+        let found = reading.directory.models(all).map { (model: $0, roles: selection.roles(of: $0)) }
+        return try keys(of: found, selection) + MetricTargets(reading).keys(selection, of: streams)
     }
 
     private func keys(

@@ -1,5 +1,6 @@
 internal import Columns
 internal import Core
+internal import Indexing
 internal import Parts
 internal import QueryModel
 internal import Storage
@@ -34,20 +35,10 @@ struct MetricTargets {
         }
     }
 
-    /// The series of resources that are in parts and memtables of the range.
-    func keys(_ selection: SeriesSelection) throws(QueryError) -> [SeriesKey] {
+    /// The series of the resources that streams belong to.
+    func keys(_ selection: SeriesSelection, of streams: RoaringBitmap) throws(QueryError) -> [SeriesKey] {
         guard selection.acceptsName(Self.name) else { return [] }
-        var resources: [Int: ResourceModel] = [:]
-        for handle in reading.parts {
-            guard let series = try reading.open(handle)?.series else { continue }
-            for resource in series.resources { resources[resource.number] = resource }
-        }
-        for batch in reading.memory {
-            for model in reading.directory.series(ofMemory: batch, table: reading.table) {
-                resources[model.resource.number] = model.resource
-            }
-        }
-        return resources.sorted { $0.key < $1.key }.compactMap { _, resource in
+        return reading.directory.resources(of: streams).compactMap { resource in
             resource.target.flatMap { selection.matches($0.labels) ? $0 : nil }
         }
     }

@@ -1,70 +1,84 @@
 internal import Columns
 internal import Core
+internal import Indexing
 internal import Parts
 internal import QueryModel
 internal import Storage
 internal import Synchronization
 internal import Telemetry
 
-/// The streams of one tenant as Prometheus sees them, translated once and kept between queries.
+/// The streams of one tenant as Prometheus sees them, translated once and kept between queries, with an index of their labels.
+///
+/// A stream has a number, and everything that is asked about many streams is a set of numbers: those with a label, those of a
+/// metric, those in a part. Matchers, names and values of labels are answered by operations on these sets.
 ///
 /// A query uses one directory from its beginning to its end, so that numbers mean the same throughout. A directory only grows;
-/// `SeriesDirectories` begins a new one when it has become too large.
+/// `SeriesDirectories` lets go of those that take more than their share of memory.
 final class SeriesDirectory: Sendable {
-    private struct State {
-        var models: [UInt64: SeriesModel] = [:]
+    struct State {
+        /// By the hash of a stream's identity: those whose identities have it, mostly one.
+        var models: [UInt64: [SeriesModel]] = [:]
+        /// By number.
+        var all: [SeriesModel] = []
+        let streams = RoaringBitmap()
+        var labels = LabelPostings()
         var families: [MetricFamily.Key: MetricFamily?] = [:]
-        var familyCount = 0
+        /// By number: the metrics that have series, and their streams.
+        var familyStreams: [(family: MetricFamily, streams: RoaringBitmap)] = []
         var resources: [UInt64: ResourceModel] = [:]
+        var resourceStreams: [(resource: ResourceModel, streams: RoaringBitmap)] = []
         var scopes: [UInt64: IdentityMessage] = [:]
         var parts: [UInt64: KnownPart] = [:]
         /// Of memtables, newest last; their dictionaries grow at the end.
         var memory: [MemorySeries] = []
+        /// Of memory, about, but for the postings of labels.
+        var byteCount = 0
     }
 
     private struct Interned {
         var keys: [Labels: SeriesKey] = [:]
         var bounds: [[UInt8]: BucketBounds] = [:]
+        var byteCount = 0
     }
 
-    private struct KnownPart {
+    struct KnownPart {
         /// Nil once the part was merged away and nobody reads it any more.
         weak var handle: PartHandle?
         let series: PartSeries
     }
 
-    private struct MemorySeries {
+    struct MemorySeries {
         /// Holds on to its memory, which therefore is no other dictionary's.
         let dictionary: StringDictionary
         var models: [SeriesModel]
+        /// Of the first `counted` entries.
+        let streams = RoaringBitmap()
+        var counted = 0
     }
 
     /// As many as a tenant has memtables at once, and one more.
     private static let rememberedMemtables = 4
 
     private let builder: SeriesModelBuilder
-    private let state = Mutex(State())
+    let state = Mutex(State())
     private let interned = Mutex(Interned())
 
     init(translation: MetricTranslation) { builder = SeriesModelBuilder(translation: translation) }
 
-    /// The number of things kept, each of roughly a kilobyte.
-    var weight: Int {
-        let (keys, bounds) = interned.withLock { ($0.keys.count, $0.bounds.count) }
-        return state.withLock { state in
-            // A part's table refers to streams by eight bytes each.
-            let tables = state.parts.values.reduce(0) { $0 + $1.series.models.count } / 64
-            return keys + bounds + state.models.count + state.resources.count + tables
-        }
+    /// Bytes of memory, about.
+    var byteCount: Int {
+        let bytes = interned.withLock { $0.byteCount }
+        return state.withLock { state in bytes + state.byteCount + state.labels.byteCount }
     }
 
-    var modelCount: Int { state.withLock { $0.models.count } }
+    var modelCount: Int { state.withLock { $0.all.count } }
 
     func key(_ labels: Labels) -> SeriesKey {
         interned.withLock { interned in
             if let known = interned.keys[labels] { return known }
             let key = SeriesKey(number: interned.keys.count, labels: labels)
             interned.keys[labels] = key
+            interned.byteCount += 256 + labels.pairs.count * MemoryLayout<Label>.stride
             return key
         }
     }
@@ -75,6 +89,7 @@ final class SeriesDirectory: Sendable {
             if let known = interned.bounds[key] { return known }
             let bounds = BucketBounds(bytes, number: interned.bounds.count)
             interned.bounds[key] = bounds
+            interned.byteCount += 256 + 8 * key.count
             return bounds
         }
     }
@@ -97,32 +112,70 @@ final class SeriesDirectory: Sendable {
         return state.withLock { state in
             if let known = state.parts[number] { return known.series }
             let series = PartSeries(models: models(dictionary, from: 0, &identities, &state))
-            state.parts = state.parts.filter { $0.value.handle != nil }
+            for (number, part) in state.parts where part.handle == nil {
+                state.byteCount -= part.series.byteCount
+                state.parts[number] = nil
+            }
             state.parts[number] = KnownPart(handle: handle, series: series)
+            state.byteCount += series.byteCount
             return series
         }
     }
 
     /// The streams of a memtable, by code. Its dictionaries grow, so what is known of a shorter one still holds.
     func series(ofMemory batch: ColumnBatch, table: MetricTable) -> [SeriesModel] {
-        let dictionary = batch[table.series].dictionary
-        let memory = dictionary.memory
-        return state.withLock { state in
-            let place = state.memory.firstIndex { $0.dictionary.memory === memory }
-            var series = place.map { state.memory[$0].models } ?? []
-            // A batch that was taken earlier sees fewer entries than are known by now.
-            guard series.count < dictionary.count else { return series }
-            var identities = IdentityPlaces(resources: [batch[table.resource].dictionary])
-            identities.scopes = [batch[table.scope].dictionary]
-            series += models(dictionary, from: series.count, &identities, &state)
-            if let place {
-                state.memory[place].models = series
-            } else if memory != nil {
-                state.memory.append(MemorySeries(dictionary: dictionary, models: series))
-                if state.memory.count > Self.rememberedMemtables { state.memory.removeFirst() }
+        state.withLock { state in
+            guard let place = place(ofMemory: batch, table, &state) else {
+                var identities = Self.identities(batch, table)
+                return models(batch[table.series].dictionary, from: 0, &identities, &state)
             }
-            return series
+            return state.memory[place].models
         }
+    }
+
+    /// The streams of the rows of a memtable. Entries of dictionaries beyond the batch's own belong to requests that are not durable
+    /// yet.
+    func streams(ofMemory batch: ColumnBatch, table: MetricTable) -> RoaringBitmap {
+        let count = batch[table.series].dictionary.count
+        return state.withLock { state in
+            guard let place = place(ofMemory: batch, table, &state), state.memory[place].counted <= count else {
+                var identities = Self.identities(batch, table)
+                let known = models(batch[table.series].dictionary, from: 0, &identities, &state)
+                return RoaringBitmap(known.prefix(count).map { UInt32($0.number) })
+            }
+            for model in state.memory[place].models[state.memory[place].counted..<count] {
+                state.memory[place].streams.insert(UInt32(model.number))
+            }
+            state.memory[place].counted = count
+            return state.memory[place].streams.copy()
+        }
+    }
+
+    /// Where what is known of a memtable is, with all of the batch's streams; nil if it has none.
+    private func place(ofMemory batch: ColumnBatch, _ table: MetricTable, _ state: inout State) -> Int? {
+        let dictionary = batch[table.series].dictionary
+        guard let memory = dictionary.memory else { return nil }
+        let place: Int
+        if let known = state.memory.firstIndex(where: { $0.dictionary.memory === memory }) {
+            place = known
+        } else {
+            if state.memory.count >= Self.rememberedMemtables { state.memory.removeFirst() }
+            place = state.memory.count
+            state.memory.append(MemorySeries(dictionary: dictionary, models: []))
+        }
+        let known = state.memory[place].models.count
+        // A batch that was taken earlier sees fewer entries than are known by now.
+        if known < dictionary.count {
+            var identities = Self.identities(batch, table)
+            state.memory[place].models += models(dictionary, from: known, &identities, &state)
+        }
+        return place
+    }
+
+    private static func identities(_ batch: ColumnBatch, _ table: MetricTable) -> IdentityPlaces {
+        var identities = IdentityPlaces(resources: [batch[table.resource].dictionary])
+        identities.scopes = [batch[table.scope].dictionary]
+        return identities
     }
 
     /// The distinct values of a string column of a part.
@@ -145,15 +198,30 @@ final class SeriesDirectory: Sendable {
         (first..<dictionary.count).map { entry in
             let bytes = dictionary.bytes(entry)
             let hash = XXH3.hash(bytes)
-            if let known = state.models[hash] { return known }
-            let identity = SeriesIdentity(bytes)
-            let model = builder.model(
-                identity, hash: hash, number: state.models.count, family: family(identity, &state),
-                resource: resource(identity.resourceHash, &identities, &state),
-                scope: scope(identity.scopeHash, &identities, &state))
-            state.models[hash] = model
-            return model
+            if let known = state.models[hash]?.first(where: { $0.bytes.elementsEqual(bytes) }) { return known }
+            return add(SeriesIdentity(bytes), Array(bytes), hash, &identities, &state)
         }
+    }
+
+    private func add(
+        _ identity: SeriesIdentity, _ bytes: [UInt8], _ hash: UInt64, _ identities: inout IdentityPlaces,
+        _ state: inout State
+    ) -> SeriesModel {
+        let number = state.all.count
+        let family = family(identity, &state)
+        let resource = resource(identity.resourceHash, &identities, &state)
+        let labels = builder.labels(
+            identity, resource: resource, scope: scope(identity.scopeHash, &identities, &state))
+        let model = SeriesModel(
+            number: number, bytes: bytes, identity: hash, family: family, resource: resource,
+            labels: state.labels.insert(labels, stream: UInt32(number)))
+        state.models[hash, default: []].append(model)
+        state.all.append(model)
+        state.streams.insert(UInt32(number))
+        if let family { state.familyStreams[family.number].streams.insert(UInt32(number)) }
+        state.resourceStreams[resource.number].streams.insert(UInt32(number))
+        state.byteCount += 320 + bytes.count + labels.pairs.count * MemoryLayout<Label>.stride
+        return model
     }
 
     private func resource(
@@ -163,6 +231,8 @@ final class SeriesDirectory: Sendable {
         let identity = identities.withResource(hash) { IdentityMessage(resource: $0) }
         let model = builder.resource(identity, number: state.resources.count, key: key)
         state.resources[hash] = model
+        state.resourceStreams.append((model, RoaringBitmap()))
+        state.byteCount += 1024
         return model
     }
 
@@ -183,78 +253,10 @@ final class SeriesDirectory: Sendable {
             kind: identity.kind, temporality: identity.temporality,
             isMonotonic: identity.isMonotonic)
         if let known = state.families[key] { return known }
-        let family = MetricFamily(key, number: state.familyCount, translation: builder.names)
-        if family != nil { state.familyCount += 1 }
+        let family = MetricFamily(key, number: state.familyStreams.count, translation: builder.names)
+        if let family { state.familyStreams.append((family, RoaringBitmap())) }
+        state.byteCount += 512 + identity.description.utf8.count
         state.families[key] = .some(family)
         return family
-    }
-}
-
-/// Finds resources and scopes by the hashes that series name them with.
-private struct IdentityPlaces {
-    private typealias Places = [UInt64: (dictionary: StringDictionary, entry: Int)]
-
-    let resources: [StringDictionary]
-    var scopes: [StringDictionary] = []
-    /// Made when the first unknown one is asked for: mostly all are known.
-    private var resourcePlaces: Places?
-    private var scopePlaces: Places?
-
-    init(resources: [StringDictionary]) { self.resources = resources }
-
-    mutating func withResource<Result>(
-        _ hash: UInt64, _ body: (UnsafeRawBufferPointer) -> Result
-    ) -> Result {
-        let places = resourcePlaces ?? Self.places(resources)
-        resourcePlaces = places
-        return Self.read(places[hash], body)
-    }
-
-    mutating func withScope<Result>(
-        _ hash: UInt64, _ body: (UnsafeRawBufferPointer) -> Result
-    ) -> Result {
-        let places = scopePlaces ?? Self.places(scopes)
-        scopePlaces = places
-        return Self.read(places[hash], body)
-    }
-
-    private static func read<Result>(
-        _ place: (dictionary: StringDictionary, entry: Int)?, _ body: (UnsafeRawBufferPointer) -> Result
-    ) -> Result {
-        guard let place else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
-        return withExtendedLifetime(place.dictionary) { body(place.dictionary.bytes(place.entry)) }
-    }
-
-    private static func places(_ dictionaries: [StringDictionary]) -> Places {
-        var places: Places = [:]
-        for dictionary in dictionaries {
-            for entry in 0..<dictionary.count {
-                places[SeriesIdentity.hash(dictionary.bytes(entry))] = (dictionary, entry)
-            }
-        }
-        return places
-    }
-}
-
-/// The directories of all tenants of one reader, bounded together.
-final class SeriesDirectories: Sendable {
-    /// Things of roughly a kilobyte.
-    private let limit: Int
-    private let translation: MetricTranslation
-    private let directories = Mutex<[TenantID: SeriesDirectory]>([:])
-
-    init(translation: MetricTranslation, limit: Int) {
-        self.translation = translation
-        self.limit = limit
-    }
-
-    func directory(of tenant: TenantID) -> SeriesDirectory {
-        directories.withLock { directories in
-            if directories.values.reduce(0, { $0 + $1.weight }) > limit { directories = [:] }
-            if let known = directories[tenant] { return known }
-            let directory = SeriesDirectory(translation: translation)
-            directories[tenant] = directory
-            return directory
-        }
     }
 }

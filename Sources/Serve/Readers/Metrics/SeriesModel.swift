@@ -136,6 +136,8 @@ final class ResourceModel: Sendable {
 final class SeriesModel: Sendable {
     /// Dense, from zero, in its directory.
     let number: Int
+    /// The identity as it is stored.
+    let bytes: [UInt8]
     /// Orders streams that give equal label sets: the greater one's sample counts where both have one.
     let identity: UInt64
     /// Nil if the metric has no series.
@@ -152,9 +154,10 @@ final class SeriesModel: Sendable {
     }
 
     init(
-        number: Int, identity: UInt64, family: MetricFamily?, resource: ResourceModel, labels: Labels
+        number: Int, bytes: [UInt8], identity: UInt64, family: MetricFamily?, resource: ResourceModel, labels: Labels
     ) {
         self.number = number
+        self.bytes = bytes
         self.identity = identity
         self.family = family
         self.resource = resource

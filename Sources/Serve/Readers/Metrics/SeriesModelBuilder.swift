@@ -16,18 +16,14 @@ struct SeriesModelBuilder: Sendable {
         names = NameTranslation(translation.strategy)
     }
 
-    func model(
-        _ identity: SeriesIdentity, hash: UInt64, number: Int, family: MetricFamily?,
-        resource: ResourceModel, scope: IdentityMessage?
-    ) -> SeriesModel {
+    /// The labels that a stream's series have in common.
+    func labels(_ identity: SeriesIdentity, resource: ResourceModel, scope: IdentityMessage?) -> Labels {
         var labels = labels(identity.attributes)
         for (name, value) in resource.promoted where labels[name] == nil { labels[name] = value }
         if let scope { addScope(scope, to: &labels) }
         if !resource.job.isEmpty { labels["job"] = resource.job }
         if !resource.instance.isEmpty { labels["instance"] = resource.instance }
-        return SeriesModel(
-            number: number, identity: hash, family: family, resource: resource,
-            labels: Labels(labels.map { Label($0.key, $0.value) }))
+        return Labels(labels.map { Label($0.key, $0.value) })
     }
 
     func resource(

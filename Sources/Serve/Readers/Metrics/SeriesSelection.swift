@@ -1,3 +1,4 @@
+internal import Indexing
 internal import QueryModel
 
 /// Which series the matchers of one selector accept: metric families first, by the names of their series, then streams; both
@@ -8,6 +9,8 @@ struct SeriesSelection {
     /// By number: the roles that may match, or `unknown`.
     private var families: [UInt8] = []
     private var models: [UInt8] = []
+    /// What the directory answered, of the streams that it knew by then.
+    private(set) var selected: SelectedStreams?
 
     private static let unknown: UInt8 = 0xFF
 
@@ -18,6 +21,9 @@ struct SeriesSelection {
         otherMatchers =
             others.filter { $0.operator == .equal } + others.filter { $0.operator != .equal }
     }
+
+    /// Asks a directory's index once for all streams that it knows; those that come later are asked one by one.
+    mutating func resolve(in directory: SeriesDirectory) { selected = directory.select(&self, otherMatchers) }
 
     /// The roles of which a name matches.
     mutating func roles(of family: MetricFamily) -> SampleRoles {
@@ -45,8 +51,13 @@ struct SeriesSelection {
         if known != Self.unknown { return SampleRoles(rawValue: known) }
         var roles: SampleRoles = []
         if let family = model.family {
-            for role in SampleRoles.all where self.roles(of: family).contains(role) {
-                if matches(model.labels, role) { roles.insert(role) }
+            let named = self.roles(of: family)
+            if let selected, model.number < selected.limit {
+                if !named.isEmpty { roles = selected.roles(of: UInt32(model.number)) }
+            } else {
+                for role in SampleRoles.all where named.contains(role) && matches(model.labels, role) {
+                    roles.insert(role)
+                }
             }
         }
         models[model.number] = roles.rawValue
@@ -69,5 +80,29 @@ struct SeriesSelection {
     func accepts(extra text: String, _ role: SampleRoles) -> Bool {
         guard let label = role.extraLabel else { return true }
         return otherMatchers.allSatisfy { $0.name != label || $0.matches(text) }
+    }
+}
+
+/// The streams that a selector accepts, of those that a directory knew when it was asked.
+struct SelectedStreams: Sendable {
+    /// The directory knew the streams below this number.
+    let limit: Int
+    /// By role: those of which that role's series match but for their extra label.
+    private(set) var byRole: [(role: SampleRoles, streams: RoaringBitmap)] = []
+    /// Of any role.
+    let all = RoaringBitmap()
+
+    init(limit: Int) { self.limit = limit }
+
+    mutating func insert(_ streams: RoaringBitmap, _ role: SampleRoles) {
+        if streams.isEmpty { return }
+        byRole.append((role, streams))
+        all.formUnion(streams)
+    }
+
+    func roles(of number: UInt32) -> SampleRoles {
+        var roles: SampleRoles = []
+        for (role, streams) in byRole where streams.contains(number) { roles.insert(role) }
+        return roles
     }
 }

@@ -66,7 +66,7 @@ struct MetricRandomTests {
             (0..<3).map { Stream(metric: metric, attributes: attributes(["shard": "\($0)"])) }
         }
         // A small limit empties the directory again and again.
-        let store = try MetricStore(directoryLimit: run % 2 == 0 ? 250_000 : 10)
+        let store = try MetricStore(directoryBytes: run % 2 == 0 ? 256 << 20 : 10_000)
         var model = MetricNaiveModel()
         for _ in 0..<6 {
             var points: [MetricRequest.Point] = []

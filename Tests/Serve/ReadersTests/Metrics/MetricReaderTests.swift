@@ -250,7 +250,7 @@ struct MetricReaderTests {
         }
     }
     @Test func `a directory that was emptied between queries changes no answer`() throws {
-        let store = try MetricStore(directoryLimit: 0)
+        let store = try MetricStore(directoryBytes: 0)
         let points = (0..<20).map { i in
             Point(
                 metric: .gauge("g\(i % 5)"), resource: attributes(["service.name": "s\(i)", "host.name": "h\(i)"]),

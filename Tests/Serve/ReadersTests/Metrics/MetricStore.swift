@@ -24,7 +24,7 @@ final class MetricStore {
 
     /// - Parameter copying: a folder whose files the store begins with.
     init(
-        _ translation: MetricTranslation = MetricTranslation(), directoryLimit: Int = 250_000, copying: String? = nil
+        _ translation: MetricTranslation = MetricTranslation(), directoryBytes: Int = 256 << 20, copying: String? = nil
     ) throws {
         directory = NSTemporaryDirectory() + "varve-metrics-\(UUID().uuidString)"
         if let copying { try FileManager.default.copyItem(atPath: copying, toPath: directory) }
@@ -42,7 +42,7 @@ final class MetricStore {
         try log.start(report: { _, _ in }, replay: { _ in })
         self.table = table
         reader = MetricReader(
-            table: table, metrics: metrics, translation: translation, directoryLimit: directoryLimit)
+            table: table, metrics: metrics, translation: translation, directoryBytes: directoryBytes)
     }
 
     deinit {

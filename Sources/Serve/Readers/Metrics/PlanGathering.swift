@@ -1,0 +1,161 @@
+internal import Columns
+internal import Core
+internal import QueryModel
+internal import Telemetry
+
+/// The rows of one stream that a plan wants, in the order in which they were stored: runs of rows of blocks, and single rows of
+/// memtables.
+struct PlanRuns {
+    struct Run {
+        let rows: PlanRows
+        /// Of a block.
+        let range: Range<Int>
+        /// Of a memtable: which rows; `range` counts in it then.
+        let order: [UInt32]?
+
+        @inline(__always)
+        func row(_ i: Int) -> Int { order.map { Int($0[i]) } ?? i }
+    }
+
+    private(set) var runs: [Run] = []
+
+    mutating func removeAll() { runs.removeAll(keepingCapacity: true) }
+
+    /// Appends those rows of a block, which ascend in time, that lie between two times in milliseconds.
+    mutating func append(_ rows: PlanRows, _ range: Range<Int>, from start: Int64, through end: Int64) {
+        let first = Self.partition(range, rows.timestamps) { $0 >= start }
+        let last = Self.partition(first..<range.upperBound, rows.timestamps) { $0 > end }
+        if first < last { runs.append(Run(rows: rows, range: first..<last, order: nil)) }
+    }
+
+    /// Appends those rows of a memtable that lie between two times in milliseconds.
+    mutating func append(
+        _ rows: PlanRows, _ range: Range<Int>, of order: [UInt32], from start: Int64, through end: Int64
+    ) {
+        let kept = order[range].filter { (start...end).contains(rows.timestamp(Int($0))) }
+        if !kept.isEmpty { runs.append(Run(rows: rows, range: 0..<kept.count, order: kept)) }
+    }
+
+    /// The first row whose time is in the second half.
+    private static func partition(
+        _ rows: Range<Int>, _ times: Buffer<Int64>, _ isInSecondHalf: (Int64) -> Bool
+    ) -> Int {
+        guard let last = rows.last else { return rows.upperBound }
+        if isInSecondHalf(times.base[rows.lowerBound]) { return rows.lowerBound }
+        if !isInSecondHalf(times.base[last]) { return rows.upperBound }
+        var low = rows.lowerBound
+        var high = last
+        while low < high {
+            let middle = (low + high) / 2
+            if isInSecondHalf(times.base[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}
+
+/// The samples of one series, which are those of a run where there is only one, and else copied together.
+struct PlanSamples {
+    private(set) var timestamps: [Int64] = []
+    private(set) var values: [Double] = []
+    /// Of histograms: the observations in each bucket, and in all.
+    private(set) var counts: [Int64] = []
+    private(set) var totals: [Int64] = []
+
+    mutating func removeAll() {
+        timestamps.removeAll(keepingCapacity: true)
+        values.removeAll(keepingCapacity: true)
+        counts.removeAll(keepingCapacity: true)
+        totals.removeAll(keepingCapacity: true)
+    }
+
+    static func ascend(_ timestamps: Span<Int64>) -> Bool {
+        var ascends = true
+        for i in 1..<max(timestamps.count, 1) { ascends = ascends && timestamps[i] > timestamps[i &- 1] }
+        return ascends
+    }
+
+    // MARK: Numbers
+
+    /// Stale points become markers; those without a value are left out.
+    mutating func append(numbers run: PlanRuns.Run) {
+        let points = run.rows.points
+        if run.order == nil, points.flags == nil, points.types == nil {
+            timestamps.append(contentsOf: run.rows.timestamps.unsafeElements[run.range])
+            values.append(contentsOf: points.values.unsafeElements[run.range])
+            return
+        }
+        for i in run.range {
+            let row = run.row(i)
+            let isStale = points.isStale(row)
+            if !isStale, let types = points.types, types.base[row] == MetricTable.ValueType.none { continue }
+            timestamps.append(run.rows.timestamp(row))
+            values.append(isStale ? Staleness.marker : points.values.base[row])
+        }
+    }
+
+    /// The counts or sums of a histogram's points.
+    ///
+    /// - Returns: false if a point is stale, or has none.
+    mutating func append(_ role: SampleRoles, ofHistogram run: PlanRuns.Run) -> Bool {
+        guard let distribution = run.rows.points.distribution else { return false }
+        for i in run.range {
+            let row = run.row(i)
+            guard !run.rows.points.isStale(row), let inner = distribution.inner(row) else { return false }
+            if role == .count {
+                values.append(NativeHistogram.count(distribution.counts.base[inner]))
+            } else if let sum = distribution.sum(inner) {
+                values.append(sum)
+            } else {
+                continue
+            }
+            timestamps.append(run.rows.timestamp(row))
+        }
+        return true
+    }
+
+    // MARK: Buckets
+
+    /// A run of a histogram's points of one layout.
+    struct Buckets {
+        /// The first of its points, all of which follow each other, in the distribution.
+        let first: Int
+        let bounds: BucketBounds
+    }
+
+    /// What all points of a run have in common; nil if one is stale, has no value, or buckets of its own.
+    static func buckets(_ run: PlanRuns.Run, _ directory: SeriesDirectory) -> Buckets? {
+        let points = run.rows.points
+        guard let distribution = points.distribution, let column = distribution.bounds,
+            let buckets = distribution.buckets, case .integers = buckets.elements,
+            let first = distribution.inner(run.row(run.range.lowerBound))
+        else { return nil }
+        let code = column.codes.base[first]
+        let bounds = directory.bounds(column.dictionary.bytes(Int(code)))
+        let width = bounds.bounds.count + 1
+        let offsets = buckets.offsets
+        for i in run.range {
+            let row = run.row(i)
+            guard !points.isStale(row), let inner = distribution.inner(row), column.codes.base[inner] == code else {
+                return nil
+            }
+            if run.order == nil, inner - first != i - run.range.lowerBound { return nil }
+            let length = Int(offsets.base[inner + 1]) - Int(offsets.base[inner])
+            guard length == width || width == 1 && length == 0 else { return nil }
+        }
+        return Buckets(first: first, bounds: bounds)
+    }
+
+    /// - Parameter hasCounts: whether there is more than one bucket; of one the totals say all.
+    mutating func append(buckets run: PlanRuns.Run, hasCounts: Bool) {
+        guard let distribution = run.rows.points.distribution, let buckets = distribution.buckets,
+            case .integers(let elements) = buckets.elements
+        else { return }
+        for i in run.range {
+            let row = run.row(i)
+            guard let inner = distribution.inner(row) else { continue }
+            timestamps.append(run.rows.timestamp(row))
+            totals.append(distribution.counts.base[inner])
+            if hasCounts { counts.append(contentsOf: elements.unsafeElements[buckets.range(inner)]) }
+        }
+    }
+}
