@@ -8,14 +8,18 @@ struct CorpusDirectory {
     let path: String
     let signal: CorpusGenerator.Signal
     let rows: Int
+    /// Nanoseconds since 1970, moved by `shift`.
     let start: Int64
     let end: Int64
+    /// How far its times are moved when it is sent, in nanoseconds.
+    let shift: Int64
     let bodies: [String]
     let sampleTraces: [String]
     /// Words of log bodies, the rarest first.
     let needles: [(word: String, count: Int)]
 
-    init(_ path: String, signal: String?) throws(BenchError) {
+    /// - Parameter shift: whole seconds by which the corpus's times are moved, or `now` so that it ends with the last whole minute.
+    init(_ path: String, signal: String? = nil, shift: String? = nil) throws(BenchError) {
         let manifest = try Self.object(at: "\(path)/manifest.json")
         guard let rows = manifest["rows"] as? Int, rows > 0, let start = manifest["start_ns"] as? Int64,
             let end = manifest["end_ns"] as? Int64, let name = manifest["signal"] as? String,
@@ -25,12 +29,27 @@ struct CorpusDirectory {
         self.path = path
         self.signal = found
         self.rows = rows
-        self.start = start
-        self.end = end
+        self.shift = try Self.nanoseconds(shift, end: end)
+        self.start = start + self.shift
+        self.end = end + self.shift
         bodies = try Self.bodies(in: path)
         let truth = manifest["truth"] as? [String: Any] ?? [:]
         sampleTraces = (truth["sample_traces"] as? [[String: Any]] ?? []).compactMap { $0["trace_id"] as? String }
         needles = (truth["needles"] as? [String: Int] ?? [:]).map { ($0.key, $0.value) }.sorted { $0.count < $1.count }
+    }
+
+    var window: QueryWindow { QueryWindow(start: start, end: end) }
+
+    private static func nanoseconds(_ shift: String?, end: Int64) throws(BenchError) -> Int64 {
+        guard let shift else { return 0 }
+        if shift == "now" {
+            let minute: Int64 = 60_000_000_000
+            return (Int64(Date().timeIntervalSince1970) * 1_000_000_000 - end) / minute * minute
+        }
+        guard let seconds = Int64(shift), abs(seconds) < 1 << 33 else {
+            throw .usage("--shift: '\(shift)' is neither a number of seconds nor 'now'")
+        }
+        return seconds * 1_000_000_000
     }
 
     /// The paths of the bodies, in name order.

@@ -70,6 +70,25 @@ enum FileTree {
         return found
     }
 
+    /// Copies the files below one folder into another.
+    static func copyTree(_ source: String, to target: String) throws(BenchError) {
+        for file in files(below: source) {
+            let path = "\(target)/\(file.path)"
+            if let slash = path.lastIndex(of: "/") { try makeDirectory(String(path[..<slash])) }
+            let input = open("\(source)/\(file.path)", O_RDONLY)
+            guard input >= 0 else { throw .file("\(source)/\(file.path)", errno: errno) }
+            defer { close(input) }
+            try write([], to: path)
+            var piece = [UInt8](repeating: 0, count: 1 << 20)
+            while true {
+                let count = Glibc.read(input, &piece, piece.count)
+                guard count >= 0 else { throw .file("\(source)/\(file.path)", errno: errno) }
+                if count == 0 { break }
+                try write(Array(piece[..<count]), to: path, append: true)
+            }
+        }
+    }
+
     /// Removes a folder that this program has made.
     static func removeTree(_ directory: String) {
         for name in names(in: directory) {

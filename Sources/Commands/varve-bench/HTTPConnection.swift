@@ -39,8 +39,10 @@ struct HTTPConnection: ~Copyable {
 
     deinit { if socket >= 0 { close(socket) } }
 
-    mutating func get(_ target: String) throws(BenchError) -> Response {
-        try send(head: "GET \(target) HTTP/1.1\r\nHost: \(address)\r\n\r\n", body: [])
+    /// - Parameter cached: whether the server may answer from results that it keeps.
+    mutating func get(_ target: String, cached: Bool = true) throws(BenchError) -> Response {
+        let control = cached ? "" : "Cache-Control: no-store\r\n"
+        try send(head: "GET \(target) HTTP/1.1\r\nHost: \(address)\r\n\(control)\r\n", body: [])
         return try receive()
     }
 

@@ -10,15 +10,24 @@ struct History {
         if let slash = path.lastIndex(of: "/") { try FileTree.makeDirectory(String(path[..<slash])) }
         var text = ""
         if FileTree.exists(path) {
-            let header = String(decoding: try FileTree.read(path).prefix { $0 != 0x0A }, as: UTF8.self)
-            guard header == columns.joined(separator: ",") else {
-                throw .corpus("\(path) has other columns than this program writes")
-            }
+            try widen()
         } else {
             text = columns.joined(separator: ",") + "\n"
         }
         text += columns.map { Self.cell(values[$0] ?? "") }.joined(separator: ",") + "\n"
         try FileTree.write(Array(text.utf8), to: path, append: true)
+    }
+
+    /// Columns are only ever added at the end: lines that were written before have empty cells there.
+    private func widen() throws(BenchError) {
+        var lines = String(decoding: try FileTree.read(path), as: UTF8.self).split(separator: "\n").map(String.init)
+        let old = lines.first?.split(separator: ",").map(String.init) ?? []
+        guard old != columns else { return }
+        guard columns.starts(with: old) else { throw .corpus("\(path) has other columns than this program writes") }
+        lines[0] = columns.joined(separator: ",")
+        let added = String(repeating: ",", count: columns.count - old.count)
+        for i in lines.indices.dropFirst() { lines[i] += added }
+        try FileTree.write(Array((lines.joined(separator: "\n") + "\n").utf8), to: path)
     }
 
     private static func cell(_ value: String) -> String {

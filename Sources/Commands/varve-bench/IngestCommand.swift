@@ -4,7 +4,7 @@ import Glibc
 /// `ingest`: loads a corpus into a server of its own and accounts for time, CPU, memory and disk.
 struct IngestCommand {
     static let options: Set<String> = [
-        "dir", "signal", "connections", "durability", "binary", "limit-rows", "data-dir", "history", "quiet",
+        "dir", "signal", "connections", "durability", "binary", "limit-rows", "data-dir", "history", "quiet", "shift",
     ]
 
     private let corpus: CorpusDirectory
@@ -19,7 +19,8 @@ struct IngestCommand {
     private let quiet: Int
 
     init(_ arguments: Arguments) throws(BenchError) {
-        corpus = try CorpusDirectory(try arguments.required("dir"), signal: arguments.text("signal"))
+        corpus = try CorpusDirectory(
+            try arguments.required("dir"), signal: arguments.text("signal"), shift: arguments.text("shift"))
         connections = try arguments.int("connections", default: 4, in: 1...256)
         durability = arguments.text("durability")
         binary = arguments.text("binary") ?? ".build/release/varve"
@@ -39,16 +40,16 @@ struct IngestCommand {
             binary: binary, dataDirectory: directory, extra: durability.map { ["--durability", $0] } ?? [])
         guard let before = ProcessUsage(pid: server.pid) else { throw .server("the server is gone") }
         let begun = Clock.now()
-        let totals = Loader(bodies, to: "/v1/\(corpus.signal.rawValue)", at: server.otlp).run(connections: connections)
+        let totals = Loader(corpus, bodies: bodies, at: server.otlp).run(connections: connections)
         let loaded = Clock.now()
         guard totals.errorCount == 0 else {
             throw .server(
                 "\(totals.errorCount) requests failed:\n  \(totals.errors.prefix(5).joined(separator: "\n  "))")
         }
-        try flush(server.http)
+        try Settling.flush(server.http)
         let flushed = Clock.now()
         guard let inParts = ProcessUsage(pid: server.pid) else { throw .server("the server is gone") }
-        let metrics = try settledMetrics(server.http)
+        let metrics = try Settling.wait(for: server.http, quiet: quiet)
         guard let after = ProcessUsage(pid: server.pid) else { throw .server("the server is gone") }
         let disk = DiskUsage(of: directory)
         try server.stop()
@@ -59,6 +60,7 @@ struct IngestCommand {
             cpuSeconds: after.cpuSeconds - before.cpuSeconds, peakBytes: after.peakResidentBytes, disk: disk,
             metrics: metrics, calibration: calibration)
         result.report()
+        if corpus.shift != 0 { print("--shift \(corpus.shift / 1_000_000_000)") }
         try record(result)
     }
 
@@ -78,30 +80,6 @@ struct IngestCommand {
             throw .server("\(rows) rows are in parts, of a corpus of \(corpus.rows)")
         }
         return rows
-    }
-
-    private func flush(_ address: HTTPConnection.Address) throws(BenchError) {
-        var connection = HTTPConnection(address)
-        let response = try connection.post("/varve/api/v1/admin/flush", contentType: "application/json", [])
-        guard response.status == 200 else { throw .server("flush: HTTP \(response.status) \(response.text)") }
-    }
-
-    /// Waits until nothing has been merged or aggregated for a while.
-    private func settledMetrics(_ address: HTTPConnection.Address) throws(BenchError) -> ServerMetrics {
-        var connection = HTTPConnection(address)
-        var metrics = try ServerMetrics(over: &connection)
-        var since = Clock.now()
-        while Clock.now() - since < Double(quiet) {
-            Clock.sleep(seconds: 0.5)
-            let now = try ServerMetrics(over: &connection)
-            // A merge or rollup that is under way shows as processor time.
-            if now.maintenanceSeconds > metrics.maintenanceSeconds + 0.01 || now.total("varve_merges_running") ?? 0 > 0
-            {
-                since = Clock.now()
-            }
-            metrics = now
-        }
-        return metrics
     }
 
     private struct Result {

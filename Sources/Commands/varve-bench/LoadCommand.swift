@@ -48,7 +48,7 @@ struct LoadCommand {
         defer { if dataDirectory == nil { FileTree.removeTree(directory) } }
         let calibration = Calibration.gigabytesPerSecond()
         var server = try ServerProcess(binary: binary, dataDirectory: directory, extra: [])
-        let stream = SpanStream(corpus.bodies, rate: rate, at: server.otlp)
+        let stream = try RowStream(corpus, rate: rate, overload: .isAnError, firstPass: 0, at: server.otlp)
         let alone = try measure(server.pid) { stream.run(senders: senders, seconds: Double(seconds)) }
         let mix = try SearchMix(server.http)
         let searching = SearchLoad(mix, at: server.http)
@@ -68,7 +68,7 @@ struct LoadCommand {
     }
 
     private struct Phase {
-        var sent: SpanStream.Totals
+        var sent: RowStream.Totals
         var seconds: Double
         var cpuSeconds: Double
         /// Of all processors.
@@ -82,7 +82,7 @@ struct LoadCommand {
         var calibration: Double
     }
 
-    private func measure(_ pid: pid_t, _ body: () -> SpanStream.Totals) throws(BenchError) -> Phase {
+    private func measure(_ pid: pid_t, _ body: () -> RowStream.Totals) throws(BenchError) -> Phase {
         guard let before = ProcessUsage(pid: pid) else { throw .server("the server is gone") }
         let begun = Clock.now()
         let sent = body()
@@ -105,9 +105,9 @@ struct LoadCommand {
                 ["search p50 ms", milliseconds(0.5)], ["search p95 ms", milliseconds(0.95)],
                 ["search p99 ms", milliseconds(0.99)],
                 ["answers MB", Console.decimal(Double(searches.bytes) / 1e6, 1)],
-                ["spans acknowledged, alone", Console.grouped(result.alone.sent.spans)],
-                ["spans acknowledged, with searches", Console.grouped(result.busy.sent.spans)],
-                ["spans/s with searches", Console.grouped(Int(Double(result.busy.sent.spans) / result.busy.seconds))],
+                ["spans acknowledged, alone", Console.grouped(result.alone.sent.rows)],
+                ["spans acknowledged, with searches", Console.grouped(result.busy.sent.rows)],
+                ["spans/s with searches", Console.grouped(Int(Double(result.busy.sent.rows) / result.busy.seconds))],
                 ["send errors", Console.grouped(result.alone.sent.errorCount + result.busy.sent.errorCount)],
                 [
                     "sends that were late, s",
@@ -146,7 +146,7 @@ struct LoadCommand {
             "p50_ms": Console.decimal(searches.latencies.percentile(0.5) * 1e3, 1),
             "p95_ms": Console.decimal(searches.latencies.percentile(0.95) * 1e3, 1),
             "p99_ms": Console.decimal(searches.latencies.percentile(0.99) * 1e3, 1),
-            "spans": String(result.alone.sent.spans + result.busy.sent.spans),
+            "spans": String(result.alone.sent.rows + result.busy.sent.rows),
             "peak_rss_mb": Console.decimal(Double(result.peakBytes) / 1e6, 1),
             "ingest_cpu_share": Console.decimal(result.alone.share, 3),
             "busy_cpu_share": Console.decimal(result.busy.share, 3),

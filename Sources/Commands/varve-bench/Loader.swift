@@ -1,3 +1,4 @@
+import Corpus
 import Foundation
 import Synchronization
 
@@ -16,12 +17,17 @@ final class Loader: Sendable {
     private let target: String
     private let address: HTTPConnection.Address
     private let bodies: [String]
+    private let signal: CorpusGenerator.Signal
+    /// Nanoseconds by which rows are moved.
+    private let shift: Int64
     private let next = Atomic<Int>(0)
     private let totals = Mutex(Totals())
 
-    init(_ bodies: [String], to target: String, at address: HTTPConnection.Address) {
+    init(_ corpus: CorpusDirectory, bodies: [String], at address: HTTPConnection.Address) {
         self.bodies = bodies
-        self.target = target
+        signal = corpus.signal
+        shift = corpus.shift
+        target = "/v1/\(signal.rawValue)"
         self.address = address
     }
 
@@ -54,7 +60,7 @@ final class Loader: Sendable {
             let index = next.add(1, ordering: .relaxed).oldValue
             guard index < bodies.count else { return mine }
             do throws(BenchError) {
-                let body = try FileTree.read(bodies[index])
+                let body = try body(bodies[index])
                 let begun = Clock.now()
                 let response = try post(body, over: &connection, counting: &mine)
                 mine.latencies.add(Clock.now() - begun)
@@ -73,6 +79,14 @@ final class Loader: Sendable {
                 if mine.errorCount > 20 { return mine }
             }
         }
+    }
+
+    private func body(_ path: String) throws(BenchError) -> [UInt8] {
+        var bytes = try FileTree.read(path)
+        guard shift != 0 else { return bytes }
+        guard let fields = RequestFields(bytes, of: signal) else { throw .corpus("\(path) is no request") }
+        fields.shift(&bytes, by: UInt64(bitPattern: shift), ids: 0)
+        return bytes
     }
 
     /// Posts one body; waits and tries again while the server says that it is overloaded (rule O-6).

@@ -21,4 +21,10 @@ struct ProcessUsage {
             peakResidentBytes = (Int(line.split(whereSeparator: { !$0.isNumber }).first ?? "") ?? 0) * 1_024
         }
     }
+
+    /// Lets the most memory that was resident begin anew with what is resident now (proc(5), clear_refs).
+    static func resetPeak(of pid: pid_t) {
+        // Where that is not allowed, the figure is of the process's whole life.
+        try? FileTree.write(Array("5".utf8), to: "/proc/\(pid)/clear_refs")
+    }
 }

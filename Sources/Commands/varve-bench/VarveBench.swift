@@ -13,7 +13,7 @@ struct VarveBench {
             case "generate": try GenerateCommand(Arguments(arguments, known: GenerateCommand.options)).run()
             case "ingest": try IngestCommand(Arguments(arguments, known: IngestCommand.options)).run()
             case "size": try SizeCommand(Arguments(arguments, known: SizeCommand.options)).run()
-            case "query": try QueryCommand(Arguments(arguments, known: QueryCommand.options)).run()
+            case "query": try query(arguments)
             case "index": try IndexCommand(Arguments(arguments, known: IndexCommand.options)).run()
             case "load": try load(&arguments)
             case "help", "--help", "-h": print(usage)
@@ -26,6 +26,11 @@ struct VarveBench {
             Console.error("varve-bench: \(error)")
             exit(1)
         }
+    }
+
+    private static func query(_ arguments: [String]) throws(BenchError) {
+        if arguments.contains(where: { ["--help", "-h"].contains($0) }) { return print(QueryCommand.usage) }
+        try QueryCommand(Arguments(arguments, known: QueryCommand.options)).run()
     }
 
     private static func load(_ arguments: inout [String]) throws(BenchError) {
@@ -41,14 +46,14 @@ struct VarveBench {
                     writes OTLP/HTTP protobuf bodies and manifest.json
           ingest    --dir DIR [--signal traces|logs|metrics] [--connections 4] [--durability MODE]
                     [--binary .build/release/varve] [--limit-rows N] [--data-dir DIR] [--history FILE]
-                    [--quiet SECONDS]
+                    [--quiet SECONDS] [--shift SECONDS|now]
                     starts a server of its own, loads DIR into it, waits until nothing was merged for 12 seconds, and reports
           size      --data-dir DIR [--binary .build/release/varve] [--history FILE]
                     bytes per row by column of a data directory that no server has open
           index     --dir DIR [--signal traces|logs] [--part-rows 500000] [--limit-rows N] [--history FILE]
                     size, cost and effect of each kind of skip index on the corpus's columns
-          query     --url http://HOST:PORT --corpus DIR [--runs 20] [--pid SERVER] [--only NAME] [--history FILE]
-                    latencies of typical queries over a loaded corpus
+          query     --corpus DIR [--data-dir DIR | --url http://HOST:PORT] [--hot full,50000] [--only NAME] ...
+                    latencies of typical queries, at rest and while rows arrive; query --help says more
           load      traces --dir DIR [--connections 100] [--rate 50000] [--seconds 30] ...
                     searches of many connections while spans arrive; load traces --help says more
         """
