@@ -153,8 +153,8 @@ let package = Package(
             "Serve", "Server", .kernel,
             imports: [
                 "Core", "Observability", "Scheduling", "JSON", "Files", "Compression", "TableSchema", "Schema",
-                "Columns", "Storage", "Maintenance", "Archive", "Ingest", "Telemetry", "OTLP", "LogQL", "TraceSearch",
-                "Parts", "Readers", "HTTP", "API", "Settings", "CLinux",
+                "Columns", "Storage", "Maintenance", "Archive", "Ingest", "Telemetry", "OTLP", "QueryModel", "LogQL",
+                "TraceSearch", "Parts", "Readers", "HTTP", "API", "Settings", "CLinux",
             ]),
 
         // Commands
@@ -230,7 +230,7 @@ let package = Package(
             "Query", "LogQL",
             imports: ["Core", "Scheduling", "JSON", "LogQL", "Pattern", "QueryModel", "LogFixtures", "Randomness"]),
         tests("Base", "Core", imports: ["Core"]),
-        tests("Base", "Scheduling", imports: ["Observability", "Scheduling", "Core"]),
+        tests("Base", "Scheduling", imports: ["Observability", "Scheduling", "Core", "Randomness"]),
         .target(name: "Randomness", path: "Tests/Support/Randomness", swiftSettings: common),
         .target(
             name: "EngineFixtures",

@@ -4,8 +4,8 @@
     tools/differential OLD NEW [--queries N] [--seed S] [--dialects logql,promql,traces,rest] [--states settled,fresh] …
 
 OLD makes a data directory of awkward rows, several parts of each table, and both open a copy of it: `settled`. For `fresh` both are sent the
-last third of the rows, which stay in memory. For `split` they are flushed and merged in NEW alone. A question follows from the seed,
-its dialect and its number. One whose answers differ is made simpler as long as they do, and printed with what repeats it.
+last third of the rows, which stay in memory. For `split` they are flushed and merged in NEW alone. For `live` they come between the questions, and
+NEW flushes them now and then. A question follows from the seed, its dialect and its number. One whose answers differ is made simpler as long as they do, and printed with what repeats it.
 """
 import argparse
 import collections
@@ -45,26 +45,64 @@ class Pair:
     def __init__(self, old, new, same_parts=True, repeat=False):
         self.old, self.new = Client(old), Client(new)
         self.same_parts = same_parts
-        # Once to fill what a server keeps of its answers, once to be answered from it.
+        # Once, about a range that is some steps away, to fill what a server keeps of its answers, once to be answered from it.
         self.repeat = repeat
+        self.asked = 0
 
     def compare(self, question):
         path, parameters, tenant, notes = question
         old = self.old.ask(path, parameters, tenant)
         if self.repeat:
-            self.new.ask(path, parameters, tenant)
+            self.asked += 1
+            self.new.ask(path, moved(parameters, self.asked % 4), tenant)
         new = self.new.ask(path, parameters, tenant)
         if not self.same_parts and depends_on_parts(path, parameters):
             return old, None
         return old, difference(path, notes, old, new)
 
 
-def work(dialect, state, numbers, options, addresses, trace_ids, reports):
+def moved(parameters, steps):
+    """The parameters of a range query for a range that begins and ends so many steps earlier; others as they are."""
+    given = dict(parameters)
+    if not {"start", "end", "step"} <= given.keys():
+        return parameters
+    # What a start counts in follows from its size, and a step is seconds or has a unit.
+    unit = 10**9 if int(given["start"]) > 10**17 else 1
+    text = given["step"]
+    step = int(text) if text.isdigit() else int(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]]
+    return [(name, str(int(value) - steps * step * unit) if name in ("start", "end") else value) for name, value in parameters]
+
+
+class Feed:
+    """Rows that come to both servers between the questions."""
+
+    def __init__(self, sides, requests, questions):
+        self.sides = sides
+        self.requests = requests
+        self.every = max(1, questions // max(1, len(requests)))
+        self.count = 0
+
+    def proceed(self):
+        self.count += 1
+        if self.count % self.every:
+            return
+        several = max(1, len(self.requests) // 200)
+        pieces, self.requests = self.requests[:several], self.requests[several:]
+        if pieces:
+            for side in self.sides:
+                side.send(pieces)
+        if self.count % (40 * self.every) == 0:
+            self.sides[1].flush()
+
+
+def work(dialect, state, numbers, options, addresses, trace_ids, reports, feed=None):
     """One worker's share of the questions."""
-    pair = Pair(*addresses, same_parts=state != "split", repeat=options.repeat)
+    pair = Pair(*addresses, same_parts=state not in ("split", "live"), repeat=options.repeat)
     make = asker(dialect, trace_ids)
     counts = collections.Counter()
     for number in numbers:
+        if feed:
+            feed.proceed()
         choices = Choices(f"{options.seed} {dialect} {number}")
         question = make(choices)
         old, found = pair.compare(question)
@@ -88,13 +126,14 @@ def describe(question):
     return f"  {path}  (tenant {tenant})\n" + "".join(f"    {name} = {value}\n" for name, value in parameters)
 
 
-def ask(dialect, state, options, addresses, trace_ids):
+def ask(dialect, state, options, addresses, trace_ids, feed=None):
     """All questions of a dialect in one state; returns the number of answers that differ."""
+    count = 1 if feed else options.workers
     begun = time.monotonic()
     numbers = [options.number] if options.number is not None else range(options.queries)
     reports = multiprocessing.Queue()
-    workers = [multiprocessing.Process(target=work, args=(dialect, state, list(numbers)[first::options.workers], options, addresses, trace_ids, reports))
-               for first in range(options.workers)]
+    workers = [multiprocessing.Process(target=work, args=(dialect, state, list(numbers)[first::count], options, addresses, trace_ids, reports, feed))
+               for first in range(count)]
     for worker in workers:
         worker.start()
     counts, running, shown = collections.Counter(), len(workers), 0
@@ -151,14 +190,16 @@ def run(options):
                 processors = {min(os.sched_getaffinity(0))} if side == "new" and options.new_single else None
                 sides.append(Server(binary, data, extra, processors))
                 servers.append(sides[-1])
-            if state != "settled":
+            if state in ("fresh", "split"):
                 for side in sides:
                     side.send(fresh)
             if state == "split":
                 sides[1].flush()
                 sides[1].settle(quiet=8)
-            for dialect in options.dialects.split(","):
-                differ += ask(dialect, state, options, (sides[0].http, sides[1].http), rows.trace_ids[:40] + rows.trace_ids[-3:])
+            dialects = options.dialects.split(",")
+            for number, dialect in enumerate(dialects):
+                feed = Feed(sides, fresh[number::len(dialects)], options.queries) if state == "live" else None
+                differ += ask(dialect, state, options, (sides[0].http, sides[1].http), rows.trace_ids[:40] + rows.trace_ids[-3:], feed)
             for side in sides:
                 if side.process.poll() is not None:
                     print(f"a server ended with status {side.process.returncode}: see {folder}", flush=True)
@@ -182,7 +223,7 @@ def parsed(arguments):
     parser.add_argument("--seed", default="1", help="of the questions and the rows (1)")
     parser.add_argument("--rows-seed", default=None, help="of the rows alone")
     parser.add_argument("--dialects", default=",".join(DIALECTS))
-    parser.add_argument("--states", default="settled,fresh", help="of settled, fresh and split")
+    parser.add_argument("--states", default="settled,fresh", help="of settled, fresh, split and live")
     parser.add_argument("--number", type=int, default=None, help="one question alone")
     parser.add_argument("--workers", type=int, default=3, help="that ask at a time (3)")
     parser.add_argument("--most", type=int, default=5, help="differences that are shown of each dialect and state (5)")
@@ -191,7 +232,7 @@ def parsed(arguments):
     parser.add_argument("--old-options", type=str.split, default=[], help="settings of OLD, as one argument")
     parser.add_argument("--new-options", type=str.split, default=[], help="settings of NEW, as one argument")
     parser.add_argument("--new-single", action="store_true", help="NEW has one processor")
-    parser.add_argument("--repeat", action="store_true", help="NEW is asked twice, and its second answer counts")
+    parser.add_argument("--repeat", action="store_true", help="NEW is asked twice, first about a range nearby, and its second answer counts")
     parser.add_argument("--folder", default=None, help="where data directories are made; that for temporary files")
     parser.add_argument("--keep", action="store_true", help="leave them there if answers differ")
     return parser.parse_args(arguments)

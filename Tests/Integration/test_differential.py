@@ -1,6 +1,7 @@
 """A server answers as another does that has the same rows, whatever state they are in: a small run of `tools/differential`.
 
-What the two differ in is where rows are (memory, or parts that were flushed and merged) and how many threads read them.
+What the two differ in is where rows are (memory, or parts that were flushed and merged), how many threads read them, and whether results
+are kept.
 VARVE_DIFFERENTIAL_QUERIES is the number of questions of each dialect, VARVE_DIFFERENTIAL_SEED repeats a run.
 """
 import os
@@ -24,7 +25,7 @@ SEED = os.environ.get("VARVE_DIFFERENTIAL_SEED", "11")
 @pytest.mark.parametrize("settings", [
     pytest.param(["--states", "split"], id="memory and parts"),
     pytest.param(["--states", "fresh", "--new-single"], id="two threads and one"),
-    pytest.param(["--states", "settled", "--repeat"], id="once and again"),
+    pytest.param(["--states", "live", "--repeat", "--old-options", "--result-cache 0"], id="results kept while rows come"),
 ])
 def test_answers_do_not_depend_on_how_they_come_about(settings, tmp_path):
     server = str(binary())

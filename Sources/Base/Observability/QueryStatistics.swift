@@ -56,6 +56,8 @@ package final class QueryStatistics: Sendable {
     package let bytesDecoded = Atomic<Int>(0)
     /// The most bytes that the query held.
     package let peakBytes = Atomic<Int>(0)
+    /// Steps of a range whose values were kept from an earlier query.
+    package let cachedSteps = Atomic<Int>(0)
     /// Nanoseconds that the query waited for its turn.
     package let queueTime = Atomic<Int>(0)
 
@@ -94,7 +96,7 @@ package final class QueryStatistics: Sendable {
             ("rowsConsidered", value(rowsConsidered)), ("rowsRead", value(rowsRead)),
             ("memoryRowsRead", value(memoryRowsRead)), ("rowsMatched", value(rowsMatched)),
             ("bytesRead", value(bytesRead)), ("indexBytesRead", indexBytesRead), ("peakBytes", value(peakBytes)),
-            ("queueTimeNanoseconds", value(queueTime)),
+            ("queueTimeNanoseconds", value(queueTime)), ("cachedSteps", value(cachedSteps)),
         ]
     }
 

@@ -20,6 +20,8 @@ package final class QueryContext: Sendable {
     /// The most bytes of decoded columns and results that the query may take in all.
     package let byteLimit: Int
     package let deadline: ContinuousClock.Instant?
+    /// Whether the answer may be made of results that were kept from earlier queries, and be kept.
+    package let usesResultCache: Bool
     private let memory: QueryMemory?
     private let whole: QueryContext?
     private let cancelled = Atomic<Bool>(false)
@@ -30,8 +32,9 @@ package final class QueryContext: Sendable {
     /// - Parameter memory: what this query shares with all others.
     package init(
         tenant: TenantID, byteLimit: Int = 1 << 30, timeout: Duration? = nil, memory: QueryMemory? = nil,
-        statistics: QueryStatistics = QueryStatistics()
+        usesResultCache: Bool = true, statistics: QueryStatistics = QueryStatistics()
     ) {
+        self.usesResultCache = usesResultCache
         self.statistics = statistics
         self.tenant = tenant
         self.byteLimit = byteLimit
@@ -47,6 +50,7 @@ package final class QueryContext: Sendable {
         self.whole = whole
         tenant = whole.tenant
         byteLimit = whole.byteLimit
+        usesResultCache = whole.usesResultCache
         statistics = whole.statistics
         memory = nil
         deadline = whole.deadline.map { deadline in
@@ -85,4 +89,9 @@ package final class QueryContext: Sendable {
 
     /// What is held now.
     package var heldBytes: Int { whole?.heldBytes ?? usedBytes.load(ordering: .relaxed) }
+
+    /// Whether the answer lacks something, so far.
+    package var isIncomplete: Bool { !statistics.warnings.isEmpty }
+
+    package func noteCachedSteps(_ count: Int) { statistics.cachedSteps.add(count, ordering: .relaxed) }
 }

@@ -10,6 +10,9 @@ package protocol BatchBuilder: ~Copyable {
     /// Takes back the rows from `rows` on, whole or half written, none of which was snapshotted.
     mutating func truncate(to rows: Int)
 
+    /// The least and the greatest time, by which the table is partitioned, of the rows from `row` on; nil if there are none.
+    func times(from row: Int) -> ClosedRange<Int64>?
+
     /// The first `rows` rows, sharing memory with the builder.
     func snapshot(rows: Int) -> ColumnBatch
 }

@@ -2,6 +2,17 @@ package import Core
 
 extension BufferBuilder where Element == Int64 {
     package func column(_ rows: Int) -> Column { .integers(snapshot()[0..<rows]) }
+
+    /// The least and the greatest element from `row` on; nil if there are none.
+    package func bounds(from row: Int) -> ClosedRange<Int64>? {
+        guard row < count else { return nil }
+        var (least, greatest) = (Int64.max, Int64.min)
+        for i in row..<count {
+            least = min(least, base[i])
+            greatest = max(greatest, base[i])
+        }
+        return least...greatest
+    }
 }
 
 extension BufferBuilder where Element == Double {

@@ -1,6 +1,7 @@
 package import Columns
 package import Core
 package import Observability
+package import Scheduling
 package import Storage
 private import Synchronization
 package import TableSchema
@@ -15,6 +16,8 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
     private let makeBuilder: @Sendable () -> Builder
     private let memtables = Mutex<[TenantID: Memtable<Builder>]>([:])
     private let backpressure: PartBackpressure
+    /// Which times have rows that came lately.
+    package let changes = RowChanges()
     /// Bytes of requests that were logged, and of parts that were flushed.
     package let loggedBytes = Counter()
     package let flushedBytes = Counter()
@@ -79,7 +82,15 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
     ) throws -> Bool {
         let key = TenantTable(tenant: request.tenant, table: table.id)
         guard !backpressure.isOverLimit(key, in: store) else { throw IngestError.tooManyParts }
-        let (position, isDue) = try append(request, replayedAt: nil, decode: decode)
+        var addition: RowChanges.Addition?
+        // Also of rows that are not durable after all: nobody has seen them, and nobody will.
+        defer { if let addition { changes.end(addition) } }
+        let (position, isDue) = try append(request, replayedAt: nil) { builder in
+            let before = builder.rowCount
+            guard try decode(&builder) else { return false }
+            addition = builder.times(from: before).map { changes.begin(request.tenant, $0) }
+            return true
+        }
         if let position {
             loggedBytes.add(request.body.count + LogFormat.recordHeaderLength + request.tenant.name.utf8.count)
             try log.wait(for: position)

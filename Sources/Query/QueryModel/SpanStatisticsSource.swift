@@ -123,6 +123,9 @@ package struct SpanStatistics: Hashable, Sendable {
             self.step = step
             self.measures = measures
         }
+
+        /// About how many bytes it takes in memory.
+        var footprint: Int { MemoryLayout<Row>.stride + 8 * measures.durations.counts.count + 32 }
     }
 
     /// Groups and steps without spans are left out; sorted by service, operation, kind and step.
@@ -138,7 +141,7 @@ package struct SpanStatistics: Hashable, Sendable {
 
     /// About how many bytes the rows take in memory.
     package var footprint: Int {
-        rows.reduce(0) { $0 + MemoryLayout<Row>.stride + 8 * $1.measures.durations.counts.count + 32 }
+        rows.reduce(0) { $0 + $1.footprint }
     }
 }
 

@@ -25,6 +25,18 @@ package struct TimeGrid: Hashable, Sendable {
         count = Int(distance / step) + 1
     }
 
+    private init(start: Int64, step: Int64, count: Int) {
+        self.start = start
+        self.step = step
+        self.count = count
+    }
+
+    /// Some of the timestamps, at least one.
+    package func part(_ indices: Range<Int>) -> TimeGrid {
+        precondition(!indices.isEmpty && indices.lowerBound >= 0 && indices.upperBound <= count)
+        return TimeGrid(start: self[indices.lowerBound], step: step, count: indices.count)
+    }
+
     package var indices: Range<Int> { 0..<count }
 
     package subscript(index: Int) -> Int64 { start &+ Int64(index) &* step }

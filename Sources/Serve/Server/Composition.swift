@@ -53,12 +53,12 @@ struct Composition {
             receiver: EngineReceiver(engine, metrics), bodyLimit: configuration.maxBodySize,
             now: Self.nanoseconds)
         let series = MetricReader(table: engine.metricTable, metrics: engine.metrics)
-        metrics.computed("varve_series_index_bytes", help: "Memory of series and of the index of their labels.") {
-            Double(series.indexByteCount)
-        }
-        let prometheus = PrometheusAPI(source: series, facts: Self.facts(configuration), now: Self.now)
+        Self.register(series, in: metrics)
+        let results = KeptResults(configuration, engine, metrics)
+        let prometheus = PrometheusAPI(
+            source: series, cache: results.metrics, facts: Self.facts(configuration), now: Self.now)
         let lines = LogReader(table: engine.logTable, logs: engine.logs)
-        let loki = LokiAPI(engine: LogQLEngine(source: lines), now: Self.now)
+        let loki = LokiAPI(engine: LogQLEngine(source: lines, cache: results.logs), now: Self.now)
         let traces = TraceReader(table: engine.spanTable, spans: engine.spans)
         let views: SpanViewReader
         do throws(BindingError) {
@@ -66,6 +66,7 @@ struct Composition {
         } catch {
             throw EngineError(description: "\(error)")
         }
+        let statistics = results.statistics(views)
         let archive = try Self.archive(configuration, fileSystem, metrics)
         let search = TraceSearch(source: traces, archive: archive)
         otlpRoutes = [otlp.routes, status]
@@ -73,13 +74,13 @@ struct Composition {
         if let ui { routes.append(ui.routes) }
         routes += [
             JaegerAPI(
-                search: search, dependencies: views, statistics: views, archive: archive, now: Self.now
+                search: search, dependencies: views, statistics: statistics, archive: archive, now: Self.now
             ).routes,
             JaegerV3API(search: search).routes,
             prometheus.routes,
             loki.routes,
             RecordAPI(search: search, records: RecordReader(logs: lines, metrics: series)).routes,
-            ServiceAPI(statistics: views, dependencies: views, now: Self.now).routes,
+            ServiceAPI(statistics: statistics, dependencies: views, now: Self.now).routes,
             AdministrationRoutes.make(flush: { try engine.flush() }),
             status,
         ]
@@ -211,6 +212,12 @@ struct Composition {
         }
         metrics.computed("varve_part_cache_bytes", help: "Memory of open parts and of their dictionaries.") {
             Double(engine.partCache.usedBytes)
+        }
+    }
+
+    private static func register(_ series: MetricReader, in metrics: MetricsRegistry) {
+        metrics.computed("varve_series_index_bytes", help: "Memory of series and of the index of their labels.") {
+            Double(series.indexByteCount)
         }
     }
 

@@ -386,6 +386,13 @@ package final class Engine: Sendable {
     /// Places that were found damaged since the start.
     package func damageCount(_ kind: Damage.Kind) -> Int { store.damage.count(kind) }
 
+    /// Grows when rows are gone, or found to be lost, whatever their time.
+    package var removals: Int {
+        let lost = Damage.Kind.allCases.reduce(0) { $0 + damageCount($1) }
+        guard let maintenance = maintenanceStatistics else { return lost }
+        return lost + maintenance.total(\.droppedRows) + maintenance.total(\.lostRows)
+    }
+
     /// What maintenance did; nil if it is off.
     package var maintenanceStatistics: MaintenanceStatistics? { maintenance?.worker.statistics }
 }

@@ -76,6 +76,8 @@ package struct LogBuilder: BatchBuilder, IdentityColumns, ~Copyable {
             + severityTexts.byteCount + eventNames.byteCount + bodies.byteCount + attributes.byteCount
     }
 
+    package func times(from row: Int) -> ClosedRange<Int64>? { times.bounds(from: row) }
+
     package mutating func truncate(to rows: Int) {
         times.truncate(to: rows)
         timeSources.truncate(to: rows)

@@ -80,6 +80,8 @@ package struct MetricBuilder: BatchBuilder, IdentityColumns, ~Copyable {
             + exemplars.attributes.byteCount
     }
 
+    package func times(from row: Int) -> ClosedRange<Int64>? { times.bounds(from: row) }
+
     package mutating func truncate(to rows: Int) {
         times.truncate(to: rows)
         startTimes.truncate(to: rows)

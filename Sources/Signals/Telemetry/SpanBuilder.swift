@@ -76,6 +76,8 @@ package struct SpanBuilder: BatchBuilder, IdentityColumns, ~Copyable {
             + links.flags.count * 40 + links.traceStates.byteCount + links.attributes.byteCount
     }
 
+    package func times(from row: Int) -> ClosedRange<Int64>? { startTimes.bounds(from: row) }
+
     package mutating func truncate(to rows: Int) {
         startTimes.truncate(to: rows)
         durations.truncate(to: rows)

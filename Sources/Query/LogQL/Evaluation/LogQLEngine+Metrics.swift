@@ -9,11 +9,17 @@ package enum MetricResult: Sendable {
 }
 
 extension LogQLEngine {
+    /// - Parameter text: of the expression, by which results are kept; nil keeps none.
     package func metric(
-        _ expression: MetricExpression, over grid: StepGrid, context: QueryContext
+        _ expression: MetricExpression, text: String? = nil, over grid: StepGrid, context: QueryContext
     ) throws(QueryError) -> MetricResult {
-        let evaluator = MetricEvaluator(source: source, grid: grid, context: context)
-        switch try evaluator.evaluate(expression) {
+        let value: MetricEvaluator.Value
+        if let cache, let text, context.usesResultCache, grid.count > 1, let dependence = expression.dependence {
+            value = .series(try series(expression, text, over: grid, dependence, cache, context))
+        } else {
+            value = try MetricEvaluator(source: source, grid: grid, context: context).evaluate(expression)
+        }
+        switch value {
         case .scalar(let value): return .scalar(value)
         case .series(var series):
             guard series.count <= limits.series else {

@@ -4,10 +4,14 @@ package import QueryModel
 package struct LogQLEngine: Sendable {
     package let source: any LogSource
     package let limits: LogQLLimits
+    let cache: RangeCache?
 
-    package init(source: any LogSource, limits: LogQLLimits = LogQLLimits()) {
+    /// - Parameter cache: of metric queries over a range, whose values at steps are taken from there and kept there; nil evaluates all
+    ///   anew.
+    package init(source: any LogSource, limits: LogQLLimits = LogQLLimits(), cache: RangeCache? = nil) {
         self.source = source
         self.limits = limits
+        self.cache = cache
     }
 }
 

@@ -27,6 +27,18 @@ package struct StepGrid: Hashable, Sendable {
         count = Int(distance / step) + 1
     }
 
+    private init(start: Int64, step: Int64, count: Int) {
+        self.start = start
+        self.step = step
+        self.count = count
+    }
+
+    /// Some of the timestamps, at least one.
+    func part(_ indices: Range<Int>) -> StepGrid {
+        precondition(!indices.isEmpty && indices.lowerBound >= 0 && indices.upperBound <= count)
+        return StepGrid(start: self[indices.lowerBound].nanoseconds, step: step, count: indices.count)
+    }
+
     package subscript(index: Int) -> Timestamp { Timestamp(nanoseconds: start + Int64(index) * step) }
 
     package var end: Timestamp { self[count - 1] }

@@ -31,9 +31,14 @@ package struct PromQLEngine: Sendable {
         }
     }
 
-    private let source: any SeriesSource
+    let source: any SeriesSource
+    private let cache: RangeCache?
 
-    package init(source: any SeriesSource) { self.source = source }
+    /// - Parameter cache: of range queries, whose values at steps are taken from there and kept there; nil evaluates all anew.
+    package init(source: any SeriesSource, cache: RangeCache? = nil) {
+        self.source = source
+        self.cache = cache
+    }
 
     /// The query's value at one timestamp, in milliseconds (rule P-7).
     package func instant(
@@ -63,6 +68,11 @@ package struct PromQLEngine: Sendable {
     package func range(
         _ query: PromQLQuery, over grid: TimeGrid, options: Options = Options(), context: QueryContext
     ) throws(QueryError) -> QueryAnswer {
+        if let cache, context.usesResultCache, grid.count > 1, query.type == .instantVector,
+            let dependence = query.expression.dependence(options)
+        {
+            return try range(query, over: grid, options, cache, dependence, context)
+        }
         let evaluator = Evaluator(
             source: source, query: query, grid: grid, options: options, context: context)
         switch try evaluator.evaluate(query.expression, on: grid) {

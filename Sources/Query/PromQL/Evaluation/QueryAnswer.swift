@@ -57,6 +57,13 @@ package struct Annotations: Sendable {
 
     package init() {}
 
+    package var isEmpty: Bool { known.isEmpty }
+
+    mutating func add(_ others: Annotations) {
+        for text in others.warnings where known.insert(text).inserted { warnings.append(text) }
+        for text in others.infos where known.insert(text).inserted { infos.append(text) }
+    }
+
     package mutating func warn(_ message: String) {
         let text = "PromQL warning: " + message
         if known.insert(text).inserted { warnings.append(text) }
@@ -84,6 +91,13 @@ package struct EvaluationStatistics: Sendable {
     @inline(__always)
     mutating func look(at count: Int, step: Int?) {
         queryableSamplesByStep[step ?? queryableSamplesByStep.count - 1] += count
+    }
+
+    /// What an evaluation of some steps looked at, the first of which is step `first` here.
+    mutating func add(_ part: EvaluationStatistics, from first: Int) {
+        for (step, count) in part.queryableSamplesByStep.enumerated() { queryableSamplesByStep[first + step] += count }
+        samplesRead += part.samplesRead
+        peakSamples = max(peakSamples, part.peakSamples)
     }
 
     mutating func read(_ count: Int) {

@@ -49,7 +49,7 @@ extension LokiAPI {
                 throw .badRequest("the time range is too long")
             }
             let result = try askingLoki { () throws(QueryError) in
-                try engine.metric(expression, over: grid, context: request.context)
+                try engine.metric(expression, text: parameters.query, over: grid, context: request.context)
             }
             reply.range(result, over: grid)
         }

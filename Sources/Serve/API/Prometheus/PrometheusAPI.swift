@@ -15,12 +15,14 @@ package struct PrometheusAPI: Sendable {
     let facts: ServerFacts
     let now: @Sendable () -> Timestamp
 
+    /// - Parameter cache: of range queries; nil evaluates each anew.
     package init(
-        source: any SeriesSource, options: PromQLEngine.Options = PromQLEngine.Options(), facts: ServerFacts,
+        source: any SeriesSource, options: PromQLEngine.Options = PromQLEngine.Options(), cache: RangeCache? = nil,
+        facts: ServerFacts,
         now: @escaping @Sendable () -> Timestamp
     ) {
         self.source = source
-        engine = PromQLEngine(source: source)
+        engine = PromQLEngine(source: source, cache: cache)
         self.options = options
         self.facts = facts
         self.now = now

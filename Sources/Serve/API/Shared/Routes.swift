@@ -23,7 +23,14 @@ package struct APIRequest: Sendable {
         self.limits = limits
         self.connection = connection
         context = QueryContext(
-            tenant: tenant, byteLimit: limits.memory, timeout: limits.timeout, memory: limits.admission?.memory)
+            tenant: tenant, byteLimit: limits.memory, timeout: limits.timeout, memory: limits.admission?.memory,
+            usesResultCache: Self.mayBeKept(http))
+    }
+
+    /// Not if the client says `Cache-Control: no-store`.
+    private static func mayBeKept(_ http: HTTPRequest) -> Bool {
+        let directives = http.header("Cache-Control")?.lowercased().split(separator: ",") ?? []
+        return !directives.contains { $0.trimmingPrefix { $0 == " " }.hasPrefix("no-store") }
     }
 
     /// The same request with less time than the server would give it; more is not to be had.
@@ -32,7 +39,7 @@ package struct APIRequest: Sendable {
         var request = self
         let context = QueryContext(
             tenant: tenant, byteLimit: limits.memory, timeout: timeout, memory: limits.admission?.memory,
-            statistics: self.context.statistics)
+            usesResultCache: self.context.usesResultCache, statistics: self.context.statistics)
         request.context = context
         request.limits.timeout = timeout
         connection.onClose { context.cancel() }

@@ -52,6 +52,9 @@ package struct Configuration: Sendable {
     package var queryQueueWait: Int64 = 10_000_000_000
     package var openParts = 512
     package var partCache = 256 << 20
+    /// Of results of range queries, and how long they are kept unless they are asked for, in nanoseconds.
+    package var resultCache = 64 << 20
+    package var resultCacheAge: Int64 = 900_000_000_000
     /// Of a request of telemetry, as received and decompressed alike (rule O-7).
     package var maxBodySize = 64 << 20
     /// For each of the two ports.

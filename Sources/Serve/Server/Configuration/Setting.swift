@@ -226,6 +226,19 @@ struct Setting: Sendable {
                 configuration.partCache = try ValueText.size(text, in: 1 << 20...1 << 40)
             }),
         Setting(
+            key: "result-cache", value: "SIZE", help: "how much memory results of range queries may take; 0 keeps none",
+            show: { ValueText.size($0.resultCache) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.resultCache = try ValueText.size(text, in: 0...1 << 40)
+            }),
+        Setting(
+            key: "result-cache-age", value: "DURATION",
+            help: "how long a result is kept that nobody asks for",
+            show: { ValueText.duration($0.resultCacheAge) },
+            apply: { configuration, text throws(ValueError) in
+                configuration.resultCacheAge = try ValueText.duration(text)
+            }),
+        Setting(
             key: "max-body-size", value: "SIZE", help: "the largest request of telemetry, compressed and decompressed",
             show: { ValueText.size($0.maxBodySize) },
             apply: { configuration, text throws(ValueError) in

@@ -1,0 +1,38 @@
+internal import Ingest
+internal import Observability
+internal import QueryModel
+internal import Scheduling
+
+/// The cache of results as each language uses it; without one, each query is evaluated anew.
+struct KeptResults {
+    let metrics: RangeCache?
+    let logs: RangeCache?
+    private let spans: RangeCache?
+
+    init(_ configuration: Configuration, _ engine: Engine, _ registry: MetricsRegistry) {
+        guard configuration.resultCache > 0 else {
+            (metrics, logs, spans) = (nil, nil, nil)
+            return
+        }
+        let results = ResultCache(
+            ResultCache.Limits(bytes: configuration.resultCache, age: .nanoseconds(configuration.resultCacheAge)))
+        let removals: @Sendable () -> Int = { engine.removals }
+        metrics = RangeCache(results, .promQL, changes: engine.metrics.changes, removals: removals)
+        logs = RangeCache(results, .logQL, changes: engine.logs.changes, removals: removals)
+        spans = RangeCache(results, .spans, changes: engine.spans.changes, removals: removals)
+        registry.computed("varve_result_cache_bytes", help: "Memory of results of range queries that are kept.") {
+            Double(results.usedBytes)
+        }
+        registry.computed(
+            "varve_result_cache_steps_total", help: "Steps of range queries that may be kept.", monotonic: true
+        ) { Double(results.askedSteps) }
+        registry.computed(
+            "varve_result_cache_hit_steps_total", help: "Of these, steps that were kept and still right.",
+            monotonic: true
+        ) { Double(results.hitSteps) }
+    }
+
+    func statistics(_ source: any SpanStatisticsSource) -> any SpanStatisticsSource {
+        spans.map { KeptSpanStatistics(source, $0) } ?? source
+    }
+}
