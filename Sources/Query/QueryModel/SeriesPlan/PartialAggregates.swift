@@ -100,9 +100,9 @@ struct PartialGroups<State: PartialAggregate>: Sendable {
     private let stepCount: Int
     private let context: QueryContext
     private var slots: [Labels: Int] = [:]
-    /// By slot: its labels, and the least series in it.
+    /// By slot: its labels, and the least series that has a value in it.
     private var labels: [Labels] = []
-    private var least: [SeriesName] = []
+    private var least: [SeriesName?] = []
     /// By slot and step.
     private var states: [State] = []
 
@@ -113,39 +113,45 @@ struct PartialGroups<State: PartialAggregate>: Sendable {
 
     private var bytesPerGroup: Int { stepCount * MemoryLayout<State>.stride + 256 }
 
-    mutating func slot(of group: Labels, for series: SeriesName) throws(QueryError) -> Int {
+    mutating func slot(of group: Labels) throws(QueryError) -> Int {
         if let known = slots[group] { return known }
         try context.charge(bytes: bytesPerGroup)
         let slot = labels.count
         slots[group] = slot
         labels.append(group)
-        least.append(series)
+        least.append(nil)
         states.append(contentsOf: repeatElement(State(), count: stepCount))
         return slot
     }
 
-    /// - Parameter values: by step.
+    /// - Parameter values: by step; not all are absent.
     mutating func add(_ values: Span<Double>, of series: SeriesName, to slot: Int) {
-        if series < least[slot] { least[slot] = series }
+        note(series, in: slot)
         let (count, start) = (stepCount, slot * stepCount)
         var states = states.mutableSpan
         for step in 0..<count where !GridSeries.isAbsent(values[step]) { states[start &+ step].add(values[step]) }
     }
 
+    private mutating func note(_ series: SeriesName, in slot: Int) {
+        guard let known = least[slot], !(series < known) else { return least[slot] = series }
+    }
+
     mutating func merge(_ other: PartialGroups) throws(QueryError) {
         for (number, group) in other.labels.enumerated() {
-            let slot = try slot(of: group, for: other.least[number])
-            if other.least[number] < least[slot] { least[slot] = other.least[number] }
+            guard let series = other.least[number] else { continue }
+            let slot = try slot(of: group)
+            note(series, in: slot)
             let (start, others) = (slot * stepCount, number * stepCount)
             for step in 0..<stepCount { states[start + step].merge(other.states[others + step]) }
         }
         context.release(bytes: other.labels.count * bytesPerGroup)
     }
 
-    /// In the order of each group's first series.
+    /// The groups that have values, in the order of their first series.
     func series() throws(QueryError) -> [GridSeries] {
         var output: [GridSeries] = []
-        for slot in labels.indices.sorted(by: { least[$0] < least[$1] }) {
+        let found = labels.indices.compactMap { slot in least[slot].map { (slot: slot, first: $0) } }
+        for (slot, _) in found.sorted(by: { $0.first < $1.first }) {
             try context.charge(bytes: GridSeries.cost(steps: stepCount))
             let states = states[slot * stepCount..<(slot + 1) * stepCount]
             output.append(GridSeries(labels: labels[slot], values: states.map(\.value)))

@@ -20,16 +20,16 @@ struct PlanGroups: Sendable {
         }
     }
 
-    mutating func slot(of labels: Labels, for series: SeriesName) throws(QueryError) -> Int {
-        if let slot = try sum?.slot(of: labels, for: series) { return slot }
-        if let slot = try avg?.slot(of: labels, for: series) { return slot }
-        if let slot = try min?.slot(of: labels, for: series) { return slot }
-        if let slot = try max?.slot(of: labels, for: series) { return slot }
-        if let slot = try count?.slot(of: labels, for: series) { return slot }
-        return try group?.slot(of: labels, for: series) ?? 0
+    mutating func slot(of labels: Labels) throws(QueryError) -> Int {
+        if let slot = try sum?.slot(of: labels) { return slot }
+        if let slot = try avg?.slot(of: labels) { return slot }
+        if let slot = try min?.slot(of: labels) { return slot }
+        if let slot = try max?.slot(of: labels) { return slot }
+        if let slot = try count?.slot(of: labels) { return slot }
+        return try group?.slot(of: labels) ?? 0
     }
 
-    /// - Parameter values: by step.
+    /// - Parameter values: by step; not all are absent.
     mutating func add(_ values: Span<Double>, of series: SeriesName, to slot: Int) {
         sum?.add(values, of: series, to: slot)
         avg?.add(values, of: series, to: slot)

@@ -67,7 +67,7 @@ struct PlanResults: Sendable {
         let values = row.span
         guard countPresent(values) else { return }
         guard let grouping, groups != nil else { return try append(values, name) }
-        if let slot = try groups?.slot(of: grouping.groupLabels(of: name.base), for: name) {
+        if let slot = try groups?.slot(of: grouping.groupLabels(of: name.base)) {
             groups?.add(values, of: name, to: slot)
         }
     }
@@ -96,9 +96,8 @@ struct PlanResults: Sendable {
         if let known = bucketSlots[key] { return known }
         var slots: [Int] = []
         for bucket in histogram.wanted {
-            let name = SeriesName(histogram.labels, Label("le", histogram.bounds[bucket]))
             let group = groupsByBucket ? key.group.setting("le", to: histogram.bounds[bucket]) : key.group
-            slots.append(try groups?.slot(of: group, for: name) ?? 0)
+            slots.append(try groups?.slot(of: group) ?? 0)
         }
         bucketSlots[key] = slots
         return slots
@@ -120,9 +119,8 @@ struct PlanResults: Sendable {
             counterNames: counterNames.sorted())
     }
 
-    /// Groups that no step has a value of are left out: buckets of which all values are absent.
     private func sortedSeries() throws(QueryError) -> [GridSeries] {
-        if let groups { return try groups.series().filter(\.hasAnyValue) }
+        if let groups { return try groups.series() }
         return series.sorted { $0.name < $1.name }.map { name, values in
             let labels = name.labels
             return GridSeries(

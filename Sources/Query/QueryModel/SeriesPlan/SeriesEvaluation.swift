@@ -50,9 +50,10 @@ package struct SeriesEvaluation: Sendable {
     }
 
     private static func hasMarkers(_ values: Span<Double>) -> Bool {
-        var found = false
-        for i in 0..<values.count { found = found || GridSeries.isAbsent(values[i]) }
-        return found
+        // Without a branch, since hardly ever one is there.
+        var found = 0
+        for i in 0..<values.count { found |= GridSeries.isAbsent(values[i]) ? 1 : 0 }
+        return found != 0
     }
 
     private static func withoutMarkers(
@@ -70,18 +71,15 @@ package struct SeriesEvaluation: Sendable {
     ///
     /// - Parameters:
     ///   - timestamps: of its points in the plan's range, ascending strictly, milliseconds; none is stale.
-    ///   - counts: of each point the observations in each bucket, as many as `histogram.bounds`; empty if there is only one bucket.
+    ///   - counts: of as many points, with as many buckets as `histogram.bounds`; of none if there is only one bucket.
     ///   - totals: of each point all observations.
     /// - Returns: false if the counts are beyond what is evaluated here; nothing is added then.
     package mutating func add(
-        _ histogram: ClassicHistogram, timestamps: Span<Int64>, counts: Span<Int64>, totals: Span<Int64>
+        _ histogram: ClassicHistogram, timestamps: Span<Int64>, counts: BucketCounts, totals: Span<Int64>
     ) throws(QueryError) -> Bool {
         try context.proceed()
         guard !timestamps.isEmpty, !histogram.wanted.isEmpty else { return true }
-        let width = histogram.bounds.count - 1
-        let isEvaluated = buckets.evaluate(
-            timestamps, counts: counts, width: counts.isEmpty ? 0 : width, stride: width + 1, totals: totals)
-        guard isEvaluated else { return false }
+        guard buckets.evaluate(timestamps, counts, totals: totals) else { return false }
         results.noteSamples(timestamps.count * histogram.wanted.count)
         results.noteSeries(histogram.labels, buckets.bounds, count: histogram.wanted.count)
         try results.add(buckets.values, histogram)

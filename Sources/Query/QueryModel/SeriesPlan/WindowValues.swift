@@ -187,7 +187,7 @@ struct WindowScratch {
     private(set) var counts: [Int32] = []
     /// See `WindowValues.extremes`.
     var candidates: [Int32] = []
-    /// By sample, and one more: the sum of those before it, in twice a double's precision.
+    /// By sample, and one more: the sum of those before it, and what it lacks.
     private var high: [Double] = []
     private var low: [Double] = []
     /// The rounding error of a sum is at most this; infinite if sums are of no use.
@@ -211,37 +211,41 @@ struct WindowScratch {
         }
     }
 
-    /// Sums of prefixes as pairs of doubles.
+    /// Sums of prefixes as pairs of doubles: what a sum of doubles comes to, and the sum of what rounding loses on the way.
     ///
-    /// Source: T. J. Dekker, "A Floating-Point Technique for Extending the Available Precision" (1971). A step's error is below
-    /// 2^-104 of the sum's magnitude, and none where the samples are integers whose sums have less than 106 bits.
+    /// Source: D. E. Knuth, "The Art of Computer Programming", 4.2.2. What is lost is at most 2^-53 of the sum each time, so that the
+    /// sum of it, rounded each time, is off by less than n² 2^-106 of the greatest sum; and by nothing where all are integers below 2^53.
     mutating func addUp(_ values: Span<Double>) {
-        high.removeAll(keepingCapacity: true)
-        low.removeAll(keepingCapacity: true)
-        high.append(0)
-        low.append(0)
+        if high.count <= values.count {
+            high = Array(repeating: 0, count: values.count + 1)
+            low = high
+        }
+        error = Self.addUp(values, &high, &low)
+    }
+
+    /// - Returns: a bound of the error of a difference of two sums.
+    private static func addUp(_ values: Span<Double>, _ high: inout [Double], _ low: inout [Double]) -> Double {
+        var high = high.mutableSpan
+        var low = low.mutableSpan
         var (sum, rest) = (0.0, 0.0)
-        var magnitude = 0.0
+        var greatest = 0.0
         var areIntegers = true
         for i in 0..<values.count {
             let value = values[i]
-            let (total, lost) = Self.exactSum(sum, value)
-            let tail = lost + rest
-            sum = total + tail
-            rest = tail - (sum - total)
-            let greater = Swift.max(sum.magnitude, value.magnitude)
-            magnitude = greater > magnitude ? greater : magnitude
-            // Not a number, infinite, or too large for the error's bound to say anything.
-            if !(greater < 1e300) { magnitude = .infinity }
-            areIntegers = areIntegers && value.magnitude < 0x1p53 && value.rounded(.towardZero) == value
-            high.append(sum)
-            low.append(rest)
+            let (total, lost) = exactSum(sum, value)
+            rest += lost
+            sum = total
+            high[i &+ 1] = sum
+            low[i &+ 1] = rest
+            greatest = sum.magnitude > greatest ? sum.magnitude : greatest
+            // Adding and subtracting 1.5 * 2^52 rounds numbers below 2^51 to integers.
+            areIntegers = areIntegers && (value + 0x1.8p52) - 0x1.8p52 == value
         }
-        if !(magnitude < .infinity) {
-            error = .infinity
-        } else {
-            error = areIntegers ? 0 : Double(values.count) * magnitude * 0x1p-102
-        }
+        // Not a number, infinite, or too large for the bound to say anything.
+        guard sum.isFinite, rest.isFinite, greatest < 1e300 else { return .infinity }
+        if areIntegers && greatest < 0x1p53 { return 0 }
+        let count = Double(values.count)
+        return count * count * greatest * 0x1p-104
     }
 
     @inline(__always)

@@ -57,21 +57,20 @@ struct PlanRuns {
 struct PlanSamples {
     private(set) var timestamps: [Int64] = []
     private(set) var values: [Double] = []
-    /// Of histograms: the observations in each bucket, and in all.
-    private(set) var counts: [Int64] = []
+    /// Of histograms: all observations.
     private(set) var totals: [Int64] = []
 
     mutating func removeAll() {
         timestamps.removeAll(keepingCapacity: true)
         values.removeAll(keepingCapacity: true)
-        counts.removeAll(keepingCapacity: true)
         totals.removeAll(keepingCapacity: true)
     }
 
     static func ascend(_ timestamps: Span<Int64>) -> Bool {
-        var ascends = true
-        for i in 1..<max(timestamps.count, 1) { ascends = ascends && timestamps[i] > timestamps[i &- 1] }
-        return ascends
+        // Without a branch: a difference below one is negative, less one.
+        var signs: Int64 = 0
+        for i in 1..<max(timestamps.count, 1) { signs |= timestamps[i] &- timestamps[i &- 1] &- 1 }
+        return signs >= 0
     }
 
     // MARK: Numbers
@@ -145,17 +144,25 @@ struct PlanSamples {
         return Buckets(first: first, bounds: bounds)
     }
 
-    /// - Parameter hasCounts: whether there is more than one bucket; of one the totals say all.
-    mutating func append(buckets run: PlanRuns.Run, hasCounts: Bool) {
+    /// Appends a run of a histogram's points but for the counts of their buckets, which are answered: of rows that follow each other
+    /// as they lie in memory, of others copied.
+    mutating func append(buckets run: PlanRuns.Run, _ first: Int) -> Buffer<Int64> {
         guard let distribution = run.rows.points.distribution, let buckets = distribution.buckets,
             case .integers(let elements) = buckets.elements
-        else { return }
-        for i in run.range {
-            let row = run.row(i)
-            guard let inner = distribution.inner(row) else { continue }
-            timestamps.append(run.rows.timestamp(row))
-            totals.append(distribution.counts.base[inner])
-            if hasCounts { counts.append(contentsOf: elements.unsafeElements[buckets.range(inner)]) }
+        else { return .empty }
+        guard let order = run.order else {
+            let points = first..<(first + run.range.count)
+            timestamps.append(contentsOf: run.rows.timestamps.unsafeElements[run.range])
+            totals.append(contentsOf: distribution.counts.unsafeElements[points])
+            return elements[Int(buckets.offsets[points.lowerBound])..<Int(buckets.offsets[points.upperBound])]
         }
+        var counts: [Int64] = []
+        for row in order[run.range] {
+            guard let inner = distribution.inner(Int(row)) else { continue }
+            timestamps.append(run.rows.timestamp(Int(row)))
+            totals.append(distribution.counts[inner])
+            counts.append(contentsOf: elements.unsafeElements[buckets.range(inner)])
+        }
+        return Buffer(counts)
     }
 }

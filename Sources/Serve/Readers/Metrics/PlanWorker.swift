@@ -87,7 +87,6 @@ struct PlanWorker {
 
     /// - Returns: false if points must be put in order first, or are not alike.
     private mutating func evaluateBuckets(_ unit: PlanUnit) throws -> Bool {
-        guard let first = runs.runs.first else { return true }
         var layouts: [PlanSamples.Buckets] = []
         for run in runs.runs {
             guard let layout = PlanSamples.buckets(run, scan.reading.directory),
@@ -95,27 +94,19 @@ struct PlanWorker {
             else { return false }
             layouts.append(layout)
         }
-        let histogram = histogram(unit.labels, layouts[0].bounds)
-        let width = histogram.bounds.count
-        if runs.runs.count == 1, first.order == nil, let distribution = first.rows.points.distribution,
-            let buckets = distribution.buckets, case .integers(let elements) = buckets.elements
-        {
-            let points = layouts[0].first..<(layouts[0].first + first.range.count)
-            let timestamps = UnsafeBufferPointer(rebasing: first.rows.timestamps.unsafeElements[first.range])
-            let totals = UnsafeBufferPointer(rebasing: distribution.counts.unsafeElements[points])
-            let start = Int(buckets.offsets[points.lowerBound])
-            let length = width > 1 ? points.count * width : 0
-            let counts = UnsafeBufferPointer(rebasing: elements.unsafeElements[start..<(start + length)])
-            guard PlanSamples.ascend(timestamps.span) else { return false }
-            return try evaluation.add(
-                histogram, timestamps: timestamps.span, counts: counts.span, totals: totals.span)
-        }
+        guard let layout = layouts.first else { return true }
+        let histogram = histogram(unit.labels, layout.bounds)
+        var counts = BucketCounts(stride: histogram.bounds.count)
         samples.removeAll()
-        for run in runs.runs { samples.append(buckets: run, hasCounts: width > 1) }
+        for (run, layout) in zip(runs.runs, layouts) {
+            let part = samples.append(buckets: run, layout.first)
+            // Of a single bucket the totals say all.
+            if histogram.bounds.count > 1 { counts.append(part) }
+        }
         let samples = samples
         guard PlanSamples.ascend(samples.timestamps.span) else { return false }
         return try evaluation.add(
-            histogram, timestamps: samples.timestamps.span, counts: samples.counts.span, totals: samples.totals.span)
+            histogram, timestamps: samples.timestamps.span, counts: counts, totals: samples.totals.span)
     }
 
     private mutating func histogram(_ labels: Labels, _ bounds: BucketBounds) -> ClassicHistogram {

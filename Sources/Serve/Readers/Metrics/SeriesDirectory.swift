@@ -38,7 +38,6 @@ final class SeriesDirectory: Sendable {
     private struct Interned {
         var keys: [Labels: SeriesKey] = [:]
         var bounds: [[UInt8]: BucketBounds] = [:]
-        var byteCount = 0
     }
 
     struct KnownPart {
@@ -61,14 +60,17 @@ final class SeriesDirectory: Sendable {
 
     private let builder: SeriesModelBuilder
     let state = Mutex(State())
+    private let stateBytes = Atomic<Int>(0)
+    private let internedBytes = Atomic<Int>(0)
     private let interned = Mutex(Interned())
 
     init(translation: MetricTranslation) { builder = SeriesModelBuilder(translation: translation) }
 
-    /// Bytes of memory, about.
-    var byteCount: Int {
-        let bytes = interned.withLock { $0.byteCount }
-        return state.withLock { state in bytes + state.byteCount + state.labels.byteCount }
+    /// Bytes of memory, about; to be asked at any time, also while streams are being translated.
+    var byteCount: Int { stateBytes.load(ordering: .relaxed) + internedBytes.load(ordering: .relaxed) }
+
+    private func note(_ state: borrowing State) {
+        stateBytes.store(state.byteCount + state.labels.byteCount, ordering: .relaxed)
     }
 
     var modelCount: Int { state.withLock { $0.all.count } }
@@ -78,7 +80,7 @@ final class SeriesDirectory: Sendable {
             if let known = interned.keys[labels] { return known }
             let key = SeriesKey(number: interned.keys.count, labels: labels)
             interned.keys[labels] = key
-            interned.byteCount += 256 + labels.pairs.count * MemoryLayout<Label>.stride
+            internedBytes.add(256 + labels.pairs.count * MemoryLayout<Label>.stride, ordering: .relaxed)
             return key
         }
     }
@@ -89,7 +91,7 @@ final class SeriesDirectory: Sendable {
             if let known = interned.bounds[key] { return known }
             let bounds = BucketBounds(bytes, number: interned.bounds.count)
             interned.bounds[key] = bounds
-            interned.byteCount += 256 + 8 * key.count
+            internedBytes.add(256 + 8 * key.count, ordering: .relaxed)
             return bounds
         }
     }
@@ -118,6 +120,7 @@ final class SeriesDirectory: Sendable {
             }
             state.parts[number] = KnownPart(handle: handle, series: series)
             state.byteCount += series.byteCount
+            note(state)
             return series
         }
     }
@@ -195,7 +198,8 @@ final class SeriesDirectory: Sendable {
         _ dictionary: StringDictionary, from first: Int, _ identities: inout IdentityPlaces,
         _ state: inout State
     ) -> [SeriesModel] {
-        (first..<dictionary.count).map { entry in
+        defer { note(state) }
+        return (first..<dictionary.count).map { entry in
             let bytes = dictionary.bytes(entry)
             let hash = XXH3.hash(bytes)
             if let known = state.models[hash]?.first(where: { $0.bytes.elementsEqual(bytes) }) { return known }
