@@ -138,7 +138,7 @@ let package = Package(
         module(
             "Serve", "Readers", .kernel,
             imports: [
-                "Core", "Observability", "Scheduling", "Columns", "Indexing", "JSON", "Storage", "Parts", "Ingest",
+                "Core", "Observability", "Scheduling", "Columns", "Indexing", "JSON", "Storage", "Parts",
                 "Rollups",
                 "TableSchema", "Telemetry",
                 "QueryModel", "Pattern", "CLinux",
@@ -263,7 +263,11 @@ let package = Package(
         tests("Engine", "Archive", imports: ["Archive", "Core", "EngineFixtures", "Files", "Randomness"]),
         tests(
             "Engine", "Ingest",
-            imports: ["Core", "Scheduling", "EngineFixtures", "Files", "Ingest", "Randomness", "Simulation", "Storage"]),
+            imports: [
+                "Columns", "Core", "Scheduling", "EngineFixtures", "Files", "Ingest", "Parts", "Randomness",
+                "Simulation",
+                "Storage", "TableSchema",
+            ]),
         tests(
             "Engine", "Columns",
             imports: ["Columns", "Core", "EngineFixtures", "Randomness", "TableSchema"]),

@@ -26,6 +26,13 @@ package struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A file that only a newer Varve understands.
     package static func newerFormat(_ path: String) -> FileError { FileError(.read, path, code: ENOTSUP) }
 
+    package static func notFound(_ path: String) -> FileError { FileError(.open, path, code: ENOENT) }
+
+    /// Nothing can be written.
+    package static func readOnly(_ path: String, _ operation: Operation = .write) -> FileError {
+        FileError(operation, path, code: EROFS)
+    }
+
     package var isEndOfFile: Bool { code == 0 }
     package var isNotFound: Bool { code == ENOENT }
     package var alreadyExists: Bool { code == EEXIST }

@@ -29,6 +29,10 @@ package protocol FileSystem: Sendable {
     ///
     /// - Throws: an error that `isLocked` if another process or object holds it; never waits.
     func lock(_ path: String) throws(FileError) -> any FileLock
+    /// Takes a file's lock together with others who do no more than read; the file must exist, and is not changed.
+    ///
+    /// - Throws: an error that `isLocked` if somebody holds it alone; never waits.
+    func lockShared(_ path: String) throws(FileError) -> any FileLock
 }
 
 package enum OpenMode: Hashable, Sendable {

@@ -135,8 +135,16 @@ package struct PosixFileSystem: FileSystem {
     }
 
     package func lock(_ path: String) throws(FileError) -> any FileLock {
-        let descriptor = try Self.descriptor(path, flags: O_RDWR | O_CREAT, operation: .lock)
-        guard retried({ Int(flock(descriptor, LOCK_EX | LOCK_NB)) }) == 0 else {
+        try lock(path, flags: O_RDWR | O_CREAT, LOCK_EX)
+    }
+
+    package func lockShared(_ path: String) throws(FileError) -> any FileLock {
+        try lock(path, flags: O_RDONLY, LOCK_SH)
+    }
+
+    private func lock(_ path: String, flags: Int32, _ kind: Int32) throws(FileError) -> any FileLock {
+        let descriptor = try Self.descriptor(path, flags: flags, operation: .lock)
+        guard retried({ Int(flock(descriptor, kind | LOCK_NB)) }) == 0 else {
             let code = errno
             Glibc.close(descriptor)
             throw FileError(.lock, path, code: code)

@@ -72,7 +72,8 @@ package final class TraceFiles: Sendable {
         for entry in try fileSystem.list(folder) where entry.kind == .file {
             let path = folder + "/" + entry.name
             if entry.name.hasSuffix(unfinished) {
-                try fileSystem.remove(path)
+                // Where nothing can be written it stays, and is no document.
+                do throws(FileError) { try fileSystem.remove(path) } catch  where error.isReadOnly {}
             } else if entry.name.hasSuffix(suffix), let trace = TraceID(hex: entry.name.dropLast(suffix.count)) {
                 let size = try fileSystem.size(of: path)
                 found.sizes[Key(tenant: tenant, trace: trace)] = size

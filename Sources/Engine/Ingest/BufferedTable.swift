@@ -40,8 +40,8 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
         memtables.withLock { memtables in
             if let known = memtables[tenant] { return known }
             let memtable = Memtable(
-                key: TenantTable(tenant: tenant, table: table.id), log: log, limits: limits, memory: memory,
-                makeBuilder: makeBuilder)
+                key: TenantTable(tenant: tenant, table: table.id), table: table, log: log, limits: limits,
+                memory: memory, makeBuilder: makeBuilder)
             memtables[tenant] = memtable
             return memtable
         }
@@ -50,7 +50,7 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
     /// Appends to the tenant's memtable; one that nothing came into is not kept, since anybody may name any number of tenants.
     private func append(
         _ request: LoggedRequest, replayedAt position: UInt64?, decode: (inout Builder) throws -> Bool
-    ) throws -> (position: UInt64?, isFlushDue: Bool) {
+    ) throws -> (position: UInt64?, isSealDue: Bool) {
         while true {
             let memtable = memtable(request.tenant)
             var isStored = false
@@ -76,7 +76,7 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
     /// Decodes a request into the tenant's memtable, and returns once it is durable.
     ///
     /// - Parameter decode: answers whether it added rows; what it throws is thrown on, and its rows are taken back.
-    /// - Returns: whether a flush is due.
+    /// - Returns: whether there is something to seal.
     package func ingest(
         _ request: LoggedRequest, decode: (inout Builder) throws -> Bool
     ) throws -> Bool {
@@ -100,27 +100,25 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
 
     /// Decodes a request that the log gave back, unless its rows are in parts already.
     ///
-    /// - Returns: whether a flush is due.
+    /// - Returns: whether there is something to seal.
     package func replay(
         _ record: ReplayedRequest, decode: (inout Builder) throws -> Bool
     ) throws -> Bool {
         let key = TenantTable(tenant: record.request.tenant, table: table.id)
         guard record.position > store.flushedPosition(key) else { return false }
-        return try append(record.request, replayedAt: record.position, decode: decode).isFlushDue
+        return try append(record.request, replayedAt: record.position, decode: decode).isSealDue
     }
 
-    /// A tenant's rows that may lie in `range`, at one point in time.
     package func snapshot(_ tenant: TenantID, in range: TimeRange) -> TableSnapshot {
         let key = TenantTable(tenant: tenant, table: table.id)
         guard let memtable = memtables.withLock({ $0[tenant] }) else {
             return TableSnapshot(table: table, memory: [], parts: store.parts(key, in: range))
         }
-        return memtable.snapshot({ store.parts(key, in: range) }, table: table)
+        let (parts, rows) = memtable.snapshot { store.parts(key, in: range) }
+        return TableSnapshot(
+            table: table, memory: rows.batches, memoryIndexes: rows.indexes, parts: parts + rows.parts(in: range))
     }
 
-    /// A tenant's rows that may lie in `range`, and a view's, at one point in time.
-    ///
-    /// - Parameter viewRange: of the view's partition column.
     package func snapshot(
         _ tenant: TenantID, in range: TimeRange, view: TableDefinition, viewRange: TimeRange
     ) -> ViewSnapshot {
@@ -128,17 +126,8 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
         guard let memtable = memtables.withLock({ $0[tenant] }) else {
             return store.parts(key, in: range, view: view, viewRange: viewRange)
         }
-        var snapshot: ViewSnapshot?
-        let source = memtable.snapshot(
-            {
-                let parts = store.parts(key, in: range, view: view, viewRange: viewRange)
-                snapshot = parts
-                return parts.source.parts
-            }, table: table)
-        guard let parts = snapshot else { preconditionFailure("a memtable asks for the parts") }
-        return ViewSnapshot(
-            source: source,
-            pending: TableSnapshot(table: table, memory: source.memory, parts: parts.pending.parts), view: parts.view)
+        let (snapshot, rows) = memtable.snapshot { store.parts(key, in: range, view: view, viewRange: viewRange) }
+        return snapshot.adding(rows.batches, indexes: rows.indexes, parts: rows.parts(in: range))
     }
 
     /// By tenant, so that what happens to a disk is the same in every run.
@@ -147,10 +136,14 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
     }
 }
 
+extension BufferedTable: SnapshotSource where Builder: ~Copyable {}
+
 /// A table as the flush worker sees it.
 protocol Flushable: Sendable {
-    /// Flushes the memtables that are due, or all.
-    func flush(all: Bool) throws(StorageError)
+    /// Seals the rows that are due, or all.
+    func seal(all: Bool) throws(StorageError)
+    /// Writes what is sealed.
+    func flush() throws(StorageError)
     func forgetUndurable()
     /// Bytes of memory in memtables.
     var memtableBytes: Int { get }
@@ -159,42 +152,43 @@ protocol Flushable: Sendable {
 }
 
 extension BufferedTable: Flushable where Builder: ~Copyable {
-    func flush(all flushesAll: Bool) throws(StorageError) {
+    func seal(all sealsAll: Bool) throws(StorageError) {
         let now = ContinuousClock.now
-        var failure: StorageError?
-        for memtable in all {
-            // One that cannot be flushed does not keep the others from it.
-            do throws(StorageError) {
-                try flush(memtable, isWanted: flushesAll, now)
-            } catch {
-                failure = failure ?? error
+        try forEach { (memtable) throws(StorageError) in
+            try memtable.seal(isWanted: sealsAll, now: now, flushed: { store.flushedPosition(memtable.key) }) {
+                (frozen, previous) throws(StorageError) in
+                let flush = Store.FlushedPositions(previous: previous, first: frozen.first, last: frozen.last)
+                return try store.seal(frozen.batch, of: memtable.key, zstdLevel: 1, flush)
             }
         }
-        if let failure { throw failure }
     }
 
-    private func flush(
-        _ memtable: Memtable<Builder>, isWanted: Bool, _ now: ContinuousClock.Instant
-    ) throws(StorageError) {
-        // Batches whose flush failed before come first.
-        for frozen in memtable.unflushed { try flush(frozen, of: memtable) }
-        if memtable.isIdle(now: now) { retire(memtable) }
-        guard isWanted || memtable.isFlushDue(now: now) else { return }
-        if let frozen = memtable.freeze() { try flush(frozen, of: memtable) }
-    }
-
-    private func flush(
-        _ frozen: Memtable<Builder>.Frozen, of memtable: Memtable<Builder>
-    ) throws(StorageError) {
-        let parts = try store.writeParts(
-            frozen.batch, of: memtable.key, zstdLevel: 1, positions: frozen.first...frozen.last)
-        let edit = CatalogEdit(added: parts, flushed: [memtable.key: frozen.last])
-        try store.commit(edit) { publish in memtable.finishFlush(publish) }
-        for part in parts {
-            flushedBytes.add(Int(part.byteCount))
-            flushedRows.add(part.rowCount)
+    func flush() throws(StorageError) {
+        let now = ContinuousClock.now
+        try forEach { (memtable) throws(StorageError) in
+            if memtable.isIdle(now: now) { retire(memtable) }
+            var isFlushed = false
+            while let sealed = memtable.nextUnflushed {
+                try store.flush(sealed.parts, of: memtable.key, through: sealed.last) { publish in
+                    memtable.finishFlush(publish)
+                }
+                for part in sealed.parts {
+                    flushedBytes.add(Int(part.record.byteCount))
+                    flushedRows.add(part.record.rowCount)
+                }
+                isFlushed = true
+            }
+            if isFlushed { backpressure.look(at: memtable.key, in: store) }
         }
-        backpressure.look(at: memtable.key, in: store)
+    }
+
+    /// One that cannot be sealed or flushed does not keep the others from it.
+    private func forEach(_ body: (Memtable<Builder>) throws(StorageError) -> Void) throws(StorageError) {
+        var failure: StorageError?
+        for memtable in all {
+            do throws(StorageError) { try body(memtable) } catch { failure = failure ?? error }
+        }
+        if let failure { throw failure }
     }
 
     func forgetUndurable() { for memtable in all { memtable.forgetUndurable() } }
@@ -203,5 +197,15 @@ extension BufferedTable: Flushable where Builder: ~Copyable {
 
     func flushedThrough(at newest: UInt64) -> UInt64 {
         all.reduce(newest) { min($0, $1.firstUnflushedPosition.map { $0 - 1 } ?? newest) }
+    }
+}
+
+extension MemtableRows {
+    fileprivate func parts(in range: TimeRange) -> [PartHandle] {
+        parts.filter {
+            range.overlaps(
+                first: Timestamp(nanoseconds: $0.record.leastTime), last: Timestamp(nanoseconds: $0.record.greatestTime)
+            )
+        }
     }
 }

@@ -2,10 +2,14 @@ private import Files
 package import Scheduling
 package import Storage
 
-/// The thread that turns memtables into parts, and lets go of log segments that are no longer needed.
+/// The threads that turn memtables into parts: one seals their rows into parts in memory, the other writes these to the disk, and lets
+/// go of log segments that are no longer needed. Without the first the second does both.
 package final class FlushWorker: Sendable {
     private struct State {
         var isWanted = false
+        /// There may be rows to seal.
+        var isSealWanted = false
+        var hasSealer = false
         var isClosing = false
         /// Requests to flush everything, and how many of them are done.
         var asked = 0
@@ -51,15 +55,52 @@ package final class FlushWorker: Sendable {
         self.report = report
     }
 
-    /// Starts the thread; `stop` ends it.
+    /// Starts the thread that writes, and seals unless another does; `stop` ends it.
     package func start() -> WorkerThread {
         WorkerThread { [self] in
             while runOnce() {}
         }
     }
 
+    /// Starts a thread that seals; `stop` ends it.
+    package func startSealing() -> WorkerThread {
+        state.withLock { $0.hasSealer = true }
+        return WorkerThread { [self] in
+            while sealOnce() {}
+        }
+    }
+
     /// Says that a memtable has become large.
-    package func wake() { state.notifying { $0.isWanted = true } }
+    package func wake() {
+        state.notifying { state in
+            if state.hasSealer { state.isSealWanted = true } else { state.isWanted = true }
+        }
+    }
+
+    /// - Returns: false at the end.
+    private func sealOnce() -> Bool {
+        let isClosing = state.wait(timeout: .seconds(1)) { state -> Bool? in
+            guard state.isSealWanted || state.isClosing else { return nil }
+            state.isSealWanted = false
+            return state.isClosing
+        }
+        if isClosing == true {
+            state.notifying { $0.hasSealer = false }
+            return false
+        }
+        do throws(StorageError) { try seal(all: false) } catch { report(error) }
+        state.notifying { $0.isWanted = true }
+        return true
+    }
+
+    /// Seals what is due, or everything, on the caller's thread.
+    package func seal(all: Bool) throws(StorageError) {
+        var failure: StorageError?
+        for table in tables {
+            do throws(StorageError) { try table.seal(all: all) } catch { failure = failure ?? error }
+        }
+        if let failure { throw failure }
+    }
 
     /// Flushes everything that was ingested before the call.
     package func flushAll() throws(StorageError) {
@@ -108,8 +149,11 @@ package final class FlushWorker: Sendable {
     package func flushNow(all: Bool) throws(StorageError) {
         if log.hasFailed { recoverLog() }
         var failure: StorageError?
+        if all || !state.withLock({ $0.hasSealer }) {
+            do throws(StorageError) { try seal(all: all) } catch { failure = error }
+        }
         for table in tables {
-            do throws(StorageError) { try table.flush(all: all) } catch { failure = failure ?? error }
+            do throws(StorageError) { try table.flush() } catch { failure = failure ?? error }
         }
         if let space, space.state != .plenty { log.rotate() }
         releaseLog()

@@ -31,11 +31,11 @@ package enum LogInspection {
         guard try fileSystem.exists(folder) else { return [] }
         var numbers: [UInt64] = []
         for entry in try fileSystem.list(folder) where entry.kind == .file {
-            if let number = WriteAheadLog.number(ofSegment: entry.name) { numbers.append(number) }
+            if let number = LogReplay.number(ofSegment: entry.name) { numbers.append(number) }
         }
         var segments: [LogSegment] = []
         for number in numbers.sorted() {
-            segments.append(try segment(number, folder + "/" + WriteAheadLog.name(number), fileSystem, body))
+            segments.append(try segment(number, folder + "/" + LogReplay.name(number), fileSystem, body))
         }
         return segments
     }

@@ -127,72 +127,34 @@ package final class WriteAheadLog: Sendable {
         writer.withLock { $0 = thread }
     }
 
-    static func name(_ number: UInt64) -> String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(0, 10 - digits.count)) + digits + ".wal"
-    }
-
-    static func number(ofSegment name: String) -> UInt64? {
-        guard let number = UInt64(name.dropLast(4)), number < 1 << 62, name == Self.name(number) else { return nil }
-        return number
-    }
-
-    /// The numbers of the segments, ascending, and for each the position above which a later segment disowns its records.
-    private func findSegments() throws(FileError) -> [(number: UInt64, limit: UInt64)] {
-        var numbers: [UInt64] = []
-        for entry in try fileSystem.list(directory) where entry.name.hasSuffix(".wal") {
-            if let number = Self.number(ofSegment: entry.name) { numbers.append(number) }
-        }
-        var limit = UInt64.max
-        var segments: [(number: UInt64, limit: UInt64)] = []
-        for number in numbers.sorted().reversed() {
-            segments.append((number, limit))
-            let file = try fileSystem.open(directory + "/" + Self.name(number), .read)
-            defer { file.close() }
-            let header = try file.readUpTo(LogSegmentHeader.length, at: 0)
-            guard let durableBefore = LogSegmentHeader.durableBefore(header) else { continue }
-            guard LogSegmentHeader.version(of: header) == LogSegmentHeader.version else {
-                throw .newerFormat(file.path)
-            }
-            limit = min(limit, durableBefore)
-        }
-        return segments.reversed()
-    }
-
     private func replayAll(
         _ report: (String, SegmentScan) -> Void, _ replay: (ReplayedRequest) -> Void
     ) throws(FileError) -> [(number: UInt64, last: UInt64)] {
+        let log = try LogReplay(directory: directory, fileSystem: fileSystem)
         var segments: [(number: UInt64, last: UInt64)] = []
-        var last: UInt64 = 0
-        for (number, limit) in try findSegments() {
-            let file = try fileSystem.open(directory + "/" + Self.name(number), .read)
-            defer { file.close() }
-            var scan = try LogReader.read(file) { record in
-                guard record.position <= limit, record.position > last else { return }
-                last = record.position
-                state.notifying { state in
-                    state.durable = max(state.durable, record.position)
-                    state.nextPosition = max(state.nextPosition, record.position + 1)
-                }
-                replay(record)
-            }
-            // A later segment knows of acknowledged records that should be here: this end was not torn, but damaged.
-            if limit != .max, last < limit { scan.countEndAsDamage(try file.size()) }
+        try log.run { (file, scan, last) throws(FileError) in
             for range in scan.skipped.prefix(Self.quarantineLimit) {
                 // What cannot be copied is told of all the same; the segment itself stays until its other records are in parts.
                 _ = try? quarantine?.copy(file, range, reason: "damaged records of the write-ahead log")
             }
             // A process that was killed leaves records that it had not synced: they are about to be shown.
             try file.sync()
-            report(Self.name(number), scan)
+            let number = log.segments[segments.count].number
+            report(LogReplay.name(number), scan)
             segments.append((number, last))
+        } _: { record in
+            state.notifying { state in
+                state.durable = max(state.durable, record.position)
+                state.nextPosition = max(state.nextPosition, record.position + 1)
+            }
+            replay(record)
         }
         return segments
     }
 
     private func beginSegment(durableBefore: UInt64) throws(FileError) {
         let number = segment.withLock { $0.number }
-        let path = directory + "/" + Self.name(number)
+        let path = directory + "/" + LogReplay.name(number)
         let file = try fileSystem.open(path, .create)
         let salt = UInt32.random(in: 0 ... .max)
         let header = LogSegmentHeader.bytes(durableBefore: durableBefore, salt: salt)
@@ -342,7 +304,7 @@ package final class WriteAheadLog: Sendable {
         for number in numbers {
             // Oldest first, and for good: a later segment's header may disown records of an older one.
             do throws(FileError) {
-                try fileSystem.remove(directory + "/" + Self.name(number))
+                try fileSystem.remove(directory + "/" + LogReplay.name(number))
                 try fileSystem.syncDirectory(directory)
             } catch {
                 guard error.isNotFound else { return }

@@ -33,9 +33,9 @@ package struct MergeOutcome: Hashable, Sendable {
 package struct MergeExecutor: Sendable {
     /// How much a merge may use.
     package struct Limits: Sendable {
-        /// Bytes of memory for blocks and dictionaries of inputs, about: with the encoded pages, 64 MiB. Two inputs are merged
+        /// Bytes of memory for blocks and dictionaries of inputs, about: with the encoded pages, 96 MiB. Two inputs are merged
         /// whatever they take.
-        package var memory = 40 << 20
+        package var memory = 72 << 20
         /// The pages of a part: each has an entry in its footer, which stays in memory with the part.
         package var pages = 1 << 20
         /// Bytes of disk that are left to others.

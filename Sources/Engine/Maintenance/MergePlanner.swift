@@ -90,7 +90,7 @@ package struct MergePlan: Hashable, Sendable {
 /// Decides what to merge, from the catalog's records alone.
 ///
 /// A part's level is how often its rows have been rewritten, at most. While a partition is open, parts of one level become one
-/// of the next: of level 0 8 with short rows, 16 to 48 of others; 18 of level 1, and above that 18 once there are 36. When it
+/// of the next: of level 0 8 with short rows, 16 to 48 of others (as many again by a server, docs/decisions/0045); 18 of level 1, and above that 18 once there are 36. When it
 /// closes, all that is left, be it a single part, is merged once more, 18 at a time and better compressed, to level 3. What comes late is merged among
 /// itself, and only while that at least doubles the size of what its rows are in, so that the work grows with the logarithm of
 /// their number.
@@ -141,7 +141,7 @@ package enum MergePlanner {
         return levels.keys.sorted().compactMap { level in
             let waiting = levels[level] ?? []
             guard waiting.count >= 2, isDue(waiting, level, policy) else { return nil }
-            let inputs = fitting(waiting, policy)
+            let inputs = fitting(waiting, policy, blocks: level == 0 ? max(policy.fanIn, policy.newBlocks) : nil)
             return MergePlan(
                 partition: key, inputs: inputs, level: next(level), zstdLevel: policy.zstdLevel, isFinal: false)
         }
@@ -174,7 +174,10 @@ package enum MergePlanner {
     }
 
     /// The first of the parts, as many as one merge takes: more than the fan-in if they are small.
-    private static func fitting(_ parts: [PartRecord], _ policy: MergePolicy) -> [PartRecord] {
+    ///
+    /// - Parameter blocks: how many they may have in memory at a time; nil: as many as the fan-in.
+    private static func fitting(_ parts: [PartRecord], _ policy: MergePolicy, blocks: Int? = nil) -> [PartRecord] {
+        let most = blocks ?? policy.fanIn
         var bytes: Int64 = 0
         var rows = 0
         var held = 0
@@ -183,7 +186,7 @@ package enum MergePlanner {
             rows += part.rowCount
             held += min(part.rowCount, PartLayout.blockRows)
             return bytes <= policy.targetBytes && rows <= policy.targetRows
-                && (index < policy.fanIn || held <= policy.fanIn * PartLayout.blockRows)
+                && (index < policy.fanIn || held <= most * PartLayout.blockRows)
         }.map(\.element)
         return Array(taken)
     }

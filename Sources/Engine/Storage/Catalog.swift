@@ -26,14 +26,16 @@ struct Catalog: ~Copyable {
     private let fileSystem: any FileSystem
     private(set) var state: CatalogState
     private var number: UInt64
-    private var file: any File
+    /// Nil: nothing is written.
+    private var file: (any File)?
     private var length: Int64
     /// What the log was when it began: its state alone.
     private var stateLength: Int64
     /// Whether the log may end in anything, or may not be the current one, since writing failed: nothing more may be appended.
     private var isBroken = false
-    /// Whether the edit that failed last may be found at the next open all the same.
-    private(set) var mayHoldFailedEdit = false
+    /// Parts that were added by edits which failed and may be found at the next open all the same: until a new log has begun, their files
+    /// must stay.
+    private(set) var doubtful: Set<PartID> = []
     /// Whether the log had something in it, or at its end, that is no record.
     let hasLostRecords: Bool
 
@@ -70,24 +72,47 @@ struct Catalog: ~Copyable {
         removeOldLogs()
     }
 
+    /// Reads the catalog of a directory that is not written to.
+    ///
+    /// - Parameter repair: as above.
+    init(
+        reading directory: String, fileSystem: any FileSystem,
+        repair: (inout CatalogState, CatalogRecovery.Loss) throws(StorageError) -> Void
+    ) throws(StorageError) {
+        var found = try CatalogRecovery.load(directory, fileSystem)
+        if let loss = found.loss { try repair(&found.state, loss) }
+        self.directory = directory
+        self.fileSystem = fileSystem
+        state = found.state
+        number = found.number
+        file = nil
+        length = 0
+        stateLength = 0
+        hasLostRecords = found.loss != nil
+    }
+
     /// Writes and syncs the edit, then makes it part of the state (invariant 3).
     ///
-    /// - Throws: if the edit is not part of the state; see `mayHoldFailedEdit`.
+    /// - Throws: if the edit is not part of the state; see `doubtful`.
     mutating func append(_ edit: CatalogEdit) throws(StorageError) {
+        guard file != nil else { throw .file(.readOnly(directory)) }
         var next = state
         if let contradiction = next.apply(edit) { preconditionFailure(contradiction) }
-        mayHoldFailedEdit = false
         if isBroken { try startNewLog(copies: 2) }
         // What was flushed before is said again while it is short, so that damage of one record costs none of that.
         var repeated = edit
         if next.flushed.count <= Self.repeatedPositions { repeated.flushed = next.flushed }
         let record = CatalogLog.record(repeated, nextPart: next.nextPart)
         do throws(FileError) {
-            try file.append(record)
-            try file.sync()
+            try file?.append(record)
+            try file?.sync()
         } catch {
             // What the log holds behind the last good record is unknown: it is written anew, now or before the next edit.
-            do throws(StorageError) { try startNewLog(copies: 2) } catch { mayHoldFailedEdit = true }
+            do throws(StorageError) {
+                try startNewLog(copies: 2)
+            } catch {
+                doubtful.formUnion(edit.added.map(\.id))
+            }
             throw .file(error)
         }
         state = next
@@ -114,11 +139,12 @@ struct Catalog: ~Copyable {
         isBroken = true
         for _ in 0..<copies {
             number += 1
-            file.close()
+            file?.close()
             (file, length) = try Self.begin(number, state, directory, fileSystem)
         }
         stateLength = length
         isBroken = false
+        doubtful = []
         removeOldLogs()
     }
 

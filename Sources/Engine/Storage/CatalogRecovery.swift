@@ -92,9 +92,11 @@ enum CatalogRecovery {
     // MARK: Files
 
     /// Makes the state what the files say where records were lost.
+    ///
+    /// - Parameter isReading: nothing is written, so that what is found is not made durable.
     static func adoptFiles(
         into state: inout CatalogState, _ loss: Loss, directory: String, tables: TableCatalog,
-        fileSystem: any FileSystem, damage: DamageLog
+        fileSystem: any FileSystem, damage: DamageLog, isReading: Bool = false
     ) throws(StorageError) {
         let files = PartFile.all(in: directory, fileSystem)
         let ids = Set(files.map(\.id))
@@ -107,7 +109,8 @@ enum CatalogRecovery {
         }
         let known = Set(state.parts.keys)
         var finder = PartFinder(
-            directory: directory, tables: tables, fileSystem: fileSystem, damage: damage, removed: loss.removed)
+            directory: directory, tables: tables, fileSystem: fileSystem, damage: damage, removed: loss.removed,
+            isReading: isReading)
         let logStart = LogSegmentHeader.firstPosition(in: directory, fileSystem)
         try finder.find(files, &state, logStart: logStart, tornAfter: loss.isTornOnly ? Array(gone) : nil)
         // The records that were lost may have used their numbers.

@@ -11,12 +11,16 @@ struct PartFinder {
     let damage: DamageLog
     /// Parts that a record which is whole removed.
     let removed: Set<PartID>
+    /// Whether nothing is written.
+    let isReading: Bool
     /// Above every number that a file has or names.
     private(set) var nextPart: UInt64 = 1
 
     init(
-        directory: String, tables: TableCatalog, fileSystem: any FileSystem, damage: DamageLog, removed: Set<PartID>
+        directory: String, tables: TableCatalog, fileSystem: any FileSystem, damage: DamageLog, removed: Set<PartID>,
+        isReading: Bool
     ) {
+        self.isReading = isReading
         self.directory = directory
         self.tables = tables
         self.fileSystem = fileSystem
@@ -54,7 +58,7 @@ struct PartFinder {
             guard let path = paths[record.id] else { continue }
             do throws(FileError) {
                 // What is served is on the disk (invariant 3), and nothing says yet that this file is.
-                try sync(path)
+                if !isReading { try sync(path) }
                 state.parts[record.id] = record
             } catch {
                 throw .file(error)

@@ -13,18 +13,24 @@ package final class PartHandle: Sendable {
     private let fileSystem: any FileSystem
     let damage: DamageLog
     private let cache: OpenParts?
-    private let opened = Mutex<Part?>(nil)
+    /// The bytes of a part that was made in memory.
+    let image: SealedFile?
+    private let opened: Mutex<Part?>
     /// Since the cache last looked.
     private let wasUsed = Atomic<Bool>(false)
     /// Why the part cannot be opened, once that is known for good.
     private let failure = Mutex<PartError?>(nil)
     private let isRemoved = Atomic<Bool>(false)
 
-    /// - Parameter cache: nil keeps the part open as long as the handle lives.
+    /// - Parameters:
+    ///   - cache: nil keeps the part open as long as the handle lives.
+    ///   - sealed: of a part whose bytes are in memory.
     init(
         _ record: PartRecord, table: TableDefinition, path: String, fileSystem: any FileSystem,
-        damage: DamageLog = DamageLog(), cache: OpenParts? = nil
+        damage: DamageLog = DamageLog(), cache: OpenParts? = nil, sealed: (image: SealedFile, part: Part)? = nil
     ) {
+        image = sealed?.image
+        opened = Mutex(sealed?.part)
         self.damage = damage
         self.record = record
         self.table = table
@@ -36,6 +42,15 @@ package final class PartHandle: Sendable {
     deinit {
         if isRemoved.load(ordering: .relaxed) { try? fileSystem.remove(path) }
         if let part = opened.withLock({ $0 }) { cache?.forget(part) }
+    }
+
+    /// Bytes of memory that the part takes as long as it is not on the disk.
+    package var memoryBytes: Int { image.map { $0.memoryBytes + (opened.withLock { $0?.heldBytes } ?? 0) } ?? 0 }
+
+    /// The part is on the disk: its bytes in memory go, and it stays open like any other.
+    func leaveMemory() {
+        image?.leaveMemory()
+        if let part = opened.withLock({ $0 }) { cache?.insert(self, part) }
     }
 
     /// To be called once no new snapshot can get the handle.

@@ -19,7 +19,8 @@ package final class Store: Sendable {
     package let times: WorkTimes
     /// The parts that are open for queries.
     package let cache: OpenParts
-    private let lock: any FileLock
+    /// Nil only if the directory is read, and has no lock.
+    private let lock: (any FileLock)?
     private let contents: Mutex<Contents>
     /// The parts by tenant and table, swapped as a whole, so that a reader never waits for a write to the disk.
     private let visible: Mutex<Visible>
@@ -34,6 +35,19 @@ package final class Store: Sendable {
         var parts: [TenantTable: [PartHandle]] = [:]
         /// Without parts that are in no view.
         var rolledUp: [PartID: ViewSet] = [:]
+
+        /// What the catalog says, oldest parts first, with a look at whether each has its file.
+        init(
+            _ state: CatalogState, of tables: TableCatalog, _ handle: (PartRecord, TableDefinition) -> PartHandle
+        ) {
+            rolledUp = state.rolledUp
+            for record in state.parts.values.sorted(by: { $0.id < $1.id }) {
+                guard let table = tables.table(id: record.table) else { continue }
+                let handle = handle(record, table)
+                handle.checkFile()
+                parts[TenantTable(tenant: record.tenant, table: record.table), default: []].append(handle)
+            }
+        }
 
         func parts(_ key: TenantTable, in range: TimeRange) -> [PartHandle] {
             (parts[key] ?? []).filter {
@@ -67,15 +81,12 @@ package final class Store: Sendable {
             try CatalogRecovery.adoptFiles(
                 into: &state, loss, directory: directory, tables: tables, fileSystem: fileSystem, damage: damage)
         }
-        var visible = Visible(rolledUp: catalog.state.rolledUp)
-        for record in catalog.state.parts.values.sorted(by: { $0.id < $1.id }) {
-            guard let table = tables.table(id: record.table) else { continue }
-            let path = Self.path(record, table, directory)
-            let handle = PartHandle(
-                record, table: table, path: path, fileSystem: fileSystem, damage: damage, cache: cache)
-            handle.checkFile()
-            visible.parts[TenantTable(tenant: record.tenant, table: record.table), default: []].append(handle)
-        }
+        visible = Mutex(
+            Visible(catalog.state, of: tables) { (record, table) in
+                PartHandle(
+                    record, table: table, path: Self.path(record, table, directory), fileSystem: fileSystem,
+                    damage: damage, cache: cache)
+            })
         // Parts of a table that only a newer Varve knows are kept by their numbers.
         var named = Set<String>()
         for record in catalog.state.parts.values {
@@ -90,7 +101,43 @@ package final class Store: Sendable {
         // The power may bring back what was removed: no other part may have its number then.
         catalog.skipNumbers(through: greatest)
         contents = Mutex(Contents(catalog: catalog))
-        self.visible = Mutex(visible)
+    }
+
+    /// Opens the store of a directory for reading: not a byte of it is changed. Nobody may write to it meanwhile; others may read it.
+    package init(
+        reading directory: String, tables: TableCatalog, fileSystem: any FileSystem, damage: DamageLog = DamageLog(),
+        cache: OpenParts = OpenParts()
+    ) throws(StorageError) {
+        let fileSystem = ReadOnlyFileSystem(fileSystem)
+        times = WorkTimes()
+        self.damage = damage
+        self.directory = directory
+        self.tables = tables
+        self.fileSystem = fileSystem
+        self.cache = cache
+        do throws(FileError) {
+            // A copy may lack the lock, but not what says that it is a data directory.
+            let hasLock = try fileSystem.exists(directory + "/LOCK")
+            let hasParts = try fileSystem.exists(directory + "/parts")
+            let hasCatalog = try fileSystem.exists(directory + "/CURRENT")
+            guard hasLock || hasCatalog || hasParts else { throw .notFound(directory + "/CURRENT") }
+            lock = hasLock ? try fileSystem.lockShared(directory + "/LOCK") : nil
+        } catch {
+            throw error.isLocked ? .directoryInUse(directory) : .file(error)
+        }
+        let catalog = try Catalog(reading: directory, fileSystem: fileSystem) {
+            (state, loss) throws(StorageError) in
+            try CatalogRecovery.adoptFiles(
+                into: &state, loss, directory: directory, tables: tables, fileSystem: fileSystem, damage: damage,
+                isReading: true)
+        }
+        visible = Mutex(
+            Visible(catalog.state, of: tables) { (record, table) in
+                PartHandle(
+                    record, table: table, path: Self.path(record, table, directory), fileSystem: fileSystem,
+                    damage: damage, cache: cache)
+            })
+        contents = Mutex(Contents(catalog: catalog))
     }
 
     /// Removes files that no record names (invariant 2).
@@ -215,6 +262,9 @@ package final class Store: Sendable {
         return records
     }
 
+    /// A number for a part that will be added.
+    func takePartID() -> PartID { contents.withLock { $0.catalog.takePartID() } }
+
     /// Writes one part, durable but not yet visible; if `body` throws, nothing is left of it.
     ///
     /// - Parameter body: writes the part's bytes to the file, and syncs it.
@@ -223,7 +273,7 @@ package final class Store: Sendable {
         _ body: (any File) throws(Failure) -> PartSummary
     ) throws(PartWriteError<Failure>) -> PartRecord {
         guard let table = tables.table(id: key.table) else { preconditionFailure("no such table") }
-        let id = contents.withLock { $0.catalog.takePartID() }
+        let id = takePartID()
         let folder = Self.folder(key.tenant, table, partition, directory)
         let path = folder + "/\(id.number).vp"
         let file: any File
@@ -283,26 +333,38 @@ package final class Store: Sendable {
     package func commit(
         _ edit: CatalogEdit, publishing: (() -> Void) -> Void = { $0() }
     ) throws(StorageError) {
+        try commit(edit, sealed: [], publishing: publishing)
+    }
+
+    /// - Parameter sealed: handles of added parts that there are already.
+    func commit(
+        _ edit: CatalogEdit, sealed: [PartHandle], publishing: (() -> Void) -> Void
+    ) throws(StorageError) {
         var failure: StorageError?
         contents.withLock { contents in
             do throws(StorageError) {
                 try contents.catalog.append(edit)
             } catch {
                 failure = error
-                if !contents.catalog.mayHoldFailedEdit { discard(edit.added) }
+                let doubtful = contents.catalog.doubtful
+                discard(edit.added.filter { !doubtful.contains($0.id) })
+                for handle in sealed where !doubtful.contains(handle.record.id) { handle.image?.forgetFile() }
             }
         }
         if let failure { throw failure }
-        publishing { self.publish(edit) }
+        publishing { self.publish(edit, sealed) }
     }
 
-    private func publish(_ edit: CatalogEdit) {
+    private func publish(_ edit: CatalogEdit, _ sealed: [PartHandle]) {
+        let known = Dictionary(sealed.map { ($0.record.id, $0) }, uniquingKeysWith: { first, _ in first })
         let handles = edit.added.compactMap { record in
-            tables.table(id: record.table).map {
-                PartHandle(
-                    record, table: $0, path: Self.path(record, $0, directory), fileSystem: fileSystem, damage: damage,
-                    cache: cache)
-            }
+            known[record.id]
+                ?? tables.table(id: record.table).map {
+                    PartHandle(
+                        record, table: $0, path: Self.path(record, $0, directory), fileSystem: fileSystem,
+                        damage: damage,
+                        cache: cache)
+                }
         }
         let removed = Set(edit.removed)
         // Let go of behind the lock: the last reference removes the file, and readers do not wait for that.

@@ -18,7 +18,8 @@ private import TableSchema
 private import Telemetry
 private import TraceSearch
 
-/// What is behind the two ports: the engine, the readers over its tables, and the routes of every dialect.
+/// What is behind the two ports: the engine, or the parts of a directory that is read alone, the readers over their tables, and the
+/// routes of every dialect.
 struct Composition {
     let otlpRoutes: [Routes]
     let queryRoutes: [Routes]
@@ -26,7 +27,8 @@ struct Composition {
     let pages: @Sendable (HTTPRequest) -> HTTPResponse?
     /// What all queries share.
     let admission: QueryAdmission
-    private let engine: Engine
+    /// Nil: nothing is written.
+    private let engine: Engine?
 
     init(_ configuration: Configuration, log: Log) throws(EngineError) {
         Self.keepMemory()
@@ -37,54 +39,80 @@ struct Composition {
         } else {
             pages = { _ in nil }
         }
-        let engine = try Engine(Self.engine(configuration), fileSystem: fileSystem, report: log)
-        self.engine = engine
-        Self.warn(configuration, engine, log)
-
         admission = QueryAdmission(
             QueryAdmission.Limits(
                 running: configuration.queryConcurrency, wait: .nanoseconds(configuration.queryQueueWait)),
             memory: QueryMemory(limit: configuration.queryTotalMemory))
         let metrics = MetricsRegistry()
-        Self.register(engine, in: metrics)
-        Self.register(admission, engine, in: metrics)
+        let sources: QuerySources
+        let receiver: any OTLPReceiver
+        let flush: @Sendable () throws -> Void
+        if configuration.isReadOnly {
+            let reading = try ReadOnlyEngine(
+                dataDirectory: configuration.dataDirectory, parts: Self.parts(configuration), fileSystem: fileSystem,
+                report: log)
+            engine = nil
+            sources = reading.sources
+            receiver = RefusingReceiver()
+            flush = {}
+            Self.register(reading, in: metrics)
+            Self.register(admission, reading.partCache, in: metrics)
+        } else {
+            let writing = try Engine(Self.engine(configuration), fileSystem: fileSystem, report: log)
+            engine = writing
+            Self.warn(configuration, writing, log)
+            sources = writing.sources
+            receiver = EngineReceiver(writing, metrics)
+            flush = { try writing.flush() }
+            Self.register(writing, in: metrics)
+            Self.register(admission, writing.partCache, in: metrics)
+        }
         let status = StatusRoutes.make(metrics: metrics, version: Version.current, notReady: { nil })
-        let otlp = OTLPRoutes(
-            receiver: EngineReceiver(engine, metrics), bodyLimit: configuration.maxBodySize,
-            now: Self.nanoseconds)
-        let series = MetricReader(table: engine.metricTable, metrics: engine.metrics)
-        Self.register(series, in: metrics)
+        otlpRoutes = [
+            OTLPRoutes(receiver: receiver, bodyLimit: configuration.maxBodySize, now: Self.nanoseconds).routes, status,
+        ]
+        let disk: any FileSystem = configuration.isReadOnly ? ReadOnlyFileSystem(fileSystem) : fileSystem
+        let archive = try Self.archive(configuration, disk, metrics)
+        var routes: [Routes] = []
+        if let ui { routes.append(ui.routes) }
         let results = KeptResults(configuration, engine, metrics)
-        let prometheus = PrometheusAPI(
-            source: series, cache: results.metrics, facts: Self.facts(configuration), now: Self.now)
-        let lines = LogReader(table: engine.logTable, logs: engine.logs)
-        let loki = LokiAPI(engine: LogQLEngine(source: lines, cache: results.logs), now: Self.now)
-        let traces = TraceReader(table: engine.spanTable, spans: engine.spans)
+        routes += try Self.queries(sources, results, archive, configuration, metrics)
+        routes += [AdministrationRoutes.make(flush: flush), status]
+        queryRoutes = routes
+    }
+
+    /// The routes of every query API, over readers that know no more than where rows come from.
+    private static func queries(
+        _ sources: QuerySources, _ results: KeptResults, _ archive: ArchivedTraces?, _ configuration: Configuration,
+        _ metrics: MetricsRegistry
+    ) throws(EngineError) -> [Routes] {
+        let tables = sources.bindings
+        let series = MetricReader(table: tables.metrics, metrics: sources.metrics)
+        register(series, in: metrics)
+        let lines = LogReader(table: tables.logs, logs: sources.logs)
+        let traces = TraceReader(table: tables.spans, spans: sources.spans)
         let views: SpanViewReader
         do throws(BindingError) {
-            views = try SpanViewReader(traces, tables: engine.tables)
+            views = try SpanViewReader(traces, tables: tables.tables)
         } catch {
             throw EngineError(description: "\(error)")
         }
         let statistics = results.statistics(views)
-        let archive = try Self.archive(configuration, fileSystem, metrics)
         let search = TraceSearch(source: traces, archive: archive)
-        otlpRoutes = [otlp.routes, status]
-        var routes: [Routes] = []
-        if let ui { routes.append(ui.routes) }
-        routes += [
+        return [
             JaegerAPI(
-                search: search, dependencies: views, statistics: statistics, archive: archive, now: Self.now
+                search: search, dependencies: views, statistics: statistics, archive: archive, now: now
             ).routes,
             JaegerV3API(search: search).routes,
-            prometheus.routes,
-            loki.routes,
+            PrometheusAPI(source: series, cache: results.metrics, facts: facts(configuration), now: now).routes,
+            LokiAPI(engine: LogQLEngine(source: lines, cache: results.logs), now: now).routes,
             RecordAPI(search: search, records: RecordReader(logs: lines, metrics: series)).routes,
-            ServiceAPI(statistics: statistics, dependencies: views, now: Self.now).routes,
-            AdministrationRoutes.make(flush: { try engine.flush() }),
-            status,
+            ServiceAPI(statistics: statistics, dependencies: views, now: now).routes,
         ]
-        queryRoutes = routes
+    }
+
+    private static func parts(_ configuration: Configuration) -> OpenParts.Limits {
+        OpenParts.Limits(files: configuration.openParts, bytes: configuration.partCache)
     }
 
     private static func engine(_ configuration: Configuration) -> EngineConfiguration {
@@ -99,8 +127,7 @@ struct Composition {
         engine.space = DiskSpace.Limits(
             reserve: Int64(configuration.diskReserve), low: Int64(configuration.diskLow),
             full: Int64(configuration.diskFull))
-        engine.parts.files = configuration.openParts
-        engine.parts.bytes = configuration.partCache
+        engine.parts = parts(configuration)
         return engine
     }
 
@@ -131,7 +158,7 @@ struct Composition {
     }
 
     /// Makes durable what is in memory; no request comes any more.
-    func close() { engine.close() }
+    func close() { engine?.close() }
 
     private static func maintenance(_ configuration: Configuration) -> MaintenanceWorker.Policy? {
         guard configuration.merges || configuration.drops || configuration.rollsUp else { return nil }
@@ -194,7 +221,7 @@ struct Composition {
     }
 
     private static func register(
-        _ admission: QueryAdmission, _ engine: Engine, in metrics: MetricsRegistry
+        _ admission: QueryAdmission, _ parts: OpenParts, in metrics: MetricsRegistry
     ) {
         metrics.computed("varve_queries_running", help: "Queries that run.") { Double(admission.running) }
         metrics.computed("varve_queries_waiting", help: "Queries that wait for their turn.") {
@@ -208,10 +235,29 @@ struct Composition {
             Double(admission.memory.usedBytes)
         }
         metrics.computed("varve_open_parts", help: "Parts that are open for queries.") {
-            Double(engine.partCache.openParts)
+            Double(parts.openParts)
         }
         metrics.computed("varve_part_cache_bytes", help: "Memory of open parts and of their dictionaries.") {
-            Double(engine.partCache.usedBytes)
+            Double(parts.usedBytes)
+        }
+    }
+
+    private static func register(_ engine: ReadOnlyEngine, in metrics: MetricsRegistry) {
+        registerParts(
+            metrics, count: { engine.partCount }, bytes: { engine.partBytes }, damage: { engine.damageCount($0) })
+    }
+
+    private static func registerParts(
+        _ metrics: MetricsRegistry, count: @escaping @Sendable () -> Int, bytes: @escaping @Sendable () -> Int64,
+        damage: @escaping @Sendable (Damage.Kind) -> Int
+    ) {
+        metrics.computed("varve_parts", help: "Parts of all tables and tenants.") { Double(count()) }
+        metrics.computed("varve_part_bytes", help: "Bytes of all parts.") { Double(bytes()) }
+        for kind in Damage.Kind.allCases {
+            metrics.computed(
+                "varve_damage_total", help: "Places in stored data that were found damaged since the start.",
+                labels: ["kind": kind.rawValue], monotonic: true
+            ) { Double(damage(kind)) }
         }
     }
 
@@ -225,8 +271,8 @@ struct Composition {
         metrics.computed("varve_memtable_bytes", help: "Memory of rows that are not in parts yet.") {
             Double(engine.memtableBytes)
         }
-        metrics.computed("varve_parts", help: "Parts of all tables and tenants.") { Double(engine.partCount) }
-        metrics.computed("varve_part_bytes", help: "Bytes of all parts.") { Double(engine.partBytes) }
+        registerParts(
+            metrics, count: { engine.partCount }, bytes: { engine.partBytes }, damage: { engine.damageCount($0) })
         for kind in WorkTimes.Kind.allCases {
             metrics.computed(
                 "varve_work_cpu_seconds_total", help: "Processor time of what is done with rows.",
@@ -250,12 +296,6 @@ struct Composition {
             count("varve_merge_written_bytes_total", "Bytes of parts that merges wrote.") { merges.bytesWritten.value }
             count("varve_dropped_rows_total", "Rows that retention dropped.") { merges.droppedRows.value }
             count("varve_lost_rows_total", "Rows of blocks in quarantine.") { merges.lostRows.value }
-        }
-        for kind in Damage.Kind.allCases {
-            metrics.computed(
-                "varve_damage_total", help: "Places in stored data that were found damaged since the start.",
-                labels: ["kind": kind.rawValue], monotonic: true
-            ) { Double(engine.damageCount(kind)) }
         }
         if let space = engine.space {
             metrics.computed("varve_disk_free_bytes", help: "Free space of the disk, without the reserve.") {
@@ -287,6 +327,11 @@ struct Composition {
             Double(maintenance.pendingBytes.value)
         }
     }
+}
+
+/// Where nothing is written.
+private struct RefusingReceiver: OTLPReceiver {
+    func receive(_ request: LoggedRequest, protobuf: [UInt8]) throws(OTLPRefusal) -> DecodeOutcome { throw .readOnly }
 }
 
 /// Requests from the OTLP routes into the engine, counted.

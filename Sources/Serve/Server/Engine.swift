@@ -1,4 +1,3 @@
-internal import Compression
 package import Core
 package import Files
 package import Ingest
@@ -6,7 +5,6 @@ package import Maintenance
 package import OTLP
 package import Observability
 internal import Scheduling
-internal import Schema
 package import Storage
 package import TableSchema
 package import Telemetry
@@ -36,25 +34,29 @@ package struct EngineError: Error, CustomStringConvertible {
 
 /// The store of one data directory, open: tables, log and flush worker, and the way of a request into them.
 package final class Engine: Sendable {
-    package let tables: TableCatalog
+    package let bindings: TableBindings
     package let spans: BufferedTable<SpanBuilder>
     package let logs: BufferedTable<LogBuilder>
     package let metrics: BufferedTable<MetricBuilder>
-    package let spanTable: SpanTable
-    package let logTable: LogTable
-    package let metricTable: MetricTable
+    package var tables: TableCatalog { bindings.tables }
+    package var spanTable: SpanTable { bindings.spans }
+    package var logTable: LogTable { bindings.logs }
+    package var metricTable: MetricTable { bindings.metrics }
     /// The processor time that rows take, by kind of work.
     package let times = WorkTimes()
     private let store: Store
     private let log: WriteAheadLog
     private let worker: FlushWorker
-    private let flushThread: WorkerThread
+    private let flushThreads: [WorkerThread]
     /// Nil: not watched.
     package let space: DiskSpace?
     private let maintenance: (worker: MaintenanceWorker, threads: [WorkerThread])?
     /// No setting lets longer requests in.
     package static let longestBody = 1 << 30
     private let accepted: AcceptedTimes
+    /// Points are smaller than spans and records, and each part of theirs repeats the series: so many times as many bytes are sealed
+    /// together (docs/decisions/0045).
+    private static let metricShare = 2
 
     /// Opens the directory, replays the log, and starts to flush.
     package init(
@@ -62,12 +64,9 @@ package final class Engine: Sendable {
     ) throws(EngineError) {
         accepted = configuration.accepted
         do {
-            tables = try TableCatalog.parse(files: Schema.files, lock: Schema.lock)
-            spanTable = try SpanTable(Self.table("otel_traces", tables))
-            logTable = try LogTable(Self.table("otel_logs", tables))
-            metricTable = try MetricTable(Self.table("otel_metrics", tables))
+            bindings = try TableBindings()
             store = try Store(
-                directory: configuration.dataDirectory, tables: tables, fileSystem: fileSystem, times: times,
+                directory: configuration.dataDirectory, tables: bindings.tables, fileSystem: fileSystem, times: times,
                 damage: Self.damageLog(report), cache: OpenParts(configuration.parts))
             let space = Self.diskSpace(configuration, fileSystem, report)
             self.space = space
@@ -75,9 +74,11 @@ package final class Engine: Sendable {
                 directory: configuration.dataDirectory + "/wal", fileSystem: fileSystem,
                 durability: configuration.durability, flushed: store.flushedPositions.values.max() ?? 0,
                 quarantine: Quarantine(directory: configuration.dataDirectory, fileSystem: fileSystem), times: times)
-            let (spanTable, logTable, metricTable) = (spanTable, logTable, metricTable)
-            // A table of one tenant takes three times its flush size at most before requests wait.
-            let memory = MemtableMemory(limit: max(9 * configuration.flush.bytes, 1 << 30))
+            let (spanTable, logTable, metricTable) = (bindings.spans, bindings.logs, bindings.metrics)
+            // Three tables of one tenant that are as large as they may be find room.
+            let memory = MemtableMemory(limit: max(32 * configuration.flush.bytes, 512 << 20))
+            var metricLimits = configuration.flush
+            metricLimits.bytes *= Self.metricShare
             spans = BufferedTable(
                 spanTable.definition, store: store, log: log, limits: configuration.flush, memory: memory,
                 makeBuilder: { SpanBuilder(spanTable) })
@@ -85,12 +86,12 @@ package final class Engine: Sendable {
                 logTable.definition, store: store, log: log, limits: configuration.flush, memory: memory,
                 makeBuilder: { LogBuilder(logTable) })
             metrics = BufferedTable(
-                metricTable.definition, store: store, log: log, limits: configuration.flush, memory: memory,
+                metricTable.definition, store: store, log: log, limits: metricLimits, memory: memory,
                 makeBuilder: { MetricBuilder(metricTable) })
             worker = FlushWorker(tables: [spans, logs, metrics], log: log, space: space) { error in
                 report.error("a flush failed; it will be tried again", ["error": .string("\(error)")])
             }
-            flushThread = worker.start()
+            flushThreads = [worker.start(), worker.startSealing()]
             maintenance = Self.maintain(store, configuration, space, report)
             let flushed = store.flushedPositions
             do throws(FileError) {
@@ -107,12 +108,6 @@ package final class Engine: Sendable {
         }
     }
 
-    private static func note(_ segment: String, _ scan: SegmentScan, in store: Store) {
-        guard scan.skippedRecords > 0 else { return }
-        store.damage.note(
-            Damage(.log, segment, "\(scan.skippedRecords) places with \(scan.skippedBytes) bytes cannot be read"))
-    }
-
     private static func maintain(
         _ store: Store, _ configuration: EngineConfiguration, _ space: DiskSpace?, _ report: Log
     ) -> (worker: MaintenanceWorker, threads: [WorkerThread])? {
@@ -126,15 +121,6 @@ package final class Engine: Sendable {
                 })
             return (worker, worker.start())
         }
-    }
-
-    private static func table(
-        _ name: String, _ tables: TableCatalog
-    ) throws(EngineError) -> TableDefinition {
-        guard let table = tables.table(named: name) else {
-            throw EngineError(description: "Schema/ does not declare the table \(name)")
-        }
-        return table
     }
 
     private static func report(_ event: MaintenanceEvent, _ tables: TableCatalog, _ report: Log) {
@@ -197,7 +183,7 @@ package final class Engine: Sendable {
         }
     }
 
-    private static func damageLog(_ report: Log) -> DamageLog {
+    static func damageLog(_ report: Log) -> DamageLog {
         DamageLog { damage in
             report.warning(
                 "stored data is damaged; everything else is served",
@@ -215,7 +201,7 @@ package final class Engine: Sendable {
         }
     }
 
-    private static func report(_ segment: String, _ scan: SegmentScan, _ damage: DamageLog, _ report: Log) {
+    static func report(_ segment: String, _ scan: SegmentScan, _ damage: DamageLog, _ report: Log) {
         if scan.tornBytes > 0 {
             report.info(
                 "the log ends in a record that was not written whole",
@@ -228,13 +214,7 @@ package final class Engine: Sendable {
     }
 
     private func key(of request: LoggedRequest) -> TenantTable {
-        let table =
-            switch request.signal {
-            case .traces: spans.table
-            case .logs: logs.table
-            case .metrics: metrics.table
-            }
-        return TenantTable(tenant: request.tenant, table: table.id)
+        TenantTable(tenant: request.tenant, table: bindings.table(of: request.signal).id)
     }
 
     private func replay(_ record: ReplayedRequest, _ report: Log) {
@@ -258,42 +238,23 @@ package final class Engine: Sendable {
         return switch record.request.signal {
         case .traces:
             try spans.replay(record) { builder in
-                try decoded(record.request).withUnsafeBytes {
+                try record.request.protobuf().withUnsafeBytes {
                     try TraceDecoder.decode($0, accepting: times, into: &builder)
                 }.accepted > 0
             }
         case .logs:
             try logs.replay(record) { builder in
-                try decoded(record.request).withUnsafeBytes {
+                try record.request.protobuf().withUnsafeBytes {
                     try LogDecoder.decode(
                         $0, received: record.request.received, accepting: times, into: &builder)
                 }.accepted > 0
             }
         case .metrics:
             try metrics.replay(record) { builder in
-                try decoded(record.request).withUnsafeBytes {
+                try record.request.protobuf().withUnsafeBytes {
                     try MetricDecoder.decode($0, accepting: times, into: &builder)
                 }.accepted > 0
             }
-        }
-    }
-
-    /// The protobuf bytes of a logged request: decompressed, and transcoded if it is JSON. It may be longer than what is taken
-    /// now, since the limit may have been another when it came.
-    package func decoded(_ request: LoggedRequest) throws -> [UInt8] {
-        let bytes = try request.body.withUnsafeBytes { body in
-            switch request.coding {
-            case .identity: request.body
-            case .gzip: try Gzip.decompress(body, limit: Self.longestBody)
-            case .zstd: try Zstd.decompress(streamed: body, limit: Self.longestBody)
-            case .deflate: try Gzip.inflate(body, limit: Self.longestBody)
-            }
-        }
-        guard request.format == .json else { return bytes }
-        return switch request.signal {
-        case .traces: try OTLPJSON.transcode(traces: bytes)
-        case .logs: try OTLPJSON.transcode(logs: bytes)
-        case .metrics: try OTLPJSON.transcode(metrics: bytes)
         }
     }
 
@@ -339,6 +300,11 @@ package final class Engine: Sendable {
         return outcome
     }
 
+    /// What readers ask for rows.
+    package var sources: QuerySources {
+        QuerySources(bindings: bindings, spans: spans, logs: logs, metrics: metrics)
+    }
+
     /// Bytes of memory in memtables.
     package var memtableBytes: Int { worker.memtableBytes }
 
@@ -363,7 +329,7 @@ package final class Engine: Sendable {
     private func stopThreads() {
         maintenance?.worker.stop()
         worker.stop()
-        flushThread.join()
+        for thread in flushThreads { thread.join() }
         for thread in maintenance?.threads ?? [] { thread.join() }
     }
 

@@ -9,17 +9,18 @@ struct KeptResults {
     let logs: RangeCache?
     private let spans: RangeCache?
 
-    init(_ configuration: Configuration, _ engine: Engine, _ registry: MetricsRegistry) {
+    /// - Parameter engine: nil where rows neither come nor go.
+    init(_ configuration: Configuration, _ engine: Engine?, _ registry: MetricsRegistry) {
         guard configuration.resultCache > 0 else {
             (metrics, logs, spans) = (nil, nil, nil)
             return
         }
         let results = ResultCache(
             ResultCache.Limits(bytes: configuration.resultCache, age: .nanoseconds(configuration.resultCacheAge)))
-        let removals: @Sendable () -> Int = { engine.removals }
-        metrics = RangeCache(results, .promQL, changes: engine.metrics.changes, removals: removals)
-        logs = RangeCache(results, .logQL, changes: engine.logs.changes, removals: removals)
-        spans = RangeCache(results, .spans, changes: engine.spans.changes, removals: removals)
+        let removals: @Sendable () -> Int = { engine?.removals ?? 0 }
+        metrics = RangeCache(results, .promQL, changes: engine?.metrics.changes ?? RowChanges(), removals: removals)
+        logs = RangeCache(results, .logQL, changes: engine?.logs.changes ?? RowChanges(), removals: removals)
+        spans = RangeCache(results, .spans, changes: engine?.spans.changes ?? RowChanges(), removals: removals)
         registry.computed("varve_result_cache_bytes", help: "Memory of results of range queries that are kept.") {
             Double(results.usedBytes)
         }

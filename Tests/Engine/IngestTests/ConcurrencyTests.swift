@@ -22,7 +22,7 @@ struct ConcurrencyTests {
         let disk = SimulatedFileSystem(seed: 1)
         let engine = try SimulatedEngine(on: disk, TestTables())
         let state = Mutex(Report())
-        let flush = engine.worker.start()
+        let workers = [engine.worker.start(), engine.worker.startSealing()]
         nonisolated(unsafe) let shared = engine
         let clients = (0..<3).map { client in
             WorkerThread {
@@ -65,7 +65,7 @@ struct ConcurrencyTests {
         for client in clients { client.join() }
         reader.join()
         engine.worker.stop()
-        flush.join()
+        for worker in workers { worker.join() }
         let report = state.withLock { $0 }
         #expect(report.faults.isEmpty, "\(report.faults)")
         #expect(report.acknowledged.count == 9 * Self.requests)

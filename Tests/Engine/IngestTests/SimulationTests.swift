@@ -47,6 +47,9 @@ struct SimulationTests {
                 // Nothing is due: then only the log is released.
                 try? engine?.worker.flushNow(all: !random.oneIn(3))
                 if !disk.isDown { try check("step \(step), after a flush") }
+            case 6:
+                try? engine?.worker.seal(all: true)
+                if !disk.isDown { try check("step \(step), after rows were sealed") }
             case 5:
                 if !disk.isDown { try check("step \(step)") }
             default:
@@ -140,6 +143,7 @@ struct SimulationTests {
                 for _ in 0..<3 {
                     _ = naive.send(naive.rows(3, &random), to: engine)
                     if engine.log.hasFailed { engine.worker.recoverLog() }
+                    try? engine.worker.seal(all: true)
                 }
                 try? engine.worker.flushNow(all: false)
                 try? engine.worker.flushNow(all: true)

@@ -68,7 +68,8 @@ private struct Simulation {
                 #expect(parts.filter { PartitionKey($0) == plan.partition }.count == 1)
             }
             let held = plan.inputs.reduce(0) { $0 + min($1.rowCount, 8192) }
-            #expect(plan.inputs.count <= policy.fanIn || held <= policy.fanIn * 8192, "memory is bounded")
+            let most = max(policy.fanIn, policy.newBlocks) * 8192
+            #expect(plan.inputs.count <= policy.fanIn || held <= most, "memory is bounded")
             #expect(plan.byteCount <= policy.targetBytes && plan.rowCount <= policy.targetRows)
             #expect(plan.inputs.allSatisfy { PartitionKey($0) == plan.partition }, "a merge stays in its partition")
             #expect(plan.inputs.allSatisfy { $0.level < plan.level || plan.level == .max })

@@ -36,7 +36,7 @@ struct CatalogReviewTests {
         try catalog.append(edit(1...1))
         disk.refuse([.write, .open], leaving: 30)
         #expect(throws: StorageError.self) { try catalog.append(edit(2...2)) }
-        let mayBeThere = catalog.mayHoldFailedEdit
+        let mayBeThere = !catalog.doubtful.isEmpty
         #expect(mayBeThere)
         disk.refuse([])
         try catalog.append(edit(3...3))
@@ -47,7 +47,7 @@ struct CatalogReviewTests {
         var catalog = try Catalog(directory: directory, fileSystem: disk)
         disk.refuse([.sync], times: 1)
         #expect(throws: StorageError.self) { try catalog.append(edit(1...1)) }
-        let mayBeThere = catalog.mayHoldFailedEdit
+        let mayBeThere = !catalog.doubtful.isEmpty
         #expect(!mayBeThere)
         #expect(try reopened().parts.isEmpty)
     }
@@ -129,6 +129,7 @@ final class FailingFileSystem: FileSystem {
     func size(of path: String) throws(FileError) -> Int64 { try system.size(of: path) }
     func freeSpace(at path: String) throws(FileError) -> Int64 { try system.freeSpace(at: path) }
     func lock(_ path: String) throws(FileError) -> any FileLock { try system.lock(path) }
+    func lockShared(_ path: String) throws(FileError) -> any FileLock { try system.lockShared(path) }
 }
 
 private final class FailingFile: File {

@@ -79,7 +79,7 @@ extension Engine {
     ) throws -> DecodeOutcome {
         let request = LoggedRequest(
             signal: signal, format: format, coding: coding, tenant: tenant, received: received, body: body)
-        return try ingest(request, protobuf: decoded(request))
+        return try ingest(request, protobuf: request.protobuf())
     }
 
     /// The ids of a tenant's spans, sorted; a span that is there twice is listed twice.

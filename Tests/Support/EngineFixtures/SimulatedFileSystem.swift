@@ -262,6 +262,9 @@ package final class SimulatedFileSystem: FileSystem, Sendable {
 
     package func freeSpace(at path: String) throws(FileError) -> Int64 { state.withLock { Int64($0.room) } }
 
+    /// As for one who writes: no simulation reads beside another.
+    package func lockShared(_ path: String) throws(FileError) -> any FileLock { try lock(path) }
+
     package func lock(_ path: String) throws(FileError) -> any FileLock {
         let life: Int? = state.withLock { state in
             state.locks.insert(path).inserted ? state.life : nil

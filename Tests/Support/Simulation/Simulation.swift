@@ -99,7 +99,8 @@ package struct Simulation {
             switch random.below(26) {
             case 0, 1: try crash()
             case 2: try rot()
-            case 3, 4, 5: try? engine?.worker.flushNow(all: !random.oneIn(3))
+            case 3, 4: try? engine?.worker.flushNow(all: !random.oneIn(3))
+            case 5: try? engine?.worker.seal(all: true)
             case 6, 7: merge()
             case 14: rollUp()
             case 8: try retain()
@@ -287,7 +288,9 @@ package struct Simulation {
         for _ in 0..<2 {
             engine = try SimulatedEngine(on: disk, tables)
             for round in 0..<3 {
-                for _ in 0..<3 { send(3) }
+                send(3)
+                try? engine?.worker.seal(all: true)
+                for _ in 0..<2 { send(3) }
                 try? engine?.worker.flushNow(all: round > 0)
                 try? engine?.worker.flushNow(all: true)
                 rollUp()

@@ -16,6 +16,8 @@ package enum OTLPRefusal: Error, Hashable, Sendable {
     case unavailable(String)
     /// The tenant sends more than can be written: to be sent again later, and slower.
     case throttled(String)
+    /// The server takes no telemetry: not to be sent again.
+    case readOnly
 }
 
 /// OTLP over HTTP (rules O-1 to O-10): `/v1/traces`, `/v1/logs`, `/v1/metrics`.
@@ -78,6 +80,8 @@ package struct OTLPRoutes: Sendable {
             return OTLPResponse.failure(503, reason, format: format)
         } catch OTLPRefusal.throttled(let reason) {
             return OTLPResponse.failure(429, reason, format: format)
+        } catch OTLPRefusal.readOnly {
+            return OTLPResponse.failure(403, "this server answers queries only; it takes no telemetry", format: format)
         } catch {
             return OTLPResponse.failure(500, "\(error)", format: format)
         }

@@ -1,6 +1,5 @@
 internal import Columns
 package import Core
-internal import Ingest
 package import QueryModel
 package import Scheduling
 internal import Storage

@@ -1,6 +1,5 @@
 internal import Columns
 package import Core
-internal import Ingest
 internal import Observability
 internal import Parts
 package import QueryModel

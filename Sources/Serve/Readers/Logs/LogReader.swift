@@ -1,11 +1,10 @@
 internal import Columns
 package import Core
-package import Ingest
 internal import Observability
 internal import Parts
 package import QueryModel
 package import Scheduling
-internal import Storage
+package import Storage
 private import Synchronization
 internal import TableSchema
 package import Telemetry
@@ -13,12 +12,12 @@ package import Telemetry
 /// Log records in Loki's model (rules M-2 to M-7) and as they were sent, read from `otel_logs`.
 package struct LogReader: LogSource {
     let table: LogTable
-    let logs: BufferedTable<LogBuilder>
+    let logs: any SnapshotSource
     let identities: LogIdentities
     private let rules: LogLabelRules
 
     package init(
-        table: LogTable, logs: BufferedTable<LogBuilder>, rules: LogLabelRules = .standard
+        table: LogTable, logs: any SnapshotSource, rules: LogLabelRules = .standard
     ) {
         self.table = table
         self.logs = logs

@@ -1,11 +1,10 @@
 internal import Columns
 package import Core
-package import Ingest
 internal import Observability
 internal import Parts
 package import QueryModel
 package import Scheduling
-internal import Storage
+package import Storage
 package import Telemetry
 
 /// Metrics as Prometheus sees them (rules T-1 to T-12), read from `otel_metrics`.
@@ -17,7 +16,7 @@ package import Telemetry
 /// 3. Each stream has a collector, which takes runs and makes the samples of its series; equal label sets are merged at the end.
 package struct MetricReader: SeriesSource {
     let table: MetricTable
-    let metrics: BufferedTable<MetricBuilder>
+    let metrics: any SnapshotSource
     let translation: SeriesModelBuilder
     private let directories: SeriesDirectories
     let pool: QueryPool
@@ -26,7 +25,7 @@ package struct MetricReader: SeriesSource {
     ///   - directoryBytes: how much memory streams, with the index of their labels, may take of all tenants together.
     ///   - pool: the threads that read samples.
     package init(
-        table: MetricTable, metrics: BufferedTable<MetricBuilder>,
+        table: MetricTable, metrics: any SnapshotSource,
         translation: MetricTranslation = MetricTranslation(), directoryBytes: Int = 256 << 20,
         pool: QueryPool = .shared
     ) {

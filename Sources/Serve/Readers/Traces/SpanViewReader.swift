@@ -1,6 +1,5 @@
 package import Columns
 internal import Core
-internal import Ingest
 internal import Parts
 package import QueryModel
 internal import Rollups

@@ -1,6 +1,5 @@
 internal import Columns
 internal import Core
-internal import Ingest
 internal import Observability
 internal import Parts
 package import QueryModel

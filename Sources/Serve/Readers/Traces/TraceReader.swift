@@ -1,10 +1,9 @@
 internal import Columns
 package import Core
-package import Ingest
 internal import Parts
 package import QueryModel
 package import Scheduling
-internal import Storage
+package import Storage
 private import Synchronization
 internal import TableSchema
 package import Telemetry
@@ -12,10 +11,10 @@ package import Telemetry
 /// Traces, read from `otel_traces`.
 package struct TraceReader: TraceSource {
     let table: SpanTable
-    let spans: BufferedTable<SpanBuilder>
+    let spans: any SnapshotSource
     private let operationIndex = OperationIndex()
 
-    package init(table: SpanTable, spans: BufferedTable<SpanBuilder>) {
+    package init(table: SpanTable, spans: any SnapshotSource) {
         self.table = table
         self.spans = spans
     }

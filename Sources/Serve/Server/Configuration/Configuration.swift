@@ -6,11 +6,13 @@ package import Observability
 /// All that an operator can set. See `Setting.all` for what each is called and how it is written.
 package struct Configuration: Sendable {
     package var dataDirectory = "varve-data"
+    /// Whether the data are queried, and nothing is written to them.
+    package var isReadOnly = false
     package var listenOTLP = ListenAddress(host: "127.0.0.1", port: 4318)
     package var listenHTTP = ListenAddress(host: "127.0.0.1", port: 8081)
     package var durability = Durability.fsync
     /// A table's rows in memory are written as parts once they take this many bytes …
-    package var flushBytes = 160 << 20
+    package var flushBytes = 24 << 20
     /// … or the first of them is this old, in nanoseconds.
     package var flushAge: Int64 = 30_000_000_000
     /// Whether parts are merged.
@@ -20,7 +22,7 @@ package struct Configuration: Sendable {
     package var diskLow = 1 << 30
     package var diskFull = 256 << 20
     /// How many parts of flushes in a partition are merged, at the most.
-    package var mergeParts = 8
+    package var mergeParts = 16
     /// How often there is a look for something to merge, in nanoseconds.
     package var mergePause: Int64 = 5_000_000_000
     /// How long after its end a partition is merged for the last time, in nanoseconds.

@@ -36,6 +36,13 @@ struct Setting: Sendable {
                 configuration.dataDirectory = text
             }),
         Setting(
+            key: "read-only", value: "SWITCH",
+            help: "whether queries are answered and nothing is written: on or off; with on, telemetry is refused",
+            show: { $0.isReadOnly ? "on" : "off" },
+            apply: { configuration, text throws(ValueError) in
+                configuration.isReadOnly = try ValueText.oneOf([true, false], text) { $0 ? "on" : "off" }
+            }),
+        Setting(
             key: "listen-otlp", value: "ADDRESS", help: "where telemetry is received: OTLP over HTTP",
             show: { $0.listenOTLP.description },
             apply: { configuration, text throws(ValueError) in
@@ -55,7 +62,7 @@ struct Setting: Sendable {
             }),
         Setting(
             key: "flush-bytes", value: "SIZE",
-            help: "how many bytes of rows a table holds in memory before it writes a part",
+            help: "how many bytes of rows a table gathers in memory for a part; twice as many of metrics",
             show: { ValueText.size($0.flushBytes) },
             apply: { configuration, text throws(ValueError) in
                 configuration.flushBytes = try ValueText.size(text, in: 1 << 20...1 << 30)

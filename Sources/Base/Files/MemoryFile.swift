@@ -1,0 +1,44 @@
+private import Synchronization
+
+/// A file without a name on any disk: its bytes are in memory, and go with it.
+package final class MemoryFile: File {
+    package let path: String
+    private let contents = Mutex<[UInt8]>([])
+
+    /// - Parameter path: what errors call it.
+    package init(path: String) { self.path = path }
+
+    package var bytes: [UInt8] { contents.withLock { $0 } }
+
+    package func read(at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
+        let bytes = bytes
+        guard offset >= 0, offset < Int64(bytes.count) else { return 0 }
+        let start = Int(offset)
+        let count = min(buffer.count, bytes.count - start)
+        bytes.withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<(start + count)])) }
+        return count
+    }
+
+    package func append(_ buffers: [UnsafeRawBufferPointer]) throws(FileError) {
+        contents.withLock { bytes in for buffer in buffers { bytes.append(contentsOf: buffer) } }
+    }
+
+    package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(FileError) {
+        contents.withLock { contents in
+            let end = Int(offset) + bytes.count
+            if contents.count < end { contents.append(contentsOf: repeatElement(0, count: end - contents.count)) }
+            contents.replaceSubrange(Int(offset)..<end, with: bytes)
+        }
+    }
+
+    package func size() throws(FileError) -> Int64 { contents.withLock { Int64($0.count) } }
+
+    package func truncate(to size: Int64) throws(FileError) {
+        contents.withLock { bytes in
+            if size < Int64(bytes.count) { bytes.removeSubrange(Int(size)...) }
+        }
+    }
+
+    package func sync() throws(FileError) {}
+    package func close() {}
+}
