@@ -48,6 +48,9 @@ package final class JoinAggregator {
         pending = PendingRows(source, columns: read.source.map { source.place($0) }.sorted(), joinedColumns)
     }
 
+    /// How many rows wait.
+    package var pendingCount: Int { pending.count }
+
     /// Whether so many rows wait that their partners should be offered, and `finish` called, before more are added.
     package var isFull: Bool { pending.count >= Self.pendingLimit }
     package var hasPending: Bool { pending.count > 0 }
@@ -120,6 +123,16 @@ package final class JoinAggregator {
         }
     }
 
+    /// Aggregates the rows that found their partners; the others wait on.
+    package func settle() {
+        let (found, waiting) = pending.takeJoined()
+        if let (batch, joined) = found { aggregate.add(batch, joined: joined) }
+        wanted.renumber(waiting)
+    }
+
+    /// The first ids of the rows that wait and were added when `count` or more did, each once.
+    package func pendingRuns(from count: Int) -> [(high: UInt64, low: UInt64)] { wanted.runs(from: count) }
+
     /// Aggregates the rows that found their partners, and forgets the others.
     package func finish() {
         if let (batch, joined) = pending.take() { aggregate.add(batch, joined: joined) }
@@ -161,6 +174,20 @@ private struct WantedRows {
 
     func contains(_ high: UInt64, _ low: UInt64) -> Bool { requests[Run(high: high, low: low)] != nil }
 
+    /// The runs that rows with that number or a greater one wait for.
+    func runs(from number: Int) -> [(high: UInt64, low: UInt64)] {
+        requests.compactMap { run, waiting in
+            waiting.contains { $0.number >= number } ? (run.high, run.low) : nil
+        }
+    }
+
+    /// Gives the rows that wait their new numbers.
+    ///
+    /// - Parameter numbers: by old number.
+    mutating func renumber(_ numbers: [Int]) {
+        requests = requests.mapValues { $0.map { Request(name: $0.name, number: numbers[$0.number]) } }
+    }
+
     /// Calls `body` with the rows that wait for an id, which wait no more.
     mutating func take(_ high: UInt64, _ low: UInt64, _ name: UInt64, _ body: (Int) -> Void) {
         let run = Run(high: high, low: low)
@@ -200,6 +227,22 @@ private struct PendingRows {
         owners.append(UInt32(number))
     }
 
+    /// The rows that have partners, and these; nil if there are none. The others wait on.
+    ///
+    /// - Returns: beside them, by old number the new one of a row that waits; -1 of others.
+    mutating func takeJoined() -> ((ColumnBatch, joined: ColumnBatch)?, waiting: [Int]) {
+        let old = self
+        var numbers = [Int](repeating: 0, count: count)
+        for owner in owners { numbers[Int(owner)] = -1 }
+        let joined = take()
+        for number in 0..<old.count where numbers[number] == 0 {
+            numbers[number] = count
+            for place in values.indices { values[place].append(old.values[place], number) }
+            count += 1
+        }
+        return (joined, numbers)
+    }
+
     /// The rows that have partners, and these; nil if there are none. None wait afterwards.
     mutating func take() -> (ColumnBatch, joined: ColumnBatch)? {
         defer { self = PendingRows(table, columns: columns, joinedColumns) }
@@ -237,6 +280,16 @@ private struct CopiedValues {
         case .strings(let strings)?: words.append(UInt64(texts?.number(strings.bytes(row)) ?? 0))
         default: preconditionFailure("a column that the view is made of was not read")
         }
+    }
+
+    /// Appends a value of others of the same type.
+    mutating func append(_ other: CopiedValues, _ number: Int) {
+        let width = if case .fixed(let bytes) = type { bytes / 8 } else { 1 }
+        guard let texts, let known = other.texts else {
+            words.append(contentsOf: other.words[number * width..<(number + 1) * width])
+            return
+        }
+        words.append(UInt64(texts.number(known.bytes(Int(other.words[number])))))
     }
 
     /// - Parameter rows: which values, by number; nil: all.

@@ -29,6 +29,7 @@ struct Composition {
     let admission: QueryAdmission
     /// Nil: nothing is written.
     private let engine: Engine?
+    private let viewKeeper: ViewKeeper?
 
     init(_ configuration: Configuration, log: Log) throws(EngineError) {
         Self.keepMemory()
@@ -75,30 +76,34 @@ struct Composition {
         let archive = try Self.archive(configuration, disk, metrics)
         var routes: [Routes] = []
         if let ui { routes.append(ui.routes) }
+        let views = try Self.views(sources)
+        viewKeeper = engine == nil ? nil : ViewKeeper(views)
         let results = KeptResults(configuration, engine, metrics)
-        routes += try Self.queries(sources, results, archive, configuration, metrics)
+        routes += Self.queries(sources, views, results, archive, configuration, metrics)
         routes += [AdministrationRoutes.make(flush: flush), status]
         queryRoutes = routes
     }
 
-    /// The routes of every query API, over readers that know no more than where rows come from.
-    private static func queries(
-        _ sources: QuerySources, _ results: KeptResults, _ archive: ArchivedTraces?, _ configuration: Configuration,
-        _ metrics: MetricsRegistry
-    ) throws(EngineError) -> [Routes] {
-        let tables = sources.bindings
-        let series = MetricReader(table: tables.metrics, metrics: sources.metrics)
-        register(series, in: metrics)
-        let lines = LogReader(table: tables.logs, logs: sources.logs)
-        let traces = TraceReader(table: tables.spans, spans: sources.spans)
-        let views: SpanViewReader
+    private static func views(_ sources: QuerySources) throws(EngineError) -> SpanViewReader {
+        let traces = TraceReader(table: sources.bindings.spans, spans: sources.spans)
         do throws(BindingError) {
-            views = try SpanViewReader(traces, tables: tables.tables)
+            return try SpanViewReader(traces, tables: sources.bindings.tables)
         } catch {
             throw EngineError(description: "\(error)")
         }
+    }
+
+    /// The routes of every query API, over readers that know no more than where rows come from.
+    private static func queries(
+        _ sources: QuerySources, _ views: SpanViewReader, _ results: KeptResults, _ archive: ArchivedTraces?,
+        _ configuration: Configuration, _ metrics: MetricsRegistry
+    ) -> [Routes] {
+        let tables = sources.bindings
+        let series = MetricReader(table: tables.metrics, metrics: sources.metrics)
+        register(series, in: metrics)
         let statistics = results.statistics(views)
-        let search = TraceSearch(source: traces, archive: archive)
+        let lines = LogReader(table: tables.logs, logs: sources.logs)
+        let search = TraceSearch(source: views.spans, archive: archive)
         return [
             JaegerAPI(
                 search: search, dependencies: views, statistics: statistics, archive: archive, now: now
@@ -158,7 +163,10 @@ struct Composition {
     }
 
     /// Makes durable what is in memory; no request comes any more.
-    func close() { engine?.close() }
+    func close() {
+        viewKeeper?.stop()
+        engine?.close()
+    }
 
     private static func maintenance(_ configuration: Configuration) -> MaintenanceWorker.Policy? {
         guard configuration.merges || configuration.drops || configuration.rollsUp else { return nil }

@@ -59,9 +59,7 @@ extension SpanViewReader: DependencySource {
             context.tenant, in: Self.withHourBefore(whole.hours), view: self.dependencies.table, viewRange: whole.hours)
         let joined = table == .rollup ? [] : try hoursToJoin(snapshot, in: whole.hours, context)
         try addHours(snapshot, whole.hours, except: Set(joined), context, &graph)
-        for hour in joined {
-            try self.join(TimeRange(start: hour, end: hour.advanced(by: Timestamp.hour)), context, &graph)
-        }
+        for hour in joined { try addFresh(hour, snapshot.source, context, &graph) }
         tables += Self.tables(whole.hours, joined, self.dependencies.table.name, spans.table.definition.name)
         try join(whole.after)
         return ServiceGraph(dependencies: graph.rows, tables: tables)
@@ -109,12 +107,13 @@ extension SpanViewReader: DependencySource {
         }
         hours.formUnion(hours.map { $0.advanced(by: Timestamp.hour) })
         hours = hours.filter { range.contains($0) }
+        let anew = hours.filter { !(fresh.known(context.tenant, $0.nanoseconds)?.isKept ?? false) }
         let rows = snapshot.source.parts.reduce(0) { sum, part in
-            hours.contains(Timestamp(nanoseconds: part.record.partition)) ? sum + part.record.rowCount : sum
+            anew.contains(Timestamp(nanoseconds: part.record.partition)) ? sum + part.record.rowCount : sum
         }
         if rows > Self.mostJoined {
             context.statistics.warn(
-                "the graph lacks what came last: \(hours.count) hours with \(rows) spans are too large to be joined now"
+                "the graph lacks what came last: \(anew.count) hours with \(rows) spans are too large to be joined now"
             )
             return []
         }
@@ -137,6 +136,56 @@ extension SpanViewReader: DependencySource {
                 try graph.add(block.batch, rows, view)
                 return true
             }
+        }
+    }
+
+    // MARK: Fresh hours
+
+    /// Adds an hour that spans come into, of which what was known before is kept.
+    private func addFresh(
+        _ start: Timestamp, _ snapshot: TableSnapshot, _ context: QueryContext, _ graph: inout GraphTally
+    ) throws(QueryError) {
+        let spans = freshSpans(start, snapshot)
+        let hour = fresh.graph(context.tenant, start.nanoseconds) {
+            HourGraph(
+                dependencies.definition, source: self.spans.table.definition,
+                traceColumn: self.spans.table.traceID.ordinal, waiting: fresh.waiting)
+        }
+        let spent = SpentBytes(context)
+        defer { spent.release() }
+        try SourceErrors.mapping {
+            try spent.add(JoinAggregator.memory)
+            try hour.rows(spans, context) { batch in try graph.add(batch, nil, dependencies) }
+        }
+    }
+
+    /// The spans of an hour, and those that may be their parents.
+    private func freshSpans(_ start: Timestamp, _ snapshot: TableSnapshot, memory: Bool = true) -> HourGraph.Spans {
+        let earlier = start.advanced(by: -Timestamp.hour)
+        let end = start.advanced(by: Timestamp.hour)
+        return HourGraph.Spans(
+            own: snapshot.parts.filter { $0.record.partition == start.nanoseconds },
+            before: snapshot.parts.filter { $0.record.partition == earlier.nanoseconds },
+            memory: memory ? snapshot.memory.filter { hasSpans($0, from: earlier, to: end) } : [],
+            hour: TimeRange(start: start, end: end), parents: TimeRange(start: earlier, end: end))
+    }
+
+    private func hasSpans(_ batch: ColumnBatch, from start: Timestamp, to end: Timestamp) -> Bool {
+        let times = start.nanoseconds..<end.nanoseconds
+        return batch[spans.table.startTime].unsafeElements.contains { times.contains($0) }
+    }
+
+    /// How long a graph is kept up after it was asked for.
+    private static let keptUp = Duration.seconds(60)
+
+    /// Adds what has been sealed to the graphs that were asked for lately, so that the next answer need not. To be called again and
+    /// again by one thread.
+    package func keepUp() {
+        for (tenant, hour) in fresh.asked(since: .now - Self.keptUp) {
+            let range = TimeRange(start: hour.advanced(by: -Timestamp.hour), end: hour.advanced(by: Timestamp.hour))
+            let spans = freshSpans(hour, spans.spans.snapshot(tenant, in: range), memory: false)
+            // What fails is left to who asks next.
+            try? fresh.known(tenant, hour.nanoseconds)?.keepUp(spans, QueryContext(tenant: tenant))
         }
     }
 

@@ -13,9 +13,10 @@ internal import Telemetry
 /// The spans of a whole hour that are in no view yet, in memory or in new parts, are aggregated with it: an answer from a view is as
 /// complete as one from the spans (invariant 9), unless only the view was asked for.
 package struct SpanViewReader: Sendable {
-    let spans: TraceReader
+    package let spans: TraceReader
     let statistics: SpanStatisticsView
     let dependencies: DependencyView
+    let fresh = HourGraphs()
 
     /// - Throws: if Schema/ does not declare the views as they are read here.
     package init(_ spans: TraceReader, tables: TableCatalog) throws(BindingError) {

@@ -30,15 +30,19 @@ struct SpanViewReaderTests {
         return ranges
     }
 
-    /// Everything sent, some of it in views: rollups run while hours settle.
-    private func storage(_ sent: [TraceSpan], _ random: inout RandomTraces) throws -> TraceStorage {
-        let storage = try TraceStorage()
+    private static func maintenance(_ storage: TraceStorage) -> MaintenanceWorker {
         var policy = MaintenanceWorker.Policy()
         policy.retention = nil
         policy.limits.reserve = 0
         policy.rollup?.quietTime = 0
         policy.merge?.newParts = 2
-        let worker = MaintenanceWorker(storage.store, policy: policy, clock: { .min }, report: { _ in })
+        return MaintenanceWorker(storage.store, policy: policy, clock: { .min }, report: { _ in })
+    }
+
+    /// Everything sent, some of it in views: rollups run while hours settle.
+    private func storage(_ sent: [TraceSpan], _ random: inout RandomTraces) throws -> TraceStorage {
+        let storage = try TraceStorage()
+        let worker = Self.maintenance(storage)
         let last = sent.map(\.start).max()?.nanoseconds ?? 0
         for number in 0..<6 {
             try storage.send(sent.indices.filter { $0 % 6 == number }.map { sent[$0] })
@@ -95,6 +99,41 @@ struct SpanViewReaderTests {
             #expect(joined.dependencies == wanted.dependencies, "seed \(seed), \(range)")
             #expect(context.heldBytes == 0)
             try Self.check(found.tables, cover: range)
+        }
+    }
+
+    /// The same reader is asked while children and parents come in any order, are sealed, flushed, merged and put into the view.
+    @Test(arguments: 80..<100 as Range<UInt64>)
+    func `the graph is the same while spans come`(seed: UInt64) throws {
+        var random = RandomTraces(seed: seed)
+        random.hasWideSets = false
+        let sent = random.spans(traces: 50)
+        let pieces = 14
+        let piece = sent.map { _ in random.below(pieces) }
+        let storage = try TraceStorage()
+        let worker = Self.maintenance(storage)
+        let views = try SpanViewReader(storage.reader, tables: storage.tables)
+        let last = sent.map(\.start).max()?.nanoseconds ?? 0
+        for number in 0..<pieces {
+            try storage.send(sent.indices.filter { piece[$0] == number }.map { sent[$0] })
+            if random.oneIn(2) { try storage.seal() }
+            if random.oneIn(3) { try storage.flush() }
+            let now = Timestamp(nanoseconds: last - Int64(random.below(60) - 10) * Self.hour)
+            if random.oneIn(3) { for _ in 0..<random.below(6) { _ = worker.rollUpOnce(now: now) } }
+            if random.oneIn(3) { _ = worker.runOnce(now: now) }
+            if random.oneIn(3) { views.keepUp() }
+            if random.oneIn(4) { continue }
+            let first = sent.map(\.start).min()?.nanoseconds ?? 0
+            let start = Timestamp(nanoseconds: first - first % Self.hour)
+            for hours in [2, 48] as [Int64] {
+                let range = TimeRange(start: start, end: start.advanced(by: hours * Self.hour))
+                let context = QueryContext(tenant: .default)
+                let found = try views.dependencies(in: range, table: .automatic, context: context)
+                let joined = try views.dependencies(
+                    in: range, table: .raw, context: QueryContext(tenant: .default))
+                #expect(found.dependencies == joined.dependencies, "seed \(seed), piece \(number), \(hours) hours")
+                #expect(context.heldBytes == 0)
+            }
         }
     }
 

@@ -85,6 +85,9 @@ final class TraceStorage {
 
     func flush() throws { try worker.flushAll() }
 
+    /// Makes parts in memory of what has come.
+    func seal() throws { try worker.seal(all: true) }
+
     /// The files of all parts.
     var partPaths: [String] {
         let root = directory + "/parts"
