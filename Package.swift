@@ -98,9 +98,16 @@ let package = Package(
         module(
             "Engine", "Parts", .kernel,
             imports: ["Core", "Observability", "Columns", "Encoding", "Indexing", "Files", "TableSchema"]),
+        module("Engine", "Plans", imports: ["Core", "TableSchema"]),
         module(
             "Engine", "Storage", .kernel,
-            imports: ["Core", "Observability", "Scheduling", "Columns", "Files", "Parts", "TableSchema", "Indexing"]),
+            imports: [
+                "Core", "Observability", "Scheduling", "Columns", "Files", "Parts", "Pattern", "Plans", "TableSchema",
+                "Indexing",
+            ]),
+        module(
+            "Engine", "Execution", .kernel,
+            imports: ["Core", "Scheduling", "Columns", "Plans", "Storage", "TableSchema"]),
         module(
             "Engine", "Ingest", .kernel,
             imports: ["Core", "Observability", "Scheduling", "Columns", "Files", "Storage", "TableSchema"]),
@@ -138,8 +145,8 @@ let package = Package(
         module(
             "Serve", "Readers", .kernel,
             imports: [
-                "Core", "Observability", "Scheduling", "Columns", "Indexing", "JSON", "Storage", "Parts",
-                "Rollups",
+                "Core", "Observability", "Scheduling", "Columns", "Execution", "Indexing", "JSON", "Parts", "Plans",
+                "Rollups", "Storage",
                 "TableSchema", "Telemetry",
                 "QueryModel", "Pattern", "CLinux",
             ]),
@@ -179,9 +186,11 @@ let package = Package(
         .executableTarget(
             name: "varve-fuzz",
             dependencies: [
-                "Archive", "Columns", "Compression", "Core", "Corpus", "Encoding", "EngineFixtures", "Files",
-                "Indexing", "Ingest", "JSON", "LogQL", "Maintenance", "OTLP", "Offline", "Parts", "Pattern", "PromQL",
-                "Randomness", "Schema", "Storage", "TableSchema", "Telemetry",
+                "Archive", "Columns", "Compression", "Core", "Corpus", "Encoding", "EngineFixtures", "Execution",
+                "Files",
+                "Indexing", "Ingest", "JSON", "LogQL", "Maintenance", "OTLP", "Offline", "Parts", "Pattern", "Plans",
+                "PromQL",
+                "Randomness", "Scheduling", "Schema", "Storage", "TableSchema", "Telemetry",
             ], path: "Tests/Fuzz", exclude: ["FailCases"],
             swiftSettings: common),
         .executableTarget(
@@ -234,7 +243,9 @@ let package = Package(
         .target(name: "Randomness", path: "Tests/Support/Randomness", swiftSettings: common),
         .target(
             name: "EngineFixtures",
-            dependencies: ["Columns", "Core", "Files", "Parts", "Randomness", "Schema", "TableSchema", "Telemetry"],
+            dependencies: [
+                "Columns", "Core", "Files", "Parts", "Plans", "Randomness", "Schema", "TableSchema", "Telemetry",
+            ],
             path: "Tests/Support/EngineFixtures", swiftSettings: common),
         tests(
             "Engine", "Parts",
@@ -260,6 +271,13 @@ let package = Package(
         .executableTarget(
             name: "varve-simulate", dependencies: ["EngineFixtures", "Simulation"], path: "Tests/Simulate",
             swiftSettings: common),
+        tests("Engine", "Plans", imports: ["Core", "EngineFixtures", "Plans", "Randomness", "TableSchema"]),
+        tests(
+            "Engine", "Execution",
+            imports: [
+                "Columns", "Core", "EngineFixtures", "Execution", "Files", "Parts", "Pattern", "Plans", "Randomness",
+                "Scheduling", "Storage", "TableSchema",
+            ]),
         tests("Engine", "Archive", imports: ["Archive", "Core", "EngineFixtures", "Files", "Randomness"]),
         tests(
             "Engine", "Ingest",

@@ -60,10 +60,13 @@ package struct ColumnHandle<Values>: Sendable {
     /// Its place in the table's definition.
     package let ordinal: Int
     package let name: String
+    /// By which plans name it.
+    package let id: ColumnID
 
-    fileprivate init(ordinal: Int, name: String) {
+    fileprivate init(ordinal: Int, name: String, id: ColumnID) {
         self.ordinal = ordinal
         self.name = name
+        self.id = id
     }
 }
 
@@ -123,7 +126,7 @@ extension TableDefinition {
         guard let ordinal = columns.firstIndex(where: { $0.name == column }),
             accepts(columns[ordinal].type)
         else { throw BindingError(table: name, column: column) }
-        return ColumnHandle(ordinal: ordinal, name: column)
+        return ColumnHandle(ordinal: ordinal, name: column, id: columns[ordinal].id)
     }
 
     /// The place of the column with that id.

@@ -1,5 +1,5 @@
 package import Columns
-internal import Core
+package import Core
 internal import Encoding
 package import Files
 internal import Indexing
@@ -220,6 +220,26 @@ package final class Part: Sendable {
             columns.append(try read(definitions[field], rows: inner, nil, block: block, access))
         }
         return NestedColumn(offsets: offsets, fields: columns)
+    }
+
+    /// Decodes some fields of a nested column of a block: where the inner rows of each row begin, and the last one's end; and by
+    /// field its values, of those that are wanted.
+    package func readFields(
+        _ ordinal: Int, fields: [Int], block: Int, keepsPages: Bool = false, statistics: QueryStatistics? = nil
+    ) throws(PartError) -> (offsets: Buffer<UInt32>, fields: [Column?]) {
+        let column = table.columns[ordinal]
+        guard case .nested(let definitions) = column.type else {
+            preconditionFailure("column \(column.name) is not nested")
+        }
+        let access = PageAccess(statistics, keepsPages: keepsPages)
+        let offsets = try readOffsets(
+            LeafKey(column: column.id.number, role: .lengths), footer.blockRows[block], block, access)
+        var columns = [Column?](repeating: nil, count: definitions.count)
+        for field in fields where columns[field] == nil {
+            columns[field] = try read(
+                definitions[field], rows: Int(offsets[offsets.count - 1]), nil, block: block, access)
+        }
+        return (offsets, columns)
     }
 
     /// The dictionary of a string column, or nil if the part keeps the column without one.

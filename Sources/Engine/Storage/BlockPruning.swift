@@ -32,9 +32,9 @@ struct BlockPruning {
     /// What had to answer for a filter that no row of the part passes.
     private static func index(of filter: RowFilter) -> SkipIndex {
         switch filter {
-        case .integers, .ids: .zone
+        case .integers, .integerSet, .doubles, .ids, .shortIDs, .not: .zone
         case .strings: .dictionary
-        case .attribute, .nestedAttribute: .attributeKey
+        case .attribute, .nestedAttribute, .anyElement: .attributeKey
         case .anyOf(let filters): filters.first.map(index) ?? .zone
         case .allOf(let filters): filters.last.map(index) ?? .zone
         case .indexed: .tokens

@@ -1,6 +1,7 @@
 internal import Columns
 internal import Core
 internal import Parts
+internal import Plans
 internal import TableSchema
 
 /// A filter as it applies to one part: what the part's dictionaries can answer is answered, once for each of their entries.
@@ -9,12 +10,18 @@ indirect enum BoundFilter: Sendable {
     case always
     case never
     case integers(Int, ClosedRange<Int64>)
+    case integerSet(Int, Set<Int64>, ClosedRange<Int64>)
+    case doubles(Int, Comparison, Double)
     /// By entry of the column's dictionary, whether it is accepted.
     case codes(Int, [Bool], isSorted: Bool)
     case strings(Int, @Sendable (UnsafeRawBufferPointer) -> Bool)
     case ids(Int, Set<TraceID>)
+    case shortIDs(Int, Set<UInt64>)
     case attribute(Int, key: [UInt8], @Sendable (AttributeType, SubcolumnValue) -> Bool, [SubcolumnAnswers])
     case nestedAttribute(Int, field: Int, key: [UInt8], @Sendable (AttributeType, SubcolumnValue) -> Bool)
+    /// Columns of the filter are fields.
+    case anyElement(Int, BoundFilter)
+    case not(BoundFilter)
     case anyOf([BoundFilter])
     case allOf([BoundFilter])
     /// Every row passes, but an index may rule out blocks.
@@ -36,6 +43,11 @@ indirect enum BoundFilter: Sendable {
             case .integers(let column, let range): .integers(column, range)
             case .strings(let column, let accepts): .strings(column, accepts)
             case .ids(let column, let ids): .ids(column, ids)
+            case .integerSet(let column, let values, let range): .integerSet(column, values, range)
+            case .doubles(let column, let comparison, let value): .doubles(column, comparison, value)
+            case .shortIDs(let column, let ids): .shortIDs(column, ids)
+            case .anyElement(let column, let filter): .anyElement(column, BoundFilter(filter))
+            case .not(let filter): .not(BoundFilter(filter))
             case .attribute(let column, let key, let accepts): .attribute(column, key: key, accepts, [])
             case .nestedAttribute(let column, let field, let key, let accepts):
                 .nestedAttribute(column, field: field, key: key, accepts)
@@ -50,6 +62,15 @@ indirect enum BoundFilter: Sendable {
         switch filter {
         case .integers(let column, let range): self = .integers(column, range)
         case .ids(let column, let ids): self = ids.isEmpty ? .never : .ids(column, ids)
+        case .integerSet, .doubles, .shortIDs: self = BoundFilter(filter)
+        case .anyElement(let column, let inner):
+            self = Self.isImpossible(inner, column, part) ? .never : .anyElement(column, BoundFilter(inner))
+        case .not(let filter):
+            switch try BoundFilter(filter, part, pin: pin) {
+            case .always: self = .never
+            case .never: self = .always
+            case let bound: self = .not(bound)
+            }
         case .strings(let column, let accepts):
             guard let dictionary = try part.dictionary(column) else {
                 self = .strings(column, accepts)
@@ -92,6 +113,31 @@ indirect enum BoundFilter: Sendable {
         }
     }
 
+    /// Whether no element of a nested column in the part has an attribute that is wanted.
+    private static func isImpossible(_ filter: RowFilter, _ column: Int, _ part: Part) -> Bool {
+        switch filter {
+        case .attribute(let field, let key, _):
+            let keys = part.attributeKeys(column, field: field)
+            return !keys.contains(key) && !keys.contains([])
+        case .anyOf(let filters): return filters.allSatisfy { isImpossible($0, column, part) }
+        case .allOf(let filters): return filters.contains { isImpossible($0, column, part) }
+        default: return false
+        }
+    }
+
+    /// The columns that it looks at.
+    var columns: [Int] {
+        switch self {
+        case .integers(let column, _), .integerSet(let column, _, _), .doubles(let column, _, _),
+            .codes(let column, _, _), .strings(let column, _), .ids(let column, _), .shortIDs(let column, _),
+            .attribute(let column, _, _, _), .nestedAttribute(let column, _, _, _), .anyElement(let column, _):
+            [column]
+        case .not(let filter): filter.columns
+        case .anyOf(let filters), .allOf(let filters): filters.flatMap(\.columns)
+        case .always, .never, .indexed: []
+        }
+    }
+
     private static func attribute(
         _ column: Int, _ key: [UInt8], _ accepts: @escaping @Sendable (AttributeType, SubcolumnValue) -> Bool,
         _ part: Part, _ pin: (StringDictionary) throws -> Void
@@ -130,8 +176,13 @@ indirect enum BoundFilter: Sendable {
         case .never: true
         case .integers(let column, let range):
             part.zone(column, block: block).map { !$0.overlaps(range) } ?? false
+        case .integerSet(let column, let values, let range):
+            part.zone(column, block: block).map { zone in
+                !zone.overlaps(range) || (zone.lowerBound == zone.upperBound && !values.contains(zone.lowerBound))
+            } ?? false
         case .codes(let column, let accepted, true):
             Self.accepted(accepted, in: part.zone(column, block: block)).map { !$0.contains(true) } ?? false
+        case .not(let filter): filter.isCertain(part, block: block)
         case .anyOf(let filters): filters.allSatisfy { $0.isRuledOut(part, block: block) }
         case .allOf(let filters): filters.contains { $0.isRuledOut(part, block: block) }
         default: false
@@ -145,8 +196,13 @@ indirect enum BoundFilter: Sendable {
         case .integers(let column, let range):
             part.zone(column, block: block).map { range.contains($0.lowerBound) && range.contains($0.upperBound) }
                 ?? false
+        case .integerSet(let column, let values, _):
+            part.zone(column, block: block).map { zone in
+                zone.lowerBound == zone.upperBound && values.contains(zone.lowerBound)
+            } ?? false
         case .codes(let column, let accepted, true):
             Self.accepted(accepted, in: part.zone(column, block: block)).map { !$0.contains(false) } ?? false
+        case .not(let filter): filter.isRuledOut(part, block: block)
         case .anyOf(let filters): filters.contains { $0.isCertain(part, block: block) }
         case .allOf(let filters): filters.allSatisfy { $0.isCertain(part, block: block) }
         case .indexed: true
@@ -167,12 +223,15 @@ indirect enum BoundFilter: Sendable {
         let rows = part.rowCount(ofBlock: block)
         switch self {
         case .always, .never, .indexed: return 0
-        case .integers(let column, _), .codes(let column, _, _):
+        case .integers(let column, _), .codes(let column, _, _), .doubles(let column, _, _):
             return rows + part.storedBytes(ofColumn: column, block: block)
-        case .ids(let column, _): return 2 * rows + part.storedBytes(ofColumn: column, block: block)
+        case .ids(let column, _), .shortIDs(let column, _):
+            return 2 * rows + part.storedBytes(ofColumn: column, block: block)
+        case .integerSet(let column, _, _): return 10 * rows + part.storedBytes(ofColumn: column, block: block)
         case .strings(let column, _): return 30 * rows + 2 * part.storedBytes(ofColumn: column, block: block)
         case .attribute: return 20 * rows
-        case .nestedAttribute(let column, _, _, _):
+        case .not(let filter): return filter.cost(part, block: block)
+        case .nestedAttribute(let column, _, _, _), .anyElement(let column, _):
             return 60 * rows + 2 * part.storedBytes(ofColumn: column, block: block)
         case .anyOf(let filters), .allOf(let filters): return filters.reduce(0) { $0 + $1.cost(part, block: block) }
         }

@@ -1,5 +1,6 @@
 internal import Columns
 internal import Core
+internal import Plans
 internal import TableSchema
 
 /// Applies filters to decoded columns.
@@ -16,6 +17,53 @@ enum RowFilters {
         let (low, high) = (range.lowerBound, range.upperBound)
         selection.keep { (base[$0] >= low) && (base[$0] <= high) }
         withExtendedLifetime(values) {}
+    }
+
+    static func keepIntegers(_ selection: inout RowSelection, _ column: Column?, among values: Set<Int64>) {
+        guard case .integers(let integers)? = column else { return mismatch() }
+        // Equal values often follow each other.
+        var last: (value: Int64, isIn: Bool)?
+        selection.keep { row in
+            let value = integers.base[row]
+            if let last, last.value == value { return last.isIn }
+            let isIn = values.contains(value)
+            last = (value, isIn)
+            return isIn
+        }
+        withExtendedLifetime(integers) {}
+    }
+
+    static func keepDoubles(
+        _ selection: inout RowSelection, _ column: Column?, _ comparison: Comparison, _ right: Double
+    ) {
+        guard case .floats(let values)? = column else { return mismatch() }
+        let base = values.base
+        switch comparison {
+        case .equal: selection.keep { base[$0] == right }
+        case .notEqual: selection.keep { base[$0] != right }
+        case .less: selection.keep { base[$0] < right }
+        case .lessOrEqual: selection.keep { base[$0] <= right }
+        case .greater: selection.keep { base[$0] > right }
+        case .greaterOrEqual: selection.keep { base[$0] >= right }
+        }
+        withExtendedLifetime(values) {}
+    }
+
+    static func keepShortIDs(_ selection: inout RowSelection, _ column: Column?, _ ids: Set<UInt64>) {
+        guard case .fixed(let values)? = column else { return mismatch() }
+        selection.keep { ids.contains(values.word($0)) }
+    }
+
+    /// Keeps the rows of whose inner rows one satisfies a filter on the fields.
+    static func keepElements(
+        _ selection: inout RowSelection, offsets: Buffer<UInt32>, _ fields: [Column?], _ filter: BoundFilter
+    ) {
+        let count = Int(offsets[offsets.count - 1])
+        var inner = RowSelection(rowCount: count)
+        BlockReader.keep(&inner, filter, ColumnBatch(rowCount: count, columns: fields))
+        var found = RowBitmap(rowCount: count)
+        inner.insert(into: &found)
+        selection.keep { row in (offsets[row]..<offsets[row + 1]).contains { found.contains(Int($0)) } }
     }
 
     /// - Parameter accepted: by entry of the dictionary that the codes refer to.

@@ -1,17 +1,36 @@
 /// The rows of a block that passed so far: all of them, or a list.
-struct RowSelection {
-    let rowCount: Int
-    private(set) var isWhole = true
+package struct RowSelection: Sendable {
+    package let rowCount: Int
+    package private(set) var isWhole = true
     /// Ascending; without meaning while all rows are in.
     private var list: [UInt32] = []
 
     init(rowCount: Int) { self.rowCount = rowCount }
 
-    var count: Int { isWhole ? rowCount : list.count }
-    var isEmpty: Bool { count == 0 }
+    package var count: Int { isWhole ? rowCount : list.count }
+    package var isEmpty: Bool { count == 0 }
 
     /// Rows ascend.
-    var rows: [UInt32] { isWhole ? Self.first(rowCount) : list }
+    package var rows: [UInt32] { isWhole ? Self.first(rowCount) : list }
+
+    /// Those of the rows that lie in a range.
+    package func slice(_ bounds: Range<Int>) -> RowSlice {
+        if isWhole { return RowSlice(all: bounds) }
+        if bounds.lowerBound == 0, bounds.upperBound == rowCount { return RowSlice(list[...], in: bounds) }
+        return RowSlice(list[index(from: bounds.lowerBound)..<index(from: bounds.upperBound)], in: bounds)
+    }
+
+    /// Where the rows from one on begin in the list.
+    private func index(from row: Int) -> Int {
+        var (low, high) = (0, list.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if Int(list[middle]) < row { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    package func forEach(_ body: (Int) -> Void) { slice(0..<rowCount).forEach(body) }
 
     mutating func removeAll() {
         isWhole = rowCount == 0
@@ -62,6 +81,41 @@ struct RowSelection {
     }
 
     private static let everyRow = Array(0..<UInt32(8192))
+}
+
+/// Rows of a block that lie in a range: all of these, or some.
+package struct RowSlice: Sendable {
+    package let bounds: Range<Int>
+    /// Ascending; nil: all.
+    @usableFromInline package let list: ArraySlice<UInt32>?
+
+    package init(all bounds: Range<Int>) {
+        self.bounds = bounds
+        list = nil
+    }
+
+    package init(_ list: ArraySlice<UInt32>, in bounds: Range<Int>) {
+        self.bounds = bounds
+        self.list = list
+    }
+
+    package var count: Int { list?.count ?? bounds.count }
+    package var isEmpty: Bool { count == 0 }
+    /// Above every row.
+    package var end: Int { bounds.upperBound }
+
+    /// Calls `body` with each row.
+    @inlinable
+    @inline(__always)
+    package func forEach(_ body: (Int) -> Void) {
+        guard let list else {
+            for row in bounds { body(row) }
+            return
+        }
+        list.withUnsafeBufferPointer { list in
+            for row in list { body(Int(row)) }
+        }
+    }
 }
 
 /// Rows of a block, a bit each.

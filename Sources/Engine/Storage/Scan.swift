@@ -2,21 +2,31 @@ package import Columns
 package import Core
 internal import Observability
 package import Parts
+package import Plans
 package import Scheduling
 internal import Synchronization
+package import TableSchema
 
 /// A condition on the rows of a scan.
 package enum RowFilter: Sendable {
     /// An integer column's value lies in the range.
     case integers(Int, ClosedRange<Int64>)
+    /// An integer column's value is one of a set, which lies in the range.
+    case integerSet(Int, Set<Int64>, ClosedRange<Int64>)
+    case doubles(Int, Comparison, Double)
     /// A string column's value is accepted; asked once per distinct value where there is a dictionary.
     case strings(Int, @Sendable (UnsafeRawBufferPointer) -> Bool)
     /// A 16-byte id is one of these; skips parts by their bloom filter.
     case ids(Int, Set<TraceID>)
+    /// An 8-byte id, as a big-endian word, is one of these.
+    case shortIDs(Int, Set<UInt64>)
     /// The attributes have a value of the key that is accepted. For the overflow the whole run of attributes is handed over.
     case attribute(Int, key: [UInt8], @Sendable (AttributeType, SubcolumnValue) -> Bool)
     /// As `attribute`, of the attributes in a field of one of the nested rows.
     case nestedAttribute(Int, field: Int, key: [UInt8], @Sendable (AttributeType, SubcolumnValue) -> Bool)
+    /// One of the inner rows of a nested column satisfies a filter whose columns are the fields' numbers.
+    indirect case anyElement(Int, RowFilter)
+    indirect case not(RowFilter)
     /// At least one of these holds.
     indirect case anyOf([RowFilter])
     /// All of these hold.
@@ -30,8 +40,10 @@ extension RowFilter {
     var columns: [Int] {
         switch self {
         case .integers(let column, _), .strings(let column, _), .ids(let column, _), .attribute(let column, _, _),
-            .nestedAttribute(let column, _, _, _):
+            .nestedAttribute(let column, _, _, _), .integerSet(let column, _, _), .doubles(let column, _, _),
+            .shortIDs(let column, _), .anyElement(let column, _):
             [column]
+        case .not(let filter): filter.columns
         case .anyOf(let filters), .allOf(let filters): filters.flatMap(\.columns)
         case .indexed: []
         }
@@ -54,6 +66,8 @@ package struct ScanRequest: Sendable {
     package var columns: [Int]
     /// All of them hold for every row of the result. They are applied in the order of what they cost.
     package var filters: [RowFilter]
+    /// What a reader of blocks may ask about rows that pass.
+    package private(set) var conditions: [RowFilter] = []
     package var order: BlockOrder
     /// Whether few rows are wanted, by a query that others like it follow: rows in memory are handed over in chunks, of which
     /// those that cannot match are not looked at, and decoded pages are kept for the next one.
@@ -67,6 +81,20 @@ package struct ScanRequest: Sendable {
         self.filters = filters
         self.order = order
         self.isSearch = isSearch
+    }
+
+    /// Rows that satisfy a predicate.
+    ///
+    /// - Parameter conditions: what a reader of blocks may ask about the rows.
+    package init(
+        _ table: TableDefinition, range: TimeRange, columns: [Int] = [], predicate: Predicate,
+        conditions: [Predicate] = [], functions: any ScanFunctions = NoScanFunctions(), order: BlockOrder = .any,
+        isSearch: Bool = false
+    ) throws(PlanError) {
+        let compiler = PredicateCompiler(table, functions)
+        self.init(
+            range: range, columns: columns, filters: try compiler.filters(predicate), order: order, isSearch: isSearch)
+        for condition in conditions { self.conditions.append(try compiler.filter(condition)) }
     }
 }
 
@@ -207,6 +235,38 @@ package struct Scan {
         for state in states.takeAll() { try merge(&result, state) }
         return result
     }
+
+    /// As that, with work that reads of each block what it needs of it, which may be nothing but what zones tell.
+    ///
+    /// - Parameter step: reads first and changes the state then: if reading throws because a page is damaged, the block is left
+    ///   out with a warning.
+    package mutating func aggregate<State>(
+        _ initial: @escaping @Sendable () -> State,
+        reading step: @escaping @Sendable (inout State, inout BlockReader) throws -> Void,
+        merge: (inout State, consuming State) throws -> Void
+    ) throws -> State where State: SendableMetatype {
+        let states = WorkerStates(make: initial)
+        countPartitions()
+        for segment in ScanSegment.make(snapshot, order: .any) {
+            let plan = try ScanPlanner(snapshot, request, context).plan(segment)
+            // A block may take less time than a thread needs to get the next one.
+            let count = plan.units.count
+            let size = max(1, min(Self.blocksOfPiece, count / (8 * pool.threadCount)))
+            let work = OrderedWork(count: (count + size - 1) / size, on: pool) { piece in
+                try states.with { state in
+                    for index in (piece * size)..<min(count, (piece + 1) * size) {
+                        try plan.process(index) { try step(&state, &$0) }
+                    }
+                }
+            }
+            try work.run(window: .max, first: .max) { true }
+        }
+        var result = initial()
+        for state in states.takeAll() { try merge(&result, state) }
+        return result
+    }
+
+    private static let blocksOfPiece = 16
 
     private func check() throws(ScanError) {
         do throws(QueryInterruption) { try context.check() } catch { throw .interrupted(error) }

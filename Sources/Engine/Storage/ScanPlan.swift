@@ -16,6 +16,7 @@ final class ScanPlan: Sendable {
         let handle: PartHandle
         /// The cheapest first.
         let filters: [BoundFilter]
+        let conditions: [BoundFilter]
     }
 
     enum Source: Sendable {
@@ -39,8 +40,8 @@ final class ScanPlan: Sendable {
     private let timeColumn: Int
     /// The memory of the dictionaries that filters refer to.
     private let lease: MemoryLease
-    /// With the columns that each looks at.
-    private let memoryFilters: [(filter: BoundFilter, columns: [Int])]
+    private let memoryFilters: [BoundFilter]
+    private let memoryConditions: [BoundFilter]
     /// The timestamps of the range; nil if there are none.
     private let times: ClosedRange<Int64>?
 
@@ -53,35 +54,71 @@ final class ScanPlan: Sendable {
         timeColumn = planner.timeColumn
         lease = planner.lease
         times = ScanPlanner.times(planner.request.range)
-        memoryFilters = planner.allFilters.map { (BoundFilter($0), $0.columns) }
+        memoryFilters = planner.allFilters.map { BoundFilter($0) }
+        memoryConditions = planner.request.conditions.map { BoundFilter($0) }
     }
 
     // MARK: Reading
 
     /// - Returns: nil if no row passes.
     func read(_ index: Int) throws(ScanError) -> ScanBlock? {
-        do throws(QueryInterruption) { try context.check() } catch { throw .interrupted(error) }
         let unit = units[index]
-        switch unit.source {
-        case .memory(let number, let rows):
-            do throws(QueryInterruption) {
-                return try readMemory(number, rows, unit)
-            } catch {
-                throw .interrupted(error)
+        return try reading(index) {
+            guard var reader = try open(unit) else { return nil }
+            for column in request.columns { try reader.loadSelected(column) }
+            let rows = reader.selection.rows
+            try reader.lease.extend(bytes: rows.count * 4)
+            var origin: ScanBlock.Origin?
+            if case .part(let number, let block) = unit.source {
+                let handle = sources[number].handle
+                origin = ScanBlock.Origin(part: try handle.part(), handle: handle, block: block)
             }
-        case .part(let number, let block):
-            do {
-                return try read(sources[number], block, unit)
-            } catch let error as PartError {
-                return try Self.handle(error, in: sources[number].handle, block: block, context.statistics)
-            } catch StorageError.part(_, let error) {
-                return try Self.handle(error, in: sources[number].handle, block: block, context.statistics)
-            } catch let error as QueryInterruption {
-                throw .interrupted(error)
-            } catch {
-                preconditionFailure("reading a block fails in no other way: \(error)")
-            }
+            return ScanBlock(
+                batch: reader.batch, rows: rows, bound: nil, source: unit.place.source, firstRow: unit.place.row,
+                origin: origin, lease: reader.lease)
         }
+    }
+
+    /// Hands over a block of which nothing is read yet but what filters looked at, if a row passes.
+    func process(_ index: Int, _ body: (inout BlockReader) throws -> Void) throws {
+        var failure: (any Error)?
+        _ = try reading(index) { () throws -> Bool? in
+            guard var reader = try open(units[index]) else { return nil }
+            context.statistics.rowsMatched.add(reader.selection.count, ordering: .relaxed)
+            do {
+                try body(&reader)
+            } catch let error as PartError {
+                throw error
+            } catch let error as StorageError {
+                throw error
+            } catch {
+                failure = error
+            }
+            return true
+        }
+        if let failure { throw failure }
+    }
+
+    /// Reads something of a block: what becomes of it if that fails is decided here.
+    private func reading<Result>(_ index: Int, _ body: () throws -> Result?) throws(ScanError) -> Result? {
+        do throws(QueryInterruption) { try context.check() } catch { throw .interrupted(error) }
+        let failure: PartError
+        do {
+            return try body()
+        } catch let error as PartError {
+            failure = error
+        } catch StorageError.part(_, let error) {
+            failure = error
+        } catch let error as QueryInterruption {
+            throw .interrupted(error)
+        } catch {
+            preconditionFailure("reading a block fails in no other way: \(error)")
+        }
+        guard case .part(let number, let block) = units[index].source else {
+            preconditionFailure("what is in memory cannot be damaged")
+        }
+        _ = try Self.handle(failure, in: sources[number].handle, block: block, context.statistics)
+        return nil
     }
 
     /// Runs what reads more of a block: if that is damaged, it is left out with a warning.
@@ -116,52 +153,31 @@ final class ScanPlan: Sendable {
         return nil
     }
 
-    private func readMemory(
-        _ number: Int, _ rows: Range<Int>, _ unit: Unit
-    ) throws(QueryInterruption) -> ScanBlock? {
-        let whole = snapshot.memory[number]
+    /// A unit with what passes the filters.
+    ///
+    /// - Returns: nil if no row does.
+    private func open(_ unit: Unit) throws -> BlockReader? {
         let statistics = context.statistics
-        statistics.rowsRead.add(rows.count, ordering: .relaxed)
-        statistics.memoryRowsRead.add(rows.count, ordering: .relaxed)
-        let isPart = rows.count < whole.rowCount
-        var batch = isPart ? whole.slice(rows, columns: []) : whole
-        var selection = RowSelection(rowCount: batch.rowCount)
-        // The first filter is the range's.
-        let isInside = times.map { $0.contains(unit.least) && $0.contains(unit.greatest) } ?? false
-        for (filter, columns) in memoryFilters.dropFirst(isInside ? 1 : 0) where !selection.isEmpty {
-            for column in columns where batch.columns[column] == nil {
-                batch.columns[column] = whole.columns[column]?.slice(rows)
-            }
-            BlockReader.keep(&selection, filter, batch)
+        var reader: BlockReader
+        switch unit.source {
+        case .memory(let number, let rows):
+            statistics.rowsRead.add(rows.count, ordering: .relaxed)
+            statistics.memoryRowsRead.add(rows.count, ordering: .relaxed)
+            reader = BlockReader(
+                snapshot.memory[number], rows: rows, conditions: memoryConditions, context: context)
+            // The first filter is the range's.
+            let isInside = times.map { $0.contains(unit.least) && $0.contains(unit.greatest) } ?? false
+            try reader.keep(isInside ? memoryFilters.dropFirst() : memoryFilters[...])
+        case .part(let number, let block):
+            let source = sources[number]
+            let part = try source.handle.part()
+            statistics.blocksRead.add(1, ordering: .relaxed)
+            statistics.rowsRead.add(part.rowCount(ofBlock: block), ordering: .relaxed)
+            reader = BlockReader(
+                part, block: block, keepsPages: request.isSearch, conditions: source.conditions, context: context)
+            try reader.keep(source.filters[...])
         }
-        guard !selection.isEmpty else { return nil }
-        if isPart {
-            for column in request.columns where batch.columns[column] == nil {
-                batch.columns[column] = whole.columns[column]?.slice(rows)
-            }
-        }
-        let list = selection.rows
-        let lease = MemoryLease(context)
-        try lease.extend(bytes: list.count * 4)
-        return ScanBlock(
-            batch: batch, rows: list, bound: nil, source: unit.place.source, firstRow: unit.place.row, origin: nil,
-            lease: lease)
-    }
-
-    private func read(_ source: PartSource, _ block: Int, _ unit: Unit) throws -> ScanBlock? {
-        let statistics = context.statistics
-        statistics.blocksRead.add(1, ordering: .relaxed)
-        let part = try source.handle.part()
-        var reader = BlockReader(part, block: block, keepsPages: request.isSearch, context: context)
-        statistics.rowsRead.add(part.rowCount(ofBlock: block), ordering: .relaxed)
-        try reader.keep(source.filters)
-        guard !reader.selection.isEmpty else { return nil }
-        for column in request.columns { try reader.loadSelected(column) }
-        let rows = reader.selection.rows
-        try reader.lease.extend(bytes: rows.count * 4)
-        return ScanBlock(
-            batch: reader.batch, rows: rows, bound: nil, source: unit.place.source, firstRow: unit.place.row,
-            origin: ScanBlock.Origin(part: part, handle: source.handle, block: block), lease: reader.lease)
+        return reader.selection.isEmpty ? nil : reader
     }
 }
 
@@ -282,11 +298,11 @@ struct ScanPlanner {
         let part = try handle.part()
         statistics.blocksConsidered.add(part.blockCount, ordering: .relaxed)
         statistics.rowGroupsConsidered.add(part.blocksOfGroups.count, ordering: .relaxed)
-        var filters: [(asked: RowFilter, bound: BoundFilter)] = []
-        for filter in allFilters {
-            let bound = try BoundFilter(filter, part) { try lease.extend(bytes: $0.byteCount) }
-            filters.append((filter, bound))
+        func bind(_ filter: RowFilter) throws -> BoundFilter {
+            try BoundFilter(filter, part) { try lease.extend(bytes: $0.byteCount) }
         }
+        var filters: [(asked: RowFilter, bound: BoundFilter)] = []
+        for filter in allFilters { filters.append((filter, try bind(filter))) }
         guard let blocks = try BlockPruning(part: part, statistics: statistics).blocks(filters) else { return }
         statistics.partsRead.add(1, ordering: .relaxed)
         statistics.rowGroupsRead.add(part.groupCount(of: blocks), ordering: .relaxed)
@@ -301,7 +317,9 @@ struct ScanPlanner {
                     place: (handle.record.id.number, part.firstRow(ofBlock: block))))
         }
         sources.append(
-            ScanPlan.PartSource(handle: handle, filters: Self.ordered(filters.map(\.bound), part, blocks)))
+            ScanPlan.PartSource(
+                handle: handle, filters: Self.ordered(filters.map(\.bound), part, blocks),
+                conditions: try request.conditions.map(bind)))
     }
 
     /// By what they cost in one of the blocks.

@@ -1,5 +1,7 @@
+internal import Execution
 internal import Observability
 internal import Parts
+internal import Plans
 internal import QueryModel
 internal import Scheduling
 internal import Storage
@@ -42,6 +44,10 @@ enum SourceErrors {
             throw .storage(error.description)
         } catch let error as StorageError {
             throw .storage(error.description)
+        } catch let error as ExecutionError {
+            throw .execution(error.description)
+        } catch let error as PlanError {
+            throw .execution(error.description)
         } catch {
             throw .storage("\(error)")
         }

@@ -1,6 +1,7 @@
 package import Columns
 internal import Core
 internal import Parts
+internal import Plans
 package import QueryModel
 internal import Rollups
 package import Scheduling
@@ -94,7 +95,7 @@ extension SpanViewReader: SpanStatisticsSource {
         let snapshot = spans.spans.snapshot(context.tenant, in: hours, view: statistics.table, viewRange: hours)
         var tally = ViewTally(query, statistics)
         try SourceErrors.mapping {
-            var scan = Scan(snapshot.view, request(query, hours), context: context)
+            var scan = Scan(snapshot.view, try request(query, hours), context: context)
             try scan.run { block in
                 try tally.add(block)
                 return true
@@ -109,7 +110,7 @@ extension SpanViewReader: SpanStatisticsSource {
         }
     }
 
-    private func request(_ query: SpanStatisticsQuery, _ hours: TimeRange) -> ScanRequest {
+    private func request(_ query: SpanStatisticsQuery, _ hours: TimeRange) throws(PlanError) -> ScanRequest {
         let view = statistics
         var columns = [view.bucket, view.calls, view.errors].map(\.ordinal) + [view.service.ordinal]
         if query.grouping.contains(.operation) { columns.append(view.name.ordinal) }
@@ -118,8 +119,9 @@ extension SpanViewReader: SpanStatisticsSource {
             columns += [view.durationSum, view.durationMin, view.durationMax].map(\.ordinal)
             columns.append(view.durations.ordinal)
         }
-        let filters = SpanFilters.make(query, service: view.service, name: view.name, kind: view.kind)
-        return ScanRequest(range: hours, columns: columns, filters: filters)
+        return try ScanRequest(
+            view.table, range: hours, columns: columns,
+            predicate: SpanFilters.predicate(query, service: view.service, name: view.name, kind: view.kind))
     }
 }
 
