@@ -24,8 +24,9 @@ package struct KeptSpanStatistics: SpanStatisticsSource {
             dependence: { $0...($0 + step - 1) })
         let plan = cache.plan(request, context: context)
         var rows: [SpanStatistics.Row] = []
+        var tables: [AnsweringTable] = []
         if case .spans(let kept)? = plan.values {
-            for row in kept {
+            for row in kept.rows {
                 try context.proceed()
                 for run in plan.known where plan.index(run.lowerBound)..<plan.index(run.upperBound) ~= row.step {
                     var row = row
@@ -33,8 +34,8 @@ package struct KeptSpanStatistics: SpanStatisticsSource {
                     rows.append(row)
                 }
             }
+            for run in plan.known { tables += kept.tables.compactMap { $0.within(Self.range(run, query, step)) } }
         }
-        var tables = plan.known.map { AnsweringTable(name: "result_cache", range: Self.range($0, query, step)) }
         for run in plan.missing {
             var part = query
             part.range = Self.range(run, query, step)
@@ -45,9 +46,8 @@ package struct KeptSpanStatistics: SpanStatisticsSource {
                 rows.append(row)
             }
         }
-        tables.sort { $0.range.start < $1.range.start }
-        let all = SpanStatistics(rows: rows, tables: tables)
-        if !context.isIncomplete { cache.keep(request, plan, .spans(all.rows)) }
+        let all = SpanStatistics(rows: rows, tables: AnsweringTable.united(tables))
+        if !context.isIncomplete { cache.keep(request, plan, .spans(all)) }
         return all
     }
 

@@ -34,7 +34,7 @@ package final class ResultCache: Sendable {
 
     package enum Values: Sendable {
         case series([GridSeries])
-        case spans([SpanStatistics.Row])
+        case spans(SpanStatistics)
     }
 
     /// The values at `count` steps from `start` on.
@@ -123,8 +123,7 @@ package final class ResultCache: Sendable {
     private static func cost(_ result: Result) -> Int {
         switch result.values {
         case .series(let series): series.reduce(0) { $0 + cost($1) }
-        case .spans(let rows):
-            rows.reduce(0) { $0 + $1.footprint }
+        case .spans(let statistics): statistics.footprint + overhead * (1 + statistics.tables.count)
         }
     }
 

@@ -305,6 +305,22 @@ struct PrometheusAPITests {
         #expect(huge.status == 422)
     }
 
+    @Test func `the text of an answer counts for its query's memory`() throws {
+        // Ten series of one sample take little memory, but their labels are long.
+        let series = (0..<10).map { number in
+            let labels = Labels([
+                Label("__name__", "long"), Label("text", "\(number)" + String(repeating: "x", count: 50_000)),
+            ])
+            return SampleSeries(labels: labels, timestamps: [1_000], values: [1])
+        }
+        let target = "/api/v1/query?query=long&time=1"
+        #expect(PrometheusClient(MemorySeriesSource(series)).get(target).status == 200)
+        let small = PrometheusClient(MemorySeriesSource(series), limits: QueryLimits(memory: 300_000))
+        let response = small.get(target)
+        #expect(response.status == 422)
+        #expect(try response.json()["errorType"] == .string("execution"))
+    }
+
     @Test func `a query's tree is shown node by node`() throws {
         // P-30
         let target =

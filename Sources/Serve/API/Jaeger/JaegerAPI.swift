@@ -128,7 +128,7 @@ package struct JaegerAPI: Sendable {
         if !ids.isEmpty { return try traces(ids, request) }
         let query = try JaegerParameters(http: request.http).searchQuery(now: now())
         let found = try asking { () throws(QueryError) in try search.search(query, context: request.context) }
-        return Self.response(found, request)
+        return try Self.response(found, request)
     }
 
     /// The traces of a list; those that are not stored are errors beside the data (J-12).
@@ -141,13 +141,13 @@ package struct JaegerAPI: Sendable {
         let found = try asking { () throws(QueryError) in try search.traces(ids, context: request.context) }
         var missing = Set(ids).subtracting(found.map(\.id))
         let inOrder = ids.filter { missing.remove($0) != nil }
-        return Self.response(found, request, missing: inOrder)
+        return try Self.response(found, request, missing: inOrder)
     }
 
     private func trace(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let id = try JaegerParameters.traceID(request.pathParameters["id"] ?? "", parameter: "traceID")
         try JaegerParameters(http: request.http).checkHints()
-        return Self.response([try stored(id, request)], request)
+        return try Self.response([stored(id, request)], request)
     }
 
     private func stored(_ id: TraceID, _ request: APIRequest) throws(RequestFailure) -> Trace {
@@ -180,19 +180,27 @@ package struct JaegerAPI: Sendable {
 
     /// An uploaded file of OTLP/JSON as Jaeger shows it (J-51).
     private func transform(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        let traces: [Trace]
         do {
-            return Self.response(try OTLPTraceReader.traces(in: request.http.body), request)
+            traces = try OTLPTraceReader.traces(in: request.http.body)
         } catch {
             throw .badRequest("cannot unmarshal OTLP: \(error)")
         }
+        return try Self.response(traces, request)
     }
 
-    private static func response(_ traces: [Trace], _ request: APIRequest, missing: [TraceID] = []) -> HTTPResponse {
+    private static func response(
+        _ traces: [Trace], _ request: APIRequest, missing: [TraceID] = []
+    ) throws(RequestFailure) -> HTTPResponse {
         var writer = JaegerTraceWriter()
+        var account = JSONAccount(request.context)
         writer.json.beginObject()
         writer.json.key("data")
         writer.json.beginArray()
-        for trace in traces { writer.trace(trace) }
+        for trace in traces {
+            writer.trace(trace)
+            try asking { () throws(QueryError) in try account.count(writer.json) }
+        }
         writer.json.endArray()
         Explanation.write(request, to: &writer.json)
         JaegerEnvelope.finish(&writer.json, total: traces.count, errors: errors(request, missing: missing))

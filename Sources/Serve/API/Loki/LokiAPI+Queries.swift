@@ -42,16 +42,19 @@ extension LokiAPI {
             let query = LogQuery(
                 selector: selector, range: range, limit: try parameters.entryLimit(), direction: direction,
                 interval: interval)
-            reply.streams(try askingLoki { () throws(QueryError) in try engine.logs(query, context: request.context) })
+            try askingLoki { () throws(QueryError) in
+                try reply.streams(try engine.logs(query, context: request.context), request.context)
+            }
         case .metric(let expression):
             _ = try parameters.limit()
             guard let grid = StepGrid(from: range.start, through: range.end, step: step) else {
                 throw .badRequest("the time range is too long")
             }
-            let result = try askingLoki { () throws(QueryError) in
-                try engine.metric(expression, text: parameters.query, over: grid, context: request.context)
+            try askingLoki { () throws(QueryError) in
+                let result = try engine.metric(
+                    expression, text: parameters.query, over: grid, context: request.context)
+                try reply.range(result, over: grid, request.context)
             }
-            reply.range(result, over: grid)
         }
         return reply.finish(request.context.statistics, time: clock.now - start)
     }

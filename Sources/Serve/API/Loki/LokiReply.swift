@@ -4,6 +4,7 @@ import JSON
 import LogQL
 import Observability
 import QueryModel
+import Scheduling
 
 /// Writes the reply to a query (rules L-10 to L-14): clients read it as it comes, so `resultType` and `encodingFlags` stand
 /// before `result`, and the statistics behind it.
@@ -26,7 +27,8 @@ struct LokiReply {
     // MARK: Streams
 
     /// Entries in the query's order; streams by their labels, the entries of each in that order.
-    mutating func streams(_ entries: [PipelineEntry]) {
+    mutating func streams(_ entries: [PipelineEntry], _ context: QueryContext) throws(QueryError) {
+        var account = JSONAccount(context)
         entriesReturned = entries.count
         var streams: [(labels: [Label], members: [Int])] = []
         var slots: [[Label]: Int] = [:]
@@ -59,6 +61,7 @@ struct LokiReply {
             for member in stream.members { write(entries[member]) }
             json.endArray()
             json.endObject()
+            try account.count(json)
         }
         json.endArray()
     }
@@ -118,7 +121,10 @@ struct LokiReply {
         }
     }
 
-    mutating func range(_ result: MetricResult, over grid: StepGrid) {
+    mutating func range(
+        _ result: MetricResult, over grid: StepGrid, _ context: QueryContext
+    ) throws(QueryError) {
+        var account = JSONAccount(context)
         let series: [GridSeries] =
             switch result {
             case .series(let series): series
@@ -138,6 +144,7 @@ struct LokiReply {
             for step in 0..<grid.count where one.isPresent(step) { write(one.values[step], at: grid[step]) }
             json.endArray()
             json.endObject()
+            try account.count(json)
         }
         json.endArray()
     }

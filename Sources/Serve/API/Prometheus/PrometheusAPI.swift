@@ -79,9 +79,10 @@ package struct PrometheusAPI: Sendable {
             try engine.instant(query, at: timestamp.milliseconds, options: options, context: request.context)
         }
         let grid = TimeGrid(at: timestamp.milliseconds)
-        return PrometheusResponses.answer(
-            answer, limit: limit, warnings: request.context.statistics.warnings,
-            statistics: statistics(request, answer, grid, prepared: prepared, total: clock.seconds))
+        let statistics = self.statistics(request, answer, grid, prepared: prepared, total: clock.seconds)
+        return try asking { () throws(QueryError) in
+            try PrometheusResponses.answer(answer, limit: limit, request.context, statistics: statistics)
+        }
     }
 
     private func rangeQuery(_ request: APIRequest) throws(PrometheusFailure) -> HTTPResponse {
@@ -101,9 +102,10 @@ package struct PrometheusAPI: Sendable {
         let answer = try asking { () throws(QueryError) in
             try engine.range(query, over: grid, options: options, context: request.context)
         }
-        return PrometheusResponses.answer(
-            answer, limit: limit, warnings: request.context.statistics.warnings,
-            statistics: statistics(request, answer, grid, prepared: prepared, total: clock.seconds))
+        let statistics = self.statistics(request, answer, grid, prepared: prepared, total: clock.seconds)
+        return try asking { () throws(QueryError) in
+            try PrometheusResponses.answer(answer, limit: limit, request.context, statistics: statistics)
+        }
     }
 
     private func limited(_ request: APIRequest) throws(PrometheusFailure) -> APIRequest {

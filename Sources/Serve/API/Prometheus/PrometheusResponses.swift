@@ -1,7 +1,9 @@
 import HTTP
 import JSON
+import Observability
 import PromQL
 import QueryModel
+import Scheduling
 
 /// Answers in the envelope and the forms of Prometheus's API (rules P-1, P-5 to P-7, P-12).
 struct PrometheusResponses {
@@ -10,15 +12,15 @@ struct PrometheusResponses {
     /// The most annotations of each kind; the rest is only counted.
     private static let mostAnnotations = 10
 
-    static func success(
-        warnings: [String] = [], infos: [String] = [], data: (inout JSONWriter) -> Void
-    ) -> HTTPResponse {
+    static func success<Failure>(
+        warnings: [String] = [], infos: [String] = [], data: (inout JSONWriter) throws(Failure) -> Void
+    ) throws(Failure) -> HTTPResponse {
         var json = JSONWriter()
         json.beginObject()
         json.key("status")
         json.string("success")
         json.key("data")
-        data(&json)
+        try data(&json)
         if !warnings.isEmpty {
             json.key("warnings")
             json.strings(cut(warnings, kind: "warning"))
@@ -54,20 +56,20 @@ struct PrometheusResponses {
     }
 
     /// - Parameters:
-    ///   - warnings: of the engine.
+    ///   - context: of the query, which the text counts for, and which says what the answer lacks.
     ///   - statistics: writes the member `stats`, if it was asked for.
     static func answer(
-        _ answer: QueryAnswer, limit: Int?, warnings: [String], statistics: ((inout JSONWriter) -> Void)?
-    ) -> HTTPResponse {
+        _ answer: QueryAnswer, limit: Int?, _ context: QueryContext, statistics: ((inout JSONWriter) -> Void)?
+    ) throws(QueryError) -> HTTPResponse {
         var answer = answer
         let isCut = limit.map { answer.limit(to: $0) } ?? false
-        let warnings = warnings + answer.annotations.warnings + (isCut ? [limitWarning] : [])
-        return success(warnings: warnings, infos: answer.annotations.infos) { json in
+        let warnings = context.statistics.warnings + answer.annotations.warnings + (isCut ? [limitWarning] : [])
+        return try success(warnings: warnings, infos: answer.annotations.infos) { (json) throws(QueryError) in
             json.beginObject()
             json.key("resultType")
             json.string(answer.resultType)
             json.key("result")
-            json.value(answer.value)
+            try json.value(answer.value, context)
             if let statistics {
                 json.key("stats")
                 statistics(&json)
@@ -120,7 +122,8 @@ extension JSONWriter {
         endObject()
     }
 
-    fileprivate mutating func value(_ value: QueryAnswer.Value) {
+    fileprivate mutating func value(_ value: QueryAnswer.Value, _ context: QueryContext) throws(QueryError) {
+        var account = JSONAccount(context)
         switch value {
         case .scalar(let time, let number): sample(time, number)
         case .string(let time, let text):
@@ -130,11 +133,17 @@ extension JSONWriter {
             endArray()
         case .vector(let elements):
             beginArray()
-            for element in elements { self.element(element) }
+            for element in elements {
+                self.element(element)
+                try account.count(self)
+            }
             endArray()
         case .matrix(let series):
             beginArray()
-            for one in series { self.series(one) }
+            for one in series {
+                self.series(one)
+                try account.count(self)
+            }
             endArray()
         }
     }

@@ -28,6 +28,8 @@ final class LogLineFilter {
 
     private let tests: [Test]
     private let context: QueryContext
+    /// Blocks of a few parts come in turn where their times overlap; of more, each dictionary would be held until the end.
+    private static let mostDictionaries = 8
     /// Of the dictionaries of parts: the entries that were asked about. Each keeps its dictionary, which is known by address.
     private var known: [ObjectIdentifier: Answers] = [:]
 
@@ -124,6 +126,7 @@ final class LogLineFilter {
 
     private func answers(_ dictionary: StringDictionary) -> Answers {
         if let answers = known[ObjectIdentifier(dictionary)] { return answers }
+        if known.count == Self.mostDictionaries { known = [:] }
         let answers = Answers(dictionary)
         known[ObjectIdentifier(dictionary)] = answers
         return answers
