@@ -34,7 +34,9 @@ extension MetricReader {
             let wanted = found.wanted(of: models)
             guard wanted.contains(true) else { continue }
             let rows = StreamRows(memory: batch[table.series].codes, wanted: wanted)
+            let before = found.byteCount
             found.add(memory: models, rows, number: memory.count)
+            try context.charge(bytes: found.byteCount - before + (rows.order?.count ?? 0) * 4)
             memory.append((PlanRows(memory: PointColumns(batch, table: table)), rows.order ?? []))
             context.statistics.rowsRead.add(batch.rowCount, ordering: .relaxed)
         }
@@ -55,9 +57,11 @@ extension MetricReader {
         let isBefore = handle.record.greatestTime < range.start.nanoseconds
         guard found.wants(series, onlyDeltas: isBefore) else { return true }
         guard let rows = try reading.rows(handle, part, series) else { return false }
+        let before = found.byteCount
         var blocks = PlanBlocks(handle, part, table, end: range.end)
         found.add(
             part: series, rows, &blocks, range.start, deltasSince: reading.range.start, onlyDeltas: isBefore)
+        try reading.context.charge(bytes: found.byteCount - before)
         if blocks.count > 0 { statistics.partsRead.add(1, ordering: .relaxed) }
         return true
     }

@@ -47,11 +47,15 @@ struct PlanUnits {
     /// By the stream's number: its place in `streams`, `unknown` or `unwanted`.
     private var slots: [Int32] = []
     private var selection: SeriesSelection
+    /// Bytes of memory that streams, their segments and the units to come take, about.
+    private(set) var byteCount = 0
     /// Whether a stream is among them whose samples are no numbers.
     private(set) var hasNativeHistograms = false
 
     private static let unknown: Int32 = -2
     private static let unwanted: Int32 = -1
+    private static let bytesPerStream = 512
+    private static let bytesPerSegment = 96
 
     init(_ selection: SeriesSelection) { self.selection = selection }
 
@@ -69,6 +73,7 @@ struct PlanUnits {
         if family.kind == .exponentialHistogram { hasNativeHistograms = true }
         slots[model.number] = Int32(streams.count)
         streams.append(PlanStream(model: model, family: family, roles: roles))
+        byteCount += Self.bytesPerStream
         return streams.count - 1
     }
 
@@ -97,6 +102,7 @@ struct PlanUnits {
             let found = blocks.blocks(of: rows, since: family.isDelta ? deltaStart : start)
             guard !found.isEmpty else { continue }
             streams[slot].segments.append(PlanStream.Segment(source: .blocks(found), rows: rows))
+            byteCount += Self.bytesPerSegment
         }
     }
 
@@ -120,6 +126,7 @@ struct PlanUnits {
             let rows = rows.rows(of: code)
             guard !rows.isEmpty, let slot = slot(model) else { continue }
             streams[slot].segments.append(PlanStream.Segment(source: .memory(number), rows: rows))
+            byteCount += Self.bytesPerSegment
         }
     }
 
