@@ -1,7 +1,7 @@
 import Files
 
 /// A file in memory.
-final class MemoryFile: File, @unchecked Sendable {
+final class MemoryFile: ReadableFile, ObjectWriter, @unchecked Sendable {
     private(set) var bytes: [UInt8]
 
     init(_ bytes: [UInt8] = []) { self.bytes = bytes }
@@ -19,14 +19,7 @@ final class MemoryFile: File, @unchecked Sendable {
         for buffer in buffers { bytes.append(contentsOf: buffer) }
     }
 
-    func write(_ data: UnsafeRawBufferPointer, at offset: Int64) throws(FileError) {
-        let end = Int(offset) + data.count
-        if end > bytes.count { bytes.append(contentsOf: repeatElement(0, count: end - bytes.count)) }
-        bytes.replaceSubrange(Int(offset)..<end, with: data)
-    }
-
     func size() throws(FileError) -> Int64 { Int64(bytes.count) }
-    func truncate(to size: Int64) throws(FileError) { bytes.removeLast(bytes.count - Int(size)) }
     func sync() throws(FileError) {}
     func close() {}
 }

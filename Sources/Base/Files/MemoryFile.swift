@@ -1,7 +1,7 @@
 private import Synchronization
 
 /// A file without a name on any disk: its bytes are in memory, and go with it.
-package final class MemoryFile: File {
+package final class MemoryFile: ReadableFile, ObjectWriter {
     package let path: String
     private let contents = Mutex<[UInt8]>([])
 
@@ -23,21 +23,7 @@ package final class MemoryFile: File {
         contents.withLock { bytes in for buffer in buffers { bytes.append(contentsOf: buffer) } }
     }
 
-    package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(FileError) {
-        contents.withLock { contents in
-            let end = Int(offset) + bytes.count
-            if contents.count < end { contents.append(contentsOf: repeatElement(0, count: end - contents.count)) }
-            contents.replaceSubrange(Int(offset)..<end, with: bytes)
-        }
-    }
-
     package func size() throws(FileError) -> Int64 { contents.withLock { Int64($0.count) } }
-
-    package func truncate(to size: Int64) throws(FileError) {
-        contents.withLock { bytes in
-            if size < Int64(bytes.count) { bytes.removeSubrange(Int(size)...) }
-        }
-    }
 
     package func sync() throws(FileError) {}
     package func close() {}

@@ -4,6 +4,10 @@ private import Glibc
 package struct PosixFileSystem: FileSystem {
     package init() {}
 
+    package func open(_ path: String) throws(FileError) -> any ReadableFile {
+        PosixFile(path: path, descriptor: try Self.descriptor(path, flags: O_RDONLY, operation: .open))
+    }
+
     package func open(_ path: String, _ mode: OpenMode) throws(FileError) -> any File {
         PosixFile(path: path, descriptor: try Self.descriptor(path, flags: mode.flags, operation: .open))
     }
@@ -156,7 +160,6 @@ package struct PosixFileSystem: FileSystem {
 extension OpenMode {
     fileprivate var flags: Int32 {
         switch self {
-        case .read: O_RDONLY
         case .append: O_RDWR | O_CREAT | O_APPEND
         case .create: O_RDWR | O_CREAT | O_EXCL
         case .update: O_RDWR

@@ -4,10 +4,9 @@ package struct ReadOnlyFileSystem: FileSystem {
 
     package init(_ base: any FileSystem) { self.base = base }
 
-    package func open(_ path: String, _ mode: OpenMode) throws(FileError) -> any File {
-        guard mode == .read else { throw .readOnly(path, .open) }
-        return try base.open(path, .read)
-    }
+    package func open(_ path: String) throws(FileError) -> any ReadableFile { try base.open(path) }
+
+    package func open(_ path: String, _ mode: OpenMode) throws(FileError) -> any File { throw .readOnly(path, .open) }
 
     package func list(_ directory: String) throws(FileError) -> [DirectoryEntry] { try base.list(directory) }
     package func exists(_ path: String) throws(FileError) -> Bool { try base.exists(path) }

@@ -88,7 +88,7 @@ package struct RowExporter {
 
     private mutating func open(_ part: StoredPart) -> Part? {
         do {
-            return try Part(directory.fileSystem.open(part.path, .read), table: request.table)
+            return try Part(directory.fileSystem.open(part.path), table: request.table)
         } catch {
             summary.damagedBlocks += 1
             summary.damagedRows += part.record.rowCount

@@ -211,7 +211,7 @@ struct IndexCommand {
         let begun = Self.processorSeconds()
         let summary = try PartWriter.write(batch, rows, table: table, zstdLevel: 1, to: file)
         result.seconds += Self.processorSeconds() - begun
-        let part = try Part(try system.open(path, .read), table: table)
+        let part = try Part(try system.open(path), table: table)
         for size in part.storedSizes(fileLength: summary.byteCount)
         where ["bloom", "tokenbf", "token_postings"].contains(where: { size.path.hasPrefix($0 + " ") }) {
             result.indexBytes += size.bytes

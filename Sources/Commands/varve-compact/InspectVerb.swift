@@ -54,7 +54,7 @@ enum InspectVerb: Verb {
     > {
         guard let table = part.table else { return .failure(.unknown("only a newer Varve knows the table")) }
         do {
-            let file = try directory.fileSystem.open(part.path, .read)
+            let file = try directory.fileSystem.open(part.path)
             let opened = try Part(file, table: table)
             return .success((opened, opened.storedSizes(fileLength: try file.size())))
         } catch {

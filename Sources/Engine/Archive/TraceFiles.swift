@@ -40,7 +40,7 @@ package final class TraceFiles: Sendable {
     }
 
     private let folder: String
-    private let fileSystem: any FileSystem
+    private let fileSystem: any AppendableFiles
     private let limits: Limits
     private let index: Mutex<Index>
     /// Held by the one that writes, so that readers need not wait for the disk.
@@ -52,7 +52,7 @@ package final class TraceFiles: Sendable {
     /// Finds what is there, and removes what was not finished. A folder that does not exist is made with the first file.
     ///
     /// - Parameter directory: the data directory, which nobody else has open.
-    package init(directory: String, fileSystem: any FileSystem, limits: Limits = Limits()) throws(FileError) {
+    package init(directory: String, fileSystem: any AppendableFiles, limits: Limits = Limits()) throws(FileError) {
         folder = directory + "/archive"
         self.fileSystem = fileSystem
         self.limits = limits
@@ -67,7 +67,7 @@ package final class TraceFiles: Sendable {
     }
 
     private static func find(
-        _ tenant: TenantID, in folder: String, _ fileSystem: any FileSystem, _ found: inout Index
+        _ tenant: TenantID, in folder: String, _ fileSystem: any AppendableFiles, _ found: inout Index
     ) throws(FileError) {
         for entry in try fileSystem.list(folder) where entry.kind == .file {
             let path = folder + "/" + entry.name

@@ -25,7 +25,7 @@ package enum LogInspection {
     ///
     /// - Parameter body: gets every whole record.
     package static func segments(
-        of directory: String, fileSystem: any FileSystem, _ body: (LogSegment, ReplayedRequest) -> Void = { _, _ in }
+        of directory: String, fileSystem: any ReadableFiles, _ body: (LogSegment, ReplayedRequest) -> Void = { _, _ in }
     ) throws(FileError) -> [LogSegment] {
         let folder = directory + "/wal"
         guard try fileSystem.exists(folder) else { return [] }
@@ -41,10 +41,10 @@ package enum LogInspection {
     }
 
     private static func segment(
-        _ number: UInt64, _ path: String, _ fileSystem: any FileSystem, _ body: (LogSegment, ReplayedRequest) -> Void
+        _ number: UInt64, _ path: String, _ fileSystem: any ReadableFiles, _ body: (LogSegment, ReplayedRequest) -> Void
     ) throws(FileError) -> LogSegment {
         var segment = LogSegment(path: path, number: number)
-        let file = try fileSystem.open(path, .read)
+        let file = try fileSystem.open(path)
         defer { file.close() }
         segment.byteCount = try file.size()
         let header = try file.readUpTo(LogSegmentHeader.length, at: 0)

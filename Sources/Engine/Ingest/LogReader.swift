@@ -38,7 +38,7 @@ package struct SegmentScan: Sendable {
 package enum LogReader {
     /// - Throws: what the file throws; damage does not throw.
     package static func read(
-        _ file: any File, _ body: (ReplayedRequest) throws(FileError) -> Void
+        _ file: any ReadableFile, _ body: (ReplayedRequest) throws(FileError) -> Void
     ) throws(FileError) -> SegmentScan {
         var scan = SegmentScan()
         let size = try file.size()
@@ -72,7 +72,7 @@ package enum LogReader {
     }
 
     private static func record(
-        in file: any File, at offset: Int64, _ size: Int64, _ salt: UInt32
+        in file: any ReadableFile, at offset: Int64, _ size: Int64, _ salt: UInt32
     ) throws(FileError) -> (ReplayedRequest, Int64)? {
         guard size - offset >= Int64(LogFormat.recordHeaderLength) else { return nil }
         let header = try file.readExactly(at: offset, count: LogFormat.recordHeaderLength)
@@ -110,7 +110,7 @@ package enum LogReader {
     /// The next place behind a damaged record where a valid one begins. Damage is rare: every byte is tried, but only those
     /// where a header could be are read further.
     private static func findRecord(
-        in file: any File, after offset: Int64, _ size: Int64, _ salt: UInt32
+        in file: any ReadableFile, after offset: Int64, _ size: Int64, _ salt: UInt32
     ) throws(FileError) -> Int64? {
         let window = 1 << 20
         var start = offset + 1

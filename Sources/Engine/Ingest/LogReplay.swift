@@ -10,11 +10,11 @@ package struct LogReplay: Sendable {
     }
 
     private let directory: String
-    private let fileSystem: any FileSystem
+    private let fileSystem: any ReadableFiles
     let segments: [Segment]
 
     /// - Parameter directory: of the segments; there may be none.
-    package init(directory: String, fileSystem: any FileSystem) throws(FileError) {
+    package init(directory: String, fileSystem: any ReadableFiles) throws(FileError) {
         self.directory = directory
         self.fileSystem = fileSystem
         segments = try Self.find(directory, fileSystem)
@@ -30,7 +30,7 @@ package struct LogReplay: Sendable {
         return number
     }
 
-    private static func find(_ directory: String, _ fileSystem: any FileSystem) throws(FileError) -> [Segment] {
+    private static func find(_ directory: String, _ fileSystem: any ReadableFiles) throws(FileError) -> [Segment] {
         guard try fileSystem.exists(directory) else { return [] }
         var numbers: [UInt64] = []
         for entry in try fileSystem.list(directory) where entry.name.hasSuffix(".wal") {
@@ -40,7 +40,7 @@ package struct LogReplay: Sendable {
         var segments: [Segment] = []
         for number in numbers.sorted().reversed() {
             segments.append(Segment(number: number, limit: limit))
-            let file = try fileSystem.open(directory + "/" + Self.name(number), .read)
+            let file = try fileSystem.open(directory + "/" + Self.name(number))
             defer { file.close() }
             let header = try file.readUpTo(LogSegmentHeader.length, at: 0)
             guard let durableBefore = LogSegmentHeader.durableBefore(header) else { continue }
@@ -56,12 +56,12 @@ package struct LogReplay: Sendable {
     ///   - report: called after each segment with what reading it found, and the last position so far.
     ///   - body: is given each record once, in the order of positions.
     package func run(
-        report: (_ segment: any File, SegmentScan, _ last: UInt64) throws(FileError) -> Void,
+        report: (_ segment: any ReadableFile, SegmentScan, _ last: UInt64) throws(FileError) -> Void,
         _ body: (ReplayedRequest) -> Void
     ) throws(FileError) {
         var last: UInt64 = 0
         for segment in segments {
-            let file = try fileSystem.open(directory + "/" + Self.name(segment.number), .read)
+            let file = try fileSystem.open(directory + "/" + Self.name(segment.number))
             defer { file.close() }
             var scan = try LogReader.read(file) { record in
                 guard record.position <= segment.limit, record.position > last else { return }

@@ -6,8 +6,8 @@ package enum LogSalvage {
     private static let pieceBytes = 1 << 20
 
     /// - Parameter segment: as `LogInspection` found it.
-    package static func rewrite(_ segment: LogSegment, fileSystem: any FileSystem) throws(FileError) {
-        let old = try fileSystem.open(segment.path, .read)
+    package static func rewrite(_ segment: LogSegment, fileSystem: any AppendableFiles) throws(FileError) {
+        let old = try fileSystem.open(segment.path)
         defer { old.close() }
         let temporary = segment.path + ".new"
         if try fileSystem.exists(temporary) { try fileSystem.remove(temporary) }
@@ -33,7 +33,7 @@ package enum LogSalvage {
         if let slash = segment.path.lastIndex(of: "/") { try fileSystem.syncDirectory(String(segment.path[..<slash])) }
     }
 
-    private static func copy(_ old: any File, _ range: Range<Int64>, to new: any File) throws(FileError) {
+    private static func copy(_ old: any ReadableFile, _ range: Range<Int64>, to new: any File) throws(FileError) {
         var place = range.lowerBound
         while place < range.upperBound {
             let count = Int(min(Int64(pieceBytes), range.upperBound - place))

@@ -66,7 +66,7 @@ package final class WriteAheadLog: Sendable {
     }
 
     private let directory: String
-    private let fileSystem: any FileSystem
+    private let fileSystem: any AppendableFiles
     private let durability: Durability
     private let times: WorkTimes
     private let segmentLength: Int64
@@ -87,7 +87,7 @@ package final class WriteAheadLog: Sendable {
     ///   - flushed: a position that is in parts; new ones are above it.
     ///   - quarantine: where damaged records are copied to.
     package init(
-        directory: String, fileSystem: any FileSystem, durability: Durability, flushed: UInt64,
+        directory: String, fileSystem: any AppendableFiles, durability: Durability, flushed: UInt64,
         segmentLength: Int64 = WriteAheadLog.segmentLength, quarantine: Quarantine? = nil,
         times: WorkTimes = WorkTimes()
     ) {
@@ -138,7 +138,9 @@ package final class WriteAheadLog: Sendable {
                 _ = try? quarantine?.copy(file, range, reason: "damaged records of the write-ahead log")
             }
             // A process that was killed leaves records that it had not synced: they are about to be shown.
-            try file.sync()
+            let opened = try fileSystem.open(file.path, .update)
+            defer { opened.close() }
+            try opened.sync()
             let number = log.segments[segments.count].number
             report(LogReplay.name(number), scan)
             segments.append((number, last))

@@ -200,7 +200,7 @@ package struct MergeExecutor: Sendable {
 
     private func write(
         _ parts: [Part], _ plan: MergePlan, _ table: TableDefinition, _ expiry: ExpiryLimits?,
-        _ origin: PartOrigin, to file: any File, _ tally: inout Tally, isCancelled: () -> Bool
+        _ origin: PartOrigin, to file: any ObjectWriter, _ tally: inout Tally, isCancelled: () -> Bool
     ) throws(MergeFailure) -> PartSummary {
         let view = store.tables.rollups.first { $0.target.id == table.id && !$0.hasCounters }
         let survey = try MergeSurvey(parts, table: table, zstdLevel: plan.zstdLevel, aggregates: view != nil)

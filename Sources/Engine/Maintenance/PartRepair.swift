@@ -34,7 +34,7 @@ extension MergeExecutor {
         guard let table = store.tables.table(id: record.table) else { preconditionFailure("no such table") }
         let file: WatchedFile
         do throws(FileError) {
-            file = WatchedFile(try store.fileSystem.open(Store.path(record, table, store.directory), .read))
+            file = WatchedFile(try store.fileSystem.open(Store.path(record, table, store.directory)))
         } catch {
             throw .file(error)
         }
@@ -62,7 +62,7 @@ extension MergeExecutor {
     }
 
     private func quarantine(
-        _ places: [Range<Int64>], of file: any File, reason: String
+        _ places: [Range<Int64>], of file: any ReadableFile, reason: String
     ) throws(MergeError) -> String {
         do throws(FileError) {
             return try Quarantine(directory: store.directory, fileSystem: store.fileSystem)
@@ -116,11 +116,11 @@ extension MergeExecutor {
 }
 
 /// A file that is read, and remembers what the disk did not give: that is no damage, which would be there the next time.
-private final class WatchedFile: File {
-    private let file: any File
+private final class WatchedFile: ReadableFile {
+    private let file: any ReadableFile
     private let failed = Mutex<FileError?>(nil)
 
-    init(_ file: any File) { self.file = file }
+    init(_ file: any ReadableFile) { self.file = file }
 
     /// The first failure of a read; that the file ends is none.
     var failure: FileError? { failed.withLock { $0 } }
@@ -135,14 +135,6 @@ private final class WatchedFile: File {
         }
     }
 
-    func append(_ buffers: [UnsafeRawBufferPointer]) throws(FileError) { try file.append(buffers) }
-
-    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(FileError) {
-        try file.write(bytes, at: offset)
-    }
-
     func size() throws(FileError) -> Int64 { try file.size() }
-    func truncate(to size: Int64) throws(FileError) { try file.truncate(to: size) }
-    func sync() throws(FileError) { try file.sync() }
     func close() { file.close() }
 }

@@ -75,8 +75,7 @@ struct CatalogRepair {
             }
             if paths.contains(part.path) {
                 // One that cannot be read is dealt with like any other damage.
-                if let file = try? directory.fileSystem.open(part.path, .read), let read = try? Part(file, table: table)
-                {
+                if let file = try? directory.fileSystem.open(part.path), let read = try? Part(file, table: table) {
                     candidates.append(PartResolution.Candidate(part.record, read.origin, isNamed: true))
                 } else {
                     partitions[PartitionPlace(part), default: []].append(part)
@@ -158,7 +157,7 @@ struct CatalogRepair {
         }
         if directory.catalog.parts[PartID(number: number)] != nil { return leaveOut("another part has its number") }
         if directory.catalog.removed.contains(PartID(number: number)) { return leaveOut("a record removed it") }
-        let opened = try directory.fileSystem.open(file.path, .read)
+        let opened = try directory.fileSystem.open(file.path)
         let size = try opened.size()
         do throws(PartError) {
             let part = try Part(opened, table: table)

@@ -85,7 +85,7 @@ package struct DataDirectory: Sendable {
     /// Lets servers in; to be called before a `Store` is opened by the same process.
     package func unlock() { lock?.unlock() }
 
-    private static func lock(_ path: String, _ fileSystem: any FileSystem) throws(FileError) -> (any FileLock)? {
+    private static func lock(_ path: String, _ fileSystem: any FileLocks) throws(FileError) -> (any FileLock)? {
         do throws(FileError) {
             return try fileSystem.lock(path + "/LOCK")
         } catch {

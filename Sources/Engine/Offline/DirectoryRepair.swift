@@ -229,7 +229,7 @@ package struct DirectoryRepair {
 
     /// Copies a file that will be replaced.
     private func keep(_ path: String, _ action: RepairAction) throws(FileError) -> String {
-        let file = try fileSystem.open(path, .read)
+        let file = try fileSystem.open(path)
         defer { file.close() }
         return try quarantine.copy(file, 0..<file.size(), reason: note(action))
     }

@@ -214,18 +214,20 @@ extension Finding {
 /// Checks one part, and that it is the one that the catalog names.
 enum PartCheck {
     static func run(
-        _ part: StoredPart, _ table: TableDefinition, _ fileSystem: any FileSystem, progress: (Int) -> Void = { _ in }
+        _ part: StoredPart, _ table: TableDefinition, _ fileSystem: any ReadableFiles,
+        progress: (Int) -> Void = { _ in }
     ) -> PartReport {
         open(part, table, fileSystem, progress: progress).report
     }
 
     static func open(
-        _ part: StoredPart, _ table: TableDefinition, _ fileSystem: any FileSystem, progress: (Int) -> Void = { _ in }
+        _ part: StoredPart, _ table: TableDefinition, _ fileSystem: any ReadableFiles,
+        progress: (Int) -> Void = { _ in }
     ) -> (part: Part?, report: PartReport) {
-        let file: any File
+        let file: any ReadableFile
         let size: Int64
         do throws(FileError) {
-            file = try fileSystem.open(part.path, .read)
+            file = try fileSystem.open(part.path)
             size = try file.size()
         } catch {
             var report = PartReport()
@@ -262,7 +264,7 @@ enum PartFiles {
         var folders: [String]
     }
 
-    static func find(_ directory: String, _ fileSystem: any FileSystem) throws(FileError) -> [Entry] {
+    static func find(_ directory: String, _ fileSystem: any ReadableFiles) throws(FileError) -> [Entry] {
         guard try fileSystem.exists(directory + "/parts") else { return [] }
         var entries: [Entry] = []
         try add(directory + "/parts", [], fileSystem, &entries)
@@ -270,7 +272,7 @@ enum PartFiles {
     }
 
     private static func add(
-        _ folder: String, _ folders: [String], _ fileSystem: any FileSystem, _ entries: inout [Entry]
+        _ folder: String, _ folders: [String], _ fileSystem: any ReadableFiles, _ entries: inout [Entry]
     ) throws(FileError) {
         guard folders.count <= 8 else { return }
         for entry in try fileSystem.list(folder) {

@@ -60,10 +60,10 @@ package struct Pruning: Sendable {
     }
 
     private static func expiredRows(
-        _ plan: PartialRetentionPlan, _ path: String, _ table: TableDefinition, _ fileSystem: any FileSystem
+        _ plan: PartialRetentionPlan, _ path: String, _ table: TableDefinition, _ fileSystem: any ReadableFiles
     ) throws(OfflineError) -> Int {
-        let file: any File
-        do throws(FileError) { file = try fileSystem.open(path, .read) } catch { throw .file(error) }
+        let file: any ReadableFile
+        do throws(FileError) { file = try fileSystem.open(path) } catch { throw .file(error) }
         let part: Part
         do throws(PartError) {
             part = try Part(file, table: table)

@@ -6,7 +6,7 @@ internal import Files
 enum FooterFile {
     private static let tailLength: Int64 = 1 << 16
 
-    static func read(_ file: any File) throws(PartError) -> PartFooter {
+    static func read(_ file: any ReadableFile) throws(PartError) -> PartFooter {
         let result: Result<PartFooter, PartError>
         do throws(FileError) {
             result = try read(file, length: file.size())
@@ -18,7 +18,7 @@ enum FooterFile {
     }
 
     private static func read(
-        _ file: any File, length: Int64
+        _ file: any ReadableFile, length: Int64
     ) throws(FileError) -> Result<PartFooter, PartError> {
         guard length >= Int64(PartLayout.headerLength + PartLayout.trailerLength) else {
             return .failure(.notAPart)

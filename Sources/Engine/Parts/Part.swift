@@ -12,7 +12,7 @@ package import TableSchema
 package final class Part: Sendable {
     package let table: TableDefinition
     let footer: PartFooter
-    private let file: any File
+    private let file: any ReadableFile
     let leafOfKey: [LeafKey: Int]
     let shapesOfColumn: [UInt16: Int]
     let leavesOfColumn: [UInt16: [Int]]
@@ -42,7 +42,7 @@ package final class Part: Sendable {
     ///   - pages: where decoded pages are kept for readers who want that; goes with `dictionaries`. Nil keeps none.
     ///   - grown: called when `heldBytes` has become more, by the thread that read something.
     package init(
-        _ file: any File, table: TableDefinition, dictionaries: DictionaryPool? = nil,
+        _ file: any ReadableFile, table: TableDefinition, dictionaries: DictionaryPool? = nil,
         pages: PagePool? = nil, grown: (@Sendable (Part) -> Void)? = nil
     ) throws(PartError) {
         self.file = file

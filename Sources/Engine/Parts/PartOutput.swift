@@ -31,7 +31,7 @@ struct PartOutput {
     }
 
     /// Moves what has gathered to the file.
-    mutating func write(to file: any File) throws(FileError) {
+    mutating func write(to file: any ObjectWriter) throws(FileError) {
         try file.append(bytes)
         written += bytes.count
         bytes.removeAll(keepingCapacity: true)

@@ -40,7 +40,7 @@ package struct PartSalvage: ~Copyable {
     ///   - report: what is wrong with the part; at least one row must be left.
     ///   - origin: of what is written.
     package static func write(
-        _ part: Part, without report: PartReport, origin: PartOrigin? = nil, to file: any File
+        _ part: Part, without report: PartReport, origin: PartOrigin? = nil, to file: any ObjectWriter
     ) throws(SalvageError) -> PartSummary {
         precondition(keeps(part, report).rows > 0, "a part has rows")
         var salvage = PartSalvage(part, report)
@@ -75,7 +75,7 @@ package struct PartSalvage: ~Copyable {
         lostCodes = lost
     }
 
-    private mutating func run(_ file: any File) throws(SalvageError) -> PartSummary {
+    private mutating func run(_ file: any ObjectWriter) throws(SalvageError) -> PartSummary {
         /// By old row group: the new one.
         var groups: [Int: Int] = [:]
         var first = 0
@@ -117,7 +117,7 @@ package struct PartSalvage: ~Copyable {
             leastTime: footer.leastTime, greatestTime: footer.greatestTime)
     }
 
-    private mutating func flush(to file: any File) throws(SalvageError) {
+    private mutating func flush(to file: any ObjectWriter) throws(SalvageError) {
         do throws(FileError) { try output.write(to: file) } catch { throw .file(error) }
     }
 
@@ -228,7 +228,7 @@ package struct PartSalvage: ~Copyable {
     }
 
     /// The pages of an index and the directory behind them, which were checked as a whole.
-    private mutating func copyTokenIndex(_ number: Int, to file: any File) throws(SalvageError) {
+    private mutating func copyTokenIndex(_ number: Int, to file: any ObjectWriter) throws(SalvageError) {
         var entry = part.footer.tokenIndexes[number]
         let end = entry.directory.offset + Int64(entry.directory.storedLength)
         let shift = Int64(output.offset) - entry.offset

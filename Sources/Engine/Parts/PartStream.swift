@@ -84,7 +84,7 @@ package struct PartStream: ~Copyable {
         }
     }
 
-    private let file: any File
+    private let file: any ObjectWriter
     private var dictionaries: [EncodedDictionary]
     /// By leaf: the list that its ids may be entries of.
     private var idLists: [Int: IDList] = [:]
@@ -113,7 +113,7 @@ package struct PartStream: ~Copyable {
 
     package init(
         _ table: TableDefinition, partition: Int64, plan: PartPlan, zstdLevel: Int32, limits: Limits = Limits(),
-        origin: PartOrigin? = nil, file: any File
+        origin: PartOrigin? = nil, file: any ObjectWriter
     ) {
         self.limits = limits
         self.file = file

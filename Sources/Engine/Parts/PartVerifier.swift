@@ -44,7 +44,7 @@ package struct PartVerifier {
     /// - Parameter progress: is told how many bytes were read since the last time.
     /// - Returns: the part, if it can be opened, and what is wrong with it.
     package static func verify(
-        _ file: any File, table: TableDefinition, progress: (Int) -> Void = { _ in }
+        _ file: any ReadableFile, table: TableDefinition, progress: (Int) -> Void = { _ in }
     ) -> (part: Part?, report: PartReport) {
         withoutActuallyEscaping(progress) { progress in
             do throws(PartError) {
@@ -69,7 +69,7 @@ package struct PartVerifier {
         order = OrderCheck(table: part.table)
     }
 
-    private mutating func run(_ file: any File) {
+    private mutating func run(_ file: any ReadableFile) {
         checkFile(file)
         guard !report.isLost else { return }
         readFilters()
@@ -88,7 +88,7 @@ package struct PartVerifier {
 
     // MARK: The file
 
-    private mutating func checkFile(_ file: any File) {
+    private mutating func checkFile(_ file: any ReadableFile) {
         if let header = try? file.readExactly(at: 0, count: PartLayout.headerLength), header[12...] != [0, 0, 0, 0] {
             lose("the header is damaged")
         }

@@ -33,7 +33,7 @@ package struct PartSummary: Hashable, Sendable {
 package enum PartWriter {
     package static func write(
         _ batch: ColumnBatch, _ rows: PartitionRows, table: TableDefinition, zstdLevel: Int32,
-        origin: PartOrigin? = nil, work: WorkTimes = WorkTimes(), to file: any File
+        origin: PartOrigin? = nil, work: WorkTimes = WorkTimes(), to file: any ObjectWriter
     ) throws(FileError) -> PartSummary {
         try work.measure(.encode) { () throws(FileError) in
             try write(batch, rows, table, zstdLevel, origin, work, file)
@@ -42,7 +42,7 @@ package enum PartWriter {
 
     private static func write(
         _ batch: ColumnBatch, _ rows: PartitionRows, _ table: TableDefinition, _ zstdLevel: Int32,
-        _ origin: PartOrigin?, _ work: WorkTimes, _ file: any File
+        _ origin: PartOrigin?, _ work: WorkTimes, _ file: any ObjectWriter
     ) throws(FileError) -> PartSummary {
         precondition(!rows.rows.isEmpty, "a part has rows")
         let selection = RowSelection(

@@ -23,7 +23,7 @@ struct Catalog: ~Copyable {
     private static let repeatedPositions = 64
 
     private let directory: String
-    private let fileSystem: any FileSystem
+    private let fileSystem: any AppendableFiles
     private(set) var state: CatalogState
     private var number: UInt64
     /// Nil: nothing is written.
@@ -41,7 +41,7 @@ struct Catalog: ~Copyable {
 
     /// - Parameter repair: called if records were lost, with what the others say: what it makes of that is the state.
     init(
-        directory: String, fileSystem: any FileSystem,
+        directory: String, fileSystem: any AppendableFiles,
         repair: (inout CatalogState, CatalogRecovery.Loss) throws(StorageError) -> Void = {
             (_, _) throws(StorageError) in
         }
@@ -76,7 +76,7 @@ struct Catalog: ~Copyable {
     ///
     /// - Parameter repair: as above.
     init(
-        reading directory: String, fileSystem: any FileSystem,
+        reading directory: String, fileSystem: any AppendableFiles,
         repair: (inout CatalogState, CatalogRecovery.Loss) throws(StorageError) -> Void
     ) throws(StorageError) {
         var found = try CatalogRecovery.load(directory, fileSystem)
@@ -150,7 +150,7 @@ struct Catalog: ~Copyable {
 
     /// Writes a log that holds the state, and makes it the current one.
     static func begin(
-        _ number: UInt64, _ state: CatalogState, _ directory: String, _ fileSystem: any FileSystem
+        _ number: UInt64, _ state: CatalogState, _ directory: String, _ fileSystem: any AppendableFiles
     ) throws(StorageError) -> (file: any File, length: Int64) {
         do throws(FileError) {
             let path = directory + "/" + CatalogLog.name(number)

@@ -63,10 +63,10 @@ enum CatalogLog {
     /// - Parameter base: the state to begin with if the first record cannot be read.
     /// - Throws: what the file throws, and for a log of a newer Varve; damage does not throw.
     static func read(
-        _ path: String, base: CatalogState = CatalogState(), _ fileSystem: any FileSystem
+        _ path: String, base: CatalogState = CatalogState(), _ fileSystem: any ReadableFiles
     ) throws(StorageError) -> Reading {
         do {
-            let file = try fileSystem.open(path, .read)
+            let file = try fileSystem.open(path)
             defer { file.close() }
             return try read(file, base)
         } catch let error as FileError {
@@ -78,7 +78,7 @@ enum CatalogLog {
         }
     }
 
-    private static func read(_ file: any File, _ base: CatalogState) throws -> Reading {
+    private static func read(_ file: any ReadableFile, _ base: CatalogState) throws -> Reading {
         var reading = Reading()
         let size = try file.size()
         let header = try file.readUpTo(headerLength, at: 0)
@@ -134,7 +134,7 @@ enum CatalogLog {
     }
 
     /// The payload of the record at `offset`, or nil if there is no whole one.
-    static func record(in file: any File, at offset: Int64, _ size: Int64) throws(FileError) -> [UInt8]? {
+    static func record(in file: any ReadableFile, at offset: Int64, _ size: Int64) throws(FileError) -> [UInt8]? {
         guard size - offset >= Int64(recordHeaderLength) else { return nil }
         let header = try file.readExactly(at: offset, count: recordHeaderLength)
         let length = word(header, 0)
@@ -149,7 +149,7 @@ enum CatalogLog {
     ///
     /// - Returns: also whether all of the file was searched.
     static func nextRecord(
-        in file: any File, after offset: Int64, _ size: Int64
+        in file: any ReadableFile, after offset: Int64, _ size: Int64
     ) throws(FileError) -> (offset: Int64?, isSearched: Bool) {
         guard size > offset else { return (nil, true) }
         let bytes = try file.readUpTo(Int(min(size - offset, Int64(recordLimit))), at: offset)

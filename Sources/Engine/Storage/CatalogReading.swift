@@ -48,14 +48,14 @@ package struct CatalogReading: Sendable {
 
     /// - Returns: nil if the directory has neither `CURRENT` nor a catalog: it is no data directory.
     package static func read(
-        directory: String, fileSystem: any FileSystem
+        directory: String, fileSystem: any ReadableFiles
     ) throws(FileError) -> CatalogReading? {
         var reading = CatalogReading()
         let current = directory + "/CURRENT"
         let logs = try fileSystem.list(directory).compactMap { CatalogLog.number(of: $0.name) }.sorted()
         var names: [UInt64] = []
         if try fileSystem.exists(current) {
-            let bytes = try fileSystem.open(current, .read).readUpTo(256, at: 0)
+            let bytes = try fileSystem.open(current).readUpTo(256, at: 0)
             let text = String(decoding: bytes, as: UTF8.self)
             if let number = CatalogLog.number(of: text), text == CatalogLog.name(number) + "\n" {
                 names = [number]
@@ -74,7 +74,7 @@ package struct CatalogReading: Sendable {
                 reading.add(path, 0, "it is missing")
                 continue
             }
-            if try reading.readLog(fileSystem.open(path, .read), before: Self.before(number, directory, fileSystem)) {
+            if try reading.readLog(fileSystem.open(path), before: Self.before(number, directory, fileSystem)) {
                 reading.path = path
                 reading.isFallback = index > 0 || !reading.damage.isEmpty
                 break
@@ -90,7 +90,7 @@ package struct CatalogReading: Sendable {
 
     /// The state that the log before another one ended with, which is what the other began with.
     private static func before(
-        _ number: UInt64, _ directory: String, _ fileSystem: any FileSystem
+        _ number: UInt64, _ directory: String, _ fileSystem: any ReadableFiles
     ) throws(FileError) -> CatalogState? {
         let path = directory + "/" + CatalogLog.name(number &- 1)
         guard number > 0, try fileSystem.exists(path) else { return nil }
@@ -100,7 +100,7 @@ package struct CatalogReading: Sendable {
 
     /// - Parameter before: the state to begin with if the first record cannot be read.
     /// - Returns: whether the file is a catalog with at least one whole record, or `before` is known.
-    private mutating func readLog(_ file: any File, before: CatalogState?) throws(FileError) -> Bool {
+    private mutating func readLog(_ file: any ReadableFile, before: CatalogState?) throws(FileError) -> Bool {
         let size = try file.size()
         let header = try file.readUpTo(CatalogLog.headerLength, at: 0)
         guard header.count == CatalogLog.headerLength else {

@@ -29,7 +29,7 @@ enum CatalogRecovery {
         var loss: Loss?
     }
 
-    static func load(_ directory: String, _ fileSystem: any FileSystem) throws(StorageError) -> Found {
+    static func load(_ directory: String, _ fileSystem: any ReadableFiles) throws(StorageError) -> Found {
         let numbers: [UInt64]
         let current: String?
         do throws(FileError) {
@@ -39,7 +39,7 @@ enum CatalogRecovery {
             let path = directory + "/CURRENT"
             current =
                 try fileSystem.exists(path)
-                ? String(decoding: try fileSystem.open(path, .read).readUpTo(256, at: 0), as: UTF8.self) : nil
+                ? String(decoding: try fileSystem.open(path).readUpTo(256, at: 0), as: UTF8.self) : nil
         } catch {
             throw .file(error)
         }
@@ -58,7 +58,7 @@ enum CatalogRecovery {
     }
 
     private static func youngest(
-        _ numbers: [UInt64], _ directory: String, _ fileSystem: any FileSystem
+        _ numbers: [UInt64], _ directory: String, _ fileSystem: any ReadableFiles
     ) throws(StorageError) -> Found? {
         for number in numbers.reversed() {
             let path = directory + "/" + CatalogLog.name(number)
@@ -72,7 +72,7 @@ enum CatalogRecovery {
 
     /// Reads a log, with the help of the one before it if need be.
     private static func read(
-        _ number: UInt64, _ numbers: [UInt64], _ directory: String, _ fileSystem: any FileSystem
+        _ number: UInt64, _ numbers: [UInt64], _ directory: String, _ fileSystem: any ReadableFiles
     ) throws(StorageError) -> Found {
         let path = directory + "/" + CatalogLog.name(number)
         var reading = try CatalogLog.read(path, fileSystem)
@@ -96,7 +96,7 @@ enum CatalogRecovery {
     /// - Parameter isReading: nothing is written, so that what is found is not made durable.
     static func adoptFiles(
         into state: inout CatalogState, _ loss: Loss, directory: String, tables: TableCatalog,
-        fileSystem: any FileSystem, damage: DamageLog, isReading: Bool = false
+        fileSystem: any AppendableFiles, damage: DamageLog, isReading: Bool = false
     ) throws(StorageError) {
         let files = PartFile.all(in: directory, fileSystem)
         let ids = Set(files.map(\.id))

@@ -6,7 +6,7 @@ package enum CatalogReplacement {
     /// Writes a log that says what is given and nothing else, and makes it the current one. Older logs stay until the next open.
     package static func write(
         _ parts: [PartRecord], rolledUp: [PartID: ViewSet] = [:], flushed: [TenantTable: UInt64], nextPart: UInt64,
-        directory: String, fileSystem: any FileSystem
+        directory: String, fileSystem: any AppendableFiles
     ) throws(StorageError) {
         var state = CatalogState()
         if let contradiction = state.apply(CatalogEdit(added: parts, rolledUp: rolledUp, flushed: flushed)) {

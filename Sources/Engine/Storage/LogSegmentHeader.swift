@@ -40,12 +40,12 @@ package enum LogSegmentHeader {
     /// which position was the last durable one before it.
     ///
     /// - Returns: nil if there is no segment whose head can be read.
-    package static func firstPosition(in directory: String, _ fileSystem: any FileSystem) -> UInt64? {
+    package static func firstPosition(in directory: String, _ fileSystem: any ReadableFiles) -> UInt64? {
         let folder = directory + "/wal"
         let names = ((try? fileSystem.list(folder)) ?? []).map(\.name).filter { $0.hasSuffix(".wal") }
         // Numbers have ten digits, and more only when they are greater.
         for name in names.sorted(by: { ($0.utf8.count, $0) < ($1.utf8.count, $1) }) {
-            guard let file = try? fileSystem.open(folder + "/" + name, .read) else { continue }
+            guard let file = try? fileSystem.open(folder + "/" + name) else { continue }
             defer { file.close() }
             if let header = try? file.readUpTo(length, at: 0), let before = durableBefore(header), before < 1 << 62 {
                 return before + 1

@@ -7,7 +7,7 @@ internal import TableSchema
 struct PartFinder {
     let directory: String
     let tables: TableCatalog
-    let fileSystem: any FileSystem
+    let fileSystem: any AppendableFiles
     let damage: DamageLog
     /// Parts that a record which is whole removed.
     let removed: Set<PartID>
@@ -17,8 +17,8 @@ struct PartFinder {
     private(set) var nextPart: UInt64 = 1
 
     init(
-        directory: String, tables: TableCatalog, fileSystem: any FileSystem, damage: DamageLog, removed: Set<PartID>,
-        isReading: Bool
+        directory: String, tables: TableCatalog, fileSystem: any AppendableFiles, damage: DamageLog,
+        removed: Set<PartID>, isReading: Bool
     ) {
         self.isReading = isReading
         self.directory = directory
@@ -120,9 +120,9 @@ struct PartFinder {
     }
 
     private static func isWhole(
-        _ path: String, _ record: PartRecord, _ tables: TableCatalog, _ fileSystem: any FileSystem
+        _ path: String, _ record: PartRecord, _ tables: TableCatalog, _ fileSystem: any ReadableFiles
     ) -> Bool {
-        guard let table = tables.table(id: record.table), let file = try? fileSystem.open(path, .read) else {
+        guard let table = tables.table(id: record.table), let file = try? fileSystem.open(path) else {
             return false
         }
         defer { file.close() }
@@ -130,7 +130,7 @@ struct PartFinder {
     }
 
     private func sync(_ path: String) throws(FileError) {
-        let file = try fileSystem.open(path, .read)
+        let file = try fileSystem.open(path, .update)
         defer { file.close() }
         try file.sync()
         try fileSystem.syncDirectory(String(path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex)))
@@ -149,7 +149,7 @@ struct PartFile {
     var folder: String { "\(tenant.name)/\(tableName)/\(partitionName)" }
 
     /// Every file that has the name and the place of a part, by number.
-    static func all(in directory: String, _ fileSystem: any FileSystem) -> [PartFile] {
+    static func all(in directory: String, _ fileSystem: any ReadableFiles) -> [PartFile] {
         func folders(_ path: String) -> [String] {
             ((try? fileSystem.list(path)) ?? []).filter { $0.kind == .directory }.map(\.name)
         }
@@ -176,13 +176,13 @@ struct PartFile {
 
     /// What the catalog would say of it, by its footer.
     func read(
-        _ tables: TableCatalog, _ fileSystem: any FileSystem
+        _ tables: TableCatalog, _ fileSystem: any ReadableFiles
     ) throws(StorageError) -> (record: PartRecord, part: Part) {
         guard let table = tables.table(named: tableName) else {
             throw .part(path: path, .corruptFooter("it is of a table that is not known"))
         }
         do {
-            let file = try fileSystem.open(path, .read)
+            let file = try fileSystem.open(path)
             let part = try Part(file, table: table)
             guard PartitionName.text(part.partition) == partitionName else {
                 throw PartError.corruptFooter("it is of another partition than its folder")

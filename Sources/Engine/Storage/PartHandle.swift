@@ -10,7 +10,7 @@ package final class PartHandle: Sendable {
     package let record: PartRecord
     package let table: TableDefinition
     package let path: String
-    private let fileSystem: any FileSystem
+    private let fileSystem: any ObjectStore
     let damage: DamageLog
     private let cache: OpenParts?
     /// The bytes of a part that was made in memory.
@@ -26,7 +26,7 @@ package final class PartHandle: Sendable {
     ///   - cache: nil keeps the part open as long as the handle lives.
     ///   - sealed: of a part whose bytes are in memory.
     init(
-        _ record: PartRecord, table: TableDefinition, path: String, fileSystem: any FileSystem,
+        _ record: PartRecord, table: TableDefinition, path: String, fileSystem: any ObjectStore,
         damage: DamageLog = DamageLog(), cache: OpenParts? = nil, sealed: (image: SealedFile, part: Part)? = nil
     ) {
         image = sealed?.image
@@ -106,9 +106,9 @@ package final class PartHandle: Sendable {
     }
 
     private func open() throws(PartError) -> Part {
-        let file: any File
+        let file: any ReadableFile
         do throws(FileError) {
-            file = try fileSystem.open(path, .read)
+            file = try fileSystem.open(path)
         } catch {
             throw .file(operation: error.operation.rawValue, errno: error.code)
         }

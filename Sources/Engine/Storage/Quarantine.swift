@@ -4,9 +4,9 @@ package import Files
 /// were. Nothing in it is ever read again by the engine, and it may be removed at any time.
 package struct Quarantine: Sendable {
     private let directory: String
-    private let fileSystem: any FileSystem
+    private let fileSystem: any AppendableFiles
 
-    package init(directory: String, fileSystem: any FileSystem) {
+    package init(directory: String, fileSystem: any AppendableFiles) {
         self.directory = directory
         self.fileSystem = fileSystem
     }
@@ -27,14 +27,14 @@ package struct Quarantine: Sendable {
 
     /// Copies a range of a file there.
     package func copy(
-        _ file: any File, _ range: Range<Int64>, reason: String
+        _ file: any ReadableFile, _ range: Range<Int64>, reason: String
     ) throws(FileError) -> String {
         try copy(file, [range], reason: reason)
     }
 
     /// Copies ranges of a file there, one behind the other into one file.
     package func copy(
-        _ file: any File, _ ranges: [Range<Int64>], reason: String
+        _ file: any ReadableFile, _ ranges: [Range<Int64>], reason: String
     ) throws(FileError) -> String {
         let destination = try place(for: name(file.path) + "@\(ranges.first?.lowerBound ?? 0)")
         let copy = try fileSystem.open(destination, .create)

@@ -2,10 +2,10 @@ internal import Files
 private import Synchronization
 
 /// The bytes of a part: in memory, later in a file as well, and at last in the file alone.
-final class SealedFile: File {
+final class SealedFile: ReadableFile {
     private struct State {
         var bytes: [UInt8]
-        var file: (any File)?
+        var file: (any ReadableFile)?
         var isInMemory = true
     }
 
@@ -26,7 +26,7 @@ final class SealedFile: File {
     var unwrittenBytes: [UInt8]? { state.withLock { $0.file == nil ? $0.bytes : nil } }
 
     /// All bytes are on the disk, in a file that stays open for reading.
-    func noteWritten(to file: any File) { state.withLock { $0.file = file } }
+    func noteWritten(to file: any ReadableFile) { state.withLock { $0.file = file } }
 
     /// The file was removed again.
     func forgetFile() {
@@ -46,7 +46,7 @@ final class SealedFile: File {
         }
     }
 
-    // MARK: File
+    // MARK: ReadableFile
 
     func read(at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
         let (bytes, file) = state.withLock { ($0.isInMemory ? $0.bytes : nil, $0.file) }
@@ -62,11 +62,6 @@ final class SealedFile: File {
     }
 
     func size() throws(FileError) -> Int64 { Int64(length) }
-
-    func append(_ buffers: [UnsafeRawBufferPointer]) throws(FileError) { throw .readOnly(path) }
-    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(FileError) { throw .readOnly(path) }
-    func truncate(to size: Int64) throws(FileError) { throw .readOnly(path) }
-    func sync() throws(FileError) {}
 
     func close() {
         let file = state.withLock { $0.file }

@@ -91,20 +91,18 @@ extension Store {
 
     private func write(_ handle: PartHandle) throws(FileError) {
         guard let image = handle.image, let bytes = image.unwrittenBytes else { return }
-        let folder = String(handle.path.prefix(upTo: handle.path.lastIndex(of: "/") ?? handle.path.startIndex))
-        try fileSystem.createDirectory(folder)
         // One that an earlier attempt left, and could not remove.
         if try fileSystem.exists(handle.path) { try fileSystem.remove(handle.path) }
-        let file = try fileSystem.open(handle.path, .create)
-        do throws(FileError) {
-            try file.append(bytes)
-            try file.sync()
-            try fileSystem.syncDirectory(folder)
+        do throws(PutError<FileError>) {
+            try fileSystem.put(handle.path) { (writer) throws(FileError) in
+                try writer.append(bytes)
+                try writer.sync()
+            }
         } catch {
-            file.close()
-            try? fileSystem.remove(handle.path)
-            throw error
+            switch error {
+            case .file(let error), .body(let error): throw error
+            }
         }
-        image.noteWritten(to: file)
+        image.noteWritten(to: try fileSystem.open(handle.path))
     }
 }

@@ -270,32 +270,19 @@ package final class Store: Sendable {
     /// - Parameter body: writes the part's bytes to the file, and syncs it.
     package func writePart<Failure>(
         of key: TenantTable, partition: Int64, level: UInt8,
-        _ body: (any File) throws(Failure) -> PartSummary
+        _ body: (any ObjectWriter) throws(Failure) -> PartSummary
     ) throws(PartWriteError<Failure>) -> PartRecord {
         guard let table = tables.table(id: key.table) else { preconditionFailure("no such table") }
         let id = takePartID()
-        let folder = Self.folder(key.tenant, table, partition, directory)
-        let path = folder + "/\(id.number).vp"
-        let file: any File
-        do throws(FileError) {
-            try fileSystem.createDirectory(folder)
-            file = try fileSystem.open(path, .create)
-        } catch {
-            throw .storage(.file(error))
-        }
-        defer { file.close() }
+        let path = Self.folder(key.tenant, table, partition, directory) + "/\(id.number).vp"
         let summary: PartSummary
-        do throws(Failure) {
-            summary = try body(file)
+        do throws(PutError<Failure>) {
+            summary = try fileSystem.put(path, body)
         } catch {
-            try? fileSystem.remove(path)
-            throw .body(error)
-        }
-        do throws(FileError) {
-            try fileSystem.syncDirectory(folder)
-        } catch {
-            try? fileSystem.remove(path)
-            throw .storage(.file(error))
+            switch error {
+            case .file(let error): throw .storage(.file(error))
+            case .body(let error): throw .body(error)
+            }
         }
         precondition(summary.partition == partition, "a part's rows are of its partition")
         return PartRecord(

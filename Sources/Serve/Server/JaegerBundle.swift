@@ -10,7 +10,7 @@ enum JaegerBundle {
     private static let mostBytes: Int64 = 256 << 20
     private static let mostDepth = 16
 
-    static func load(_ folder: String, archives: Bool, fileSystem: any FileSystem) throws(EngineError) -> JaegerUI {
+    static func load(_ folder: String, archives: Bool, fileSystem: any ReadableFiles) throws(EngineError) -> JaegerUI {
         var files: [String: [UInt8]] = [:]
         var bytes: Int64 = 0
         do throws(FileError) {
@@ -29,7 +29,8 @@ enum JaegerBundle {
     }
 
     private static func add(
-        _ folder: String, prefix: String, depth: Int, _ fileSystem: any FileSystem, to files: inout [String: [UInt8]],
+        _ folder: String, prefix: String, depth: Int, _ fileSystem: any ReadableFiles,
+        to files: inout [String: [UInt8]],
         _ bytes: inout Int64
     ) throws(FileError) {
         guard depth <= mostDepth else { return }

@@ -53,18 +53,38 @@ struct PosixFileSystemTests {
 
     @Test func `errors name the operation and the path`() throws {
         let missing = "\(root)/none/x"
-        let error = #expect(throws: FileError.self) { try files.open(missing, .read) }
+        let error = #expect(throws: FileError.self) { try files.open(missing) }
         #expect(error?.isNotFound == true)
         #expect(error?.description == "cannot open \(missing): No such file or directory")
         _ = try files.open("\(root)/d", .create)
         #expect(throws: FileError.self) { try files.open("\(root)/d", .create) }
         #expect(throws: FileError.self) { try files.createDirectory("\(root)/d") }
         #expect(throws: FileError.self) { try files.contents(of: "\(root)", limit: 1 << 20) }
-        let file = try files.open("\(root)/d", .read)
-        #expect(throws: FileError.self) { try file.append(bytes("x")) }
+        let file = try files.open("\(root)/d")
         file.close()
         file.close()
         #expect(throws: FileError.self) { try file.size() }
+    }
+
+    @Test func `what is put is there whole, or not at all`() throws {
+        struct Refusal: Error {}
+        let path = "\(root)/p/q/r"
+        #expect(throws: PutError<Refusal>.self) {
+            try files.put(path) { (writer) throws(Refusal) in
+                try? writer.append(bytes("half"))
+                throw Refusal()
+            }
+        }
+        #expect(try !files.exists(path))
+        let length = try files.put(path) { (writer) throws(FileError) in
+            try writer.append(bytes("whole"))
+            try writer.sync()
+            return 5
+        }
+        #expect(length == 5)
+        #expect(try files.contents(of: path, limit: 100) == bytes("whole"))
+        #expect(throws: PutError<FileError>.self, "there is one") { try files.put(path) { _ throws(FileError) in } }
+        #expect(try files.contents(of: path, limit: 100) == bytes("whole"))
     }
 
     @Test func `a full device is told apart`() throws {

@@ -104,7 +104,7 @@ struct PartRepairTests {
         }
         let broken = test.records[1]
         test.damage(path(broken, test), at: 30)
-        let bytes = try test.store.fileSystem.open(path(broken, test), .read)
+        let bytes = try test.store.fileSystem.open(path(broken, test))
             .readExactly(at: 0, count: Int(broken.byteCount))
         let events = Events()
         settle(worker(test, events))
@@ -113,7 +113,7 @@ struct PartRepairTests {
         #expect(repairing.output.rowCount == broken.rowCount - repairing.loss.rowCount)
         let disk = test.store.fileSystem
         func text(_ path: String) throws -> [UInt8] {
-            let file = try disk.open(path, .read)
+            let file = try disk.open(path)
             return try file.readExactly(at: 0, count: Int(file.size()))
         }
         let note = try String(decoding: text(repairing.quarantined + ".txt"), as: UTF8.self)

@@ -36,7 +36,7 @@ struct ForgedIndexTests {
     private func open(_ bytes: [UInt8], _ table: TableDefinition) throws -> (part: Part?, report: PartReport) {
         let disk = SimulatedFileSystem(seed: 1)
         try disk.open("/part.vp", .create).append(bytes)
-        return PartVerifier.verify(try disk.open("/part.vp", .read), table: table)
+        return PartVerifier.verify(try disk.open("/part.vp"), table: table)
     }
 
     /// The part with another index in the place of one of its own.

@@ -52,7 +52,7 @@ struct VerifyAndRepairTests {
             let bit = random.below(8)
             place.flip(path, byte: byte, bit: bit)
             let table = place.table
-            let (_, report) = PartVerifier.verify(try place.disk.open(path, .read), table: table)
+            let (_, report) = PartVerifier.verify(try place.disk.open(path), table: table)
             #expect(!report.isClean, "byte \(byte) of \(length), bit \(bit)")
             place.flip(path, byte: byte, bit: bit)
         }
@@ -182,7 +182,7 @@ struct VerifyAndRepairTests {
     private func rowsWithoutOpening(_ before: [[Cell]: Int]) throws -> [[Cell]: Int] {
         var counts: [[Cell]: Int] = [:]
         for path in place.partFiles {
-            let part = try Part(place.disk.open(path, .read), table: place.table)
+            let part = try Part(place.disk.open(path), table: place.table)
             for row in try part.naiveRows() { counts[row, default: 0] += 1 }
         }
         #expect(missing(before, counts) != nil)

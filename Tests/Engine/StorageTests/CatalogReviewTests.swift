@@ -106,8 +106,10 @@ final class FailingFileSystem: FileSystem {
         if isRefused { throw FileError(operation, path, code: 5) }
     }
 
+    func open(_ path: String) throws(FileError) -> any ReadableFile { try system.open(path) }
+
     func open(_ path: String, _ mode: OpenMode) throws(FileError) -> any File {
-        if mode != .read { try check(.open, path) }
+        try check(.open, path)
         return FailingFile(try system.open(path, mode), self)
     }
 

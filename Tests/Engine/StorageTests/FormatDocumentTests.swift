@@ -250,7 +250,7 @@ struct FormatDocumentTests {
         #expect(names.count >= 3)
         for name in names {
             let table = try #require(tables.first { $0.name + ".vp" == name })
-            let file = try PosixFileSystem().open(path.path + "/" + name, .read)
+            let file = try PosixFileSystem().open(path.path + "/" + name)
             let place = try #require(table.columns.firstIndex { $0.id == table.partitionColumn })
             let part = try Part(file, table: table)
             let times = try part.naiveRows().map { Int($0[place].integer) }

@@ -23,7 +23,7 @@ struct GoldenPartTests {
 
     @Test(arguments: names) func `a part of version 1 has the rows that were written to it`(name: String) throws {
         let table = try table(name)
-        let file = try PosixFileSystem().open(Self.folder + "/\(name).vp", .read)
+        let file = try PosixFileSystem().open(Self.folder + "/\(name).vp")
         let rows = try Part(file, table: table).naiveRows()
         let lines = try String(contentsOfFile: Self.folder + "/\(name).json", encoding: .utf8)
             .split(separator: "\n")

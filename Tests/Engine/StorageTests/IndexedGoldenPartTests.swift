@@ -30,8 +30,8 @@ struct IndexedGoldenPartTests {
         name == "every_index" ? EveryIndexTable.definition : try #require(tables.catalog.table(named: name))
     }
 
-    private func part(_ name: String) throws -> (file: any File, part: Part) {
-        let file = try PosixFileSystem().open(Self.folder + "/\(name).vp", .read)
+    private func part(_ name: String) throws -> (file: any ReadableFile, part: Part) {
+        let file = try PosixFileSystem().open(Self.folder + "/\(name).vp")
         return (file, try Part(file, table: table(name)))
     }
 

@@ -37,7 +37,7 @@ struct OriginGoldenPartTests {
         for (name, origin) in Self.origins {
             let table = try #require(tables.catalog.table(named: name))
             try GoldenWriter.writeIfAsked(name, table, origin: origin, to: Self.folder)
-            let file = try PosixFileSystem().open(Self.folder + "/\(name).vp", .read)
+            let file = try PosixFileSystem().open(Self.folder + "/\(name).vp")
             let part = try Part(file, table: table)
             let rows = try part.naiveRows()
             let lines = try String(contentsOfFile: Self.folder + "/\(name).json", encoding: .utf8).split(

@@ -33,6 +33,6 @@ package enum PartFixtures {
     package static func open(
         _ path: String, _ table: TableDefinition, on disk: SimulatedFileSystem
     ) throws -> Part {
-        try Part(try disk.open(path, .read), table: table)
+        try Part(try disk.open(path), table: table)
     }
 }

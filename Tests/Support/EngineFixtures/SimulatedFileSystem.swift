@@ -144,6 +144,15 @@ package final class SimulatedFileSystem: FileSystem, Sendable {
 
     // MARK: FileSystem
 
+    package func open(_ path: String) throws(FileError) -> any ReadableFile {
+        let result: Result<any ReadableFile, FileError> = state.withLock { state in
+            if state.isDown { return .failure(FileError(.open, path, code: EIO)) }
+            guard let inode = state.names[path] else { return .failure(FileError(.open, path, code: ENOENT)) }
+            return .success(SimulatedFile(path: path, inode: inode, life: state.life, fileSystem: self))
+        }
+        return try result.get()
+    }
+
     package func open(_ path: String, _ mode: OpenMode) throws(FileError) -> any File {
         let result: Result<any File, FileError> = state.withLock { state in
             if state.isDown { return .failure(FileError(.open, path, code: EIO)) }

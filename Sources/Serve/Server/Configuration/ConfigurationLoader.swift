@@ -17,14 +17,14 @@ package struct ConfigurationLoader {
     /// The most bytes that a configuration file may have.
     private static let fileLimit = 1 << 20
 
-    private let fileSystem: any FileSystem
+    private let fileSystem: any ReadableFiles
     private var result = Result()
 
     /// - Parameters:
     ///   - flags: names without their dashes, and values; `config` names the file.
     ///   - environment: of the process; only `VARVE_…` is looked at.
     package static func load(
-        flags: [(name: String, value: String)], environment: [String: String], fileSystem: any FileSystem
+        flags: [(name: String, value: String)], environment: [String: String], fileSystem: any ReadableFiles
     ) -> Result {
         var loader = ConfigurationLoader(fileSystem: fileSystem)
         let path = flags.last { $0.name == "config" }?.value ?? environment["VARVE_CONFIG"]
@@ -34,7 +34,7 @@ package struct ConfigurationLoader {
         return loader.result
     }
 
-    private init(fileSystem: any FileSystem) { self.fileSystem = fileSystem }
+    private init(fileSystem: any ReadableFiles) { self.fileSystem = fileSystem }
 
     private mutating func applyFile(_ path: String) {
         do throws(FileError) {
