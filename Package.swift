@@ -69,8 +69,8 @@ let package = Package(
 
         // Base
         module("Base", "Core", .kernel, imports: ["CXXHash"]),
-        module("Base", "Observability", .kernel),
-        module("Base", "Scheduling", .kernel, imports: ["Core", "Observability"]),
+        module("Base", "Observability"),
+        module("Base", "Scheduling", imports: ["Core", "Observability"]),
         module("Base", "Compression", .kernel, imports: ["CZstd", "CLZ4", "CDeflate"]),
         module("Base", "Pattern", .kernel, imports: ["CRE2"]),
         module("Base", "JSON", .kernel),

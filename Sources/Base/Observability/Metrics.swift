@@ -22,7 +22,7 @@ package final class Gauge: Sendable {
 }
 
 /// How often a quantity was at most each of some bounds, and its sum.
-package final class Histogram: @unchecked Sendable {
+package final class Histogram: Sendable {
     /// Seconds, for requests and queries.
     package static let latencyBounds: [Double] = [
         0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
@@ -31,24 +31,18 @@ package final class Histogram: @unchecked Sendable {
     /// Ascending.
     package let bounds: [Double]
     /// One for each bound, and one for what exceeds them all; not yet summed up.
-    private let counts: UnsafeMutablePointer<Atomic<Int>>
+    private let counts: [Counter]
     private let sumBits = Atomic<UInt64>(0)
 
     package init(bounds: [Double]) {
         precondition(zip(bounds, bounds.dropFirst()).allSatisfy(<), "bounds ascend")
         self.bounds = bounds
-        counts = .allocate(capacity: bounds.count + 1)
-        for i in 0...bounds.count { (counts + i).initialize(to: Atomic(0)) }
-    }
-
-    deinit {
-        counts.deinitialize(count: bounds.count + 1)
-        counts.deallocate()
+        counts = (0...bounds.count).map { _ in Counter() }
     }
 
     package func observe(_ amount: Double) {
         let bucket = bounds.firstIndex { amount <= $0 } ?? bounds.count
-        counts[bucket].add(1, ordering: .relaxed)
+        counts[bucket].add()
         var old = sumBits.load(ordering: .relaxed)
         while true {
             let next = (Double(bitPattern: old) + amount).bitPattern
@@ -63,10 +57,10 @@ package final class Histogram: @unchecked Sendable {
     package var cumulative: (counts: [Int], total: Int, sum: Double) {
         var running = 0
         let sums = bounds.indices.map { i in
-            running += counts[i].load(ordering: .relaxed)
+            running += counts[i].value
             return running
         }
-        let total = running + counts[bounds.count].load(ordering: .relaxed)
+        let total = running + counts[bounds.count].value
         return (sums, total, Double(bitPattern: sumBits.load(ordering: .relaxed)))
     }
 }

@@ -50,7 +50,7 @@ package final class WorkTimes: Sendable {
     /// Nanoseconds that the calling thread has had a processor.
     private static func threadTime() -> Int {
         var time = timespec()
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
         return time.tv_sec * 1_000_000_000 + time.tv_nsec
     }
 }

@@ -6,12 +6,12 @@ package final class WorkerThread: @unchecked Sendable {
 
     /// Starts a thread that runs `body`.
     package init(_ body: @escaping @Sendable () -> Void) {
-        let start = Unmanaged.passRetained(Start(body: body))
-        let status = pthread_create(
+        let start = unsafe Unmanaged.passRetained(Start(body: body))
+        let status = unsafe pthread_create(
             &thread, nil,
             { argument in
-                guard let argument else { return nil }
-                let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
+                guard let argument = unsafe argument else { return nil }
+                let start = unsafe Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
                 start.body()
                 return nil
             }, start.toOpaque())
@@ -24,7 +24,7 @@ package final class WorkerThread: @unchecked Sendable {
         _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
         // SCHED_BATCH, which <sched.h> has for GNU programs only: it does not preempt threads that wake up.
         var parameters = sched_param()
-        _ = sched_setscheduler(0, 3, &parameters)
+        _ = unsafe sched_setscheduler(0, 3, &parameters)
     }
 
     /// Waits for the thread's end; to be called once.
