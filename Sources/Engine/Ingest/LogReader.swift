@@ -35,7 +35,31 @@ package struct SegmentScan: Sendable {
 
 /// Reads one segment of the log, record by record, in bounded memory. A record that is torn ends it; a damaged record that a
 /// valid one follows is skipped and counted.
+///
+/// Behind damage every byte is tried. Bodies are the senders', so that what is tried may be made to look like records, each of
+/// them long: bytes that are read in vain are counted over the whole segment, and what is left when they have become too many
+/// is skipped as damage. Reading a segment costs a few times its length, whatever is in it.
 package enum LogReader {
+    /// Bytes that are read in vain, at most: so many times the segment's length, and so many more.
+    private static let searchFactor: Int64 = 4
+    private static let searchMargin: Int64 = 64 << 20
+    /// How far the positions of neighbouring records may lie apart: all are numbered one by one, but for what could not be written.
+    private static let positionGap: UInt64 = 1 << 32
+
+    /// What is looked for behind damage.
+    private struct Search {
+        let salt: UInt32
+        /// The last position that is known to come before.
+        var position: UInt64?
+        var budget: Int64
+        var isExhausted: Bool { budget < 0 }
+
+        func mayFollow(_ next: UInt64) -> Bool {
+            guard let position else { return true }
+            return next > position && next - position <= positionGap
+        }
+    }
+
     /// - Throws: what the file throws; damage does not throw.
     package static func read(
         _ file: any ReadableFile, _ body: (ReplayedRequest) throws(FileError) -> Void
@@ -43,28 +67,33 @@ package enum LogReader {
         var scan = SegmentScan()
         let size = try file.size()
         let header = try file.readUpTo(LogSegmentHeader.length, at: 0)
-        let salt = LogSegmentHeader.salt(of: header)
+        var search = Search(
+            salt: LogSegmentHeader.salt(of: header), position: LogSegmentHeader.durableBefore(header),
+            budget: searchFactor * size + searchMargin)
         var offset = Int64(LogSegmentHeader.length)
         if let durableBefore = LogSegmentHeader.durableBefore(header) {
             scan.durableBefore = durableBefore
         } else {
             // A header is synced before the first record: behind a damaged one there may be records, behind a torn one none.
-            guard let next = try findRecord(in: file, after: offset - 1, size, salt) else {
+            guard let next = try findRecord(in: file, after: offset - 1, size, &search) else {
                 scan.tornBytes = size
+                if search.isExhausted { scan.countEndAsDamage(size) }
                 return scan
             }
             scan.skip(0..<next)
             offset = next
         }
         while offset < size {
-            if let (record, length) = try record(in: file, at: offset, size, salt) {
+            if let (record, length) = try record(in: file, at: offset, size, search.salt) {
                 try body(record)
+                search.position = record.position
                 offset += length
-            } else if let next = try findRecord(in: file, after: offset, size, salt) {
+            } else if let next = try findRecord(in: file, after: offset, size, &search) {
                 scan.skip(offset..<next)
                 offset = next
             } else {
                 scan.tornBytes = size - offset
+                if search.isExhausted { scan.countEndAsDamage(size) }
                 break
             }
         }
@@ -110,7 +139,7 @@ package enum LogReader {
     /// The next place behind a damaged record where a valid one begins. Damage is rare: every byte is tried, but only those
     /// where a header could be are read further.
     private static func findRecord(
-        in file: any ReadableFile, after offset: Int64, _ size: Int64, _ salt: UInt32
+        in file: any ReadableFile, after offset: Int64, _ size: Int64, _ search: inout Search
     ) throws(FileError) -> Int64? {
         let window = 1 << 20
         var start = offset + 1
@@ -121,7 +150,12 @@ package enum LogReader {
                 guard LoggedRequest.Signal(rawValue: bytes[i + 4]) != nil, bytes[i + 5] & ~LogFormat.hasTimes <= 1,
                     bytes[i + 6] <= 3, bytes[i + 7] > 0, bytes[i + 7] <= UInt8(TenantID.longestName)
                 else { continue }
-                if try record(in: file, at: start + Int64(i), size, salt) != nil { return start + Int64(i) }
+                let at = start + Int64(i)
+                let bodyLength = Int64(LogFormat.word(bytes, i) & 0xFFFF_FFFF)
+                guard bodyLength <= size - at, search.mayFollow(LogFormat.word(bytes, i + 8)) else { continue }
+                search.budget -= Int64(LogFormat.recordHeaderLength) + bodyLength
+                guard !search.isExhausted else { return nil }
+                if try record(in: file, at: at, size, search.salt) != nil { return at }
             }
             start += Int64(window)
         }

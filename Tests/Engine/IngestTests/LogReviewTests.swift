@@ -1,5 +1,6 @@
 import Core
 import Files
+import Synchronization
 import Testing
 
 @testable import Ingest
@@ -58,6 +59,24 @@ struct LogReviewTests {
         #expect(scans.map(\.skippedRecords) == [0])
     }
 
+    @Test func `a torn body of what looks like long records costs a few times its length`() throws {
+        // Every 32 bytes begin a record of half a megabyte, by their own word, whose position is the next.
+        var header = Array(LogFormat.head(request([]), position: 3)[..<LogFormat.recordHeaderLength])
+        header.replaceSubrange(0..<4, with: [0, 0, 8, 0])
+        try write([[7], Array(repeatElement(header, count: 1 << 15).joined())])
+        let path = directory + "/0000000001.wal"
+        let size = try disk.size(of: path)
+        try disk.open(path, .update).truncate(to: size - 50)
+        let file = CountingFile(try disk.open(path))
+        var bodies: [[UInt8]] = []
+        let scan = try LogReader.read(file) { bodies.append($0.request.body) }
+        #expect(bodies == [[7]])
+        // Without a limit it is 8 GB. What was not searched to its end is not called torn.
+        #expect(file.count.withLock { $0 } < 128 << 20)
+        #expect(scan.skippedRecords == 1 && scan.tornBytes == 0)
+        #expect(scan.skippedBytes == size - 50 - scan.skipped[0].lowerBound)
+    }
+
     @Test func `records behind a damaged header are replayed`() throws {
         try write([[7], [8]])
         try change("0000000001.wal") { $0[20] ^= 1 }
@@ -83,4 +102,23 @@ struct LogReviewTests {
         }
         #expect(throws: FileError.self) { try replayed() }
     }
+}
+
+/// Counts the bytes that are read of a file.
+private final class CountingFile: ReadableFile {
+    private let file: any ReadableFile
+    let count = Mutex(0)
+
+    init(_ file: any ReadableFile) { self.file = file }
+
+    var path: String { file.path }
+
+    func read(at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
+        let read = try file.read(at: offset, into: buffer)
+        count.withLock { $0 += read }
+        return read
+    }
+
+    func size() throws(FileError) -> Int64 { try file.size() }
+    func close() { file.close() }
 }
