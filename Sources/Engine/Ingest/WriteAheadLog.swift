@@ -51,6 +51,14 @@ package final class WriteAheadLog: Sendable {
         let request: LoggedRequest
     }
 
+    /// One that waits for its record; it is told alone, so that the others sleep on.
+    private final class Waiter: Sendable {
+        let position: UInt64
+        let isDurable = Monitor<Bool?>(nil)
+
+        init(_ position: UInt64) { self.position = position }
+    }
+
     private struct State {
         var nextPosition: UInt64
         var durable: UInt64
@@ -58,11 +66,18 @@ package final class WriteAheadLog: Sendable {
         var failure: String?
         /// Positions that failed for good; the last few, for those who still wait for them.
         var failed: [ClosedRange<UInt64>] = []
+        var waiting: [Waiter] = []
         var isClosed = false
         /// The segment is to be completed although it is not long.
         var isRotationWanted = false
         /// By segment number, for those that are complete: the last position in each.
         var closedSegments: [(number: UInt64, last: UInt64)] = []
+
+        /// Whether the record at the position is durable or will never be; nil while that is open.
+        func isDurable(_ position: UInt64) -> Bool? {
+            if failed.contains(where: { $0.contains(position) }) { return false }
+            return durable >= position ? true : nil
+        }
     }
 
     private let directory: String
@@ -194,11 +209,25 @@ package final class WriteAheadLog: Sendable {
 
     /// Returns once the record at `position` is durable.
     package func wait(for position: UInt64) throws(IngestError) {
-        let isDurable = state.wait { state -> Bool? in
-            if state.failed.contains(where: { $0.contains(position) }) { return false }
-            return state.durable >= position ? true : nil
+        let (known, waiter): (Bool?, Waiter?) = state.withLock { state in
+            if let known = state.isDurable(position) { return (known, nil) }
+            let waiter = Waiter(position)
+            state.waiting.append(waiter)
+            return (nil, waiter)
         }
+        let isDurable = known ?? waiter?.isDurable.wait { $0 }
         if isDurable != true { throw .unavailable("the write-ahead log could not be written") }
+    }
+
+    /// Makes a change that settles records, and tells those who wait for them.
+    private func settle(_ change: (inout State) -> Void) {
+        let settled = state.withLock { state in
+            change(&state)
+            let waiting = state.waiting
+            state.waiting = waiting.filter { state.isDurable($0.position) == nil }
+            return waiting.compactMap { waiter in state.isDurable(waiter.position).map { (waiter, $0) } }
+        }
+        for (waiter, isDurable) in settled { waiter.isDurable.notifying { $0 = isDurable } }
     }
 
     /// The last position that is durable.
@@ -222,7 +251,7 @@ package final class WriteAheadLog: Sendable {
         do throws(FileError) {
             if let last = group.last {
                 try times.measure(.log) { () throws(FileError) in try write(group) }
-                state.notifying { $0.durable = max($0.durable, last.position) }
+                settle { $0.durable = max($0.durable, last.position) }
             }
             if rotates { try rotateEarly() }
         } catch {
@@ -232,7 +261,7 @@ package final class WriteAheadLog: Sendable {
     }
 
     private func fail(_ error: FileError) {
-        state.notifying { state in
+        settle { state in
             state.failure = error.description
             state.isRotationWanted = false
             state.queue = []

@@ -4,7 +4,9 @@ import Files
 import Glibc
 import Ingest
 import Randomness
+import Scheduling
 import Storage
+import Synchronization
 import Testing
 
 /// The write-ahead log by itself: order, damage, and segments that go.
@@ -298,6 +300,35 @@ struct WriteAheadLogTests {
         disk.crash()
         log.close()
         #expect(try open(disk).records.map(number) == [0, 1])
+    }
+
+    @Test(arguments: [Durability.fsync, .written, .memory])
+    func `of many who wait each hears of its own record, whatever the disk refuses`(durability: Durability) throws {
+        let disk = SimulatedFileSystem(seed: 1)
+        let log = WriteAheadLog(directory: "/wal", fileSystem: disk, durability: durability, flushed: 0)
+        try log.start(report: { _, _ in }, replay: { _ in })
+        let acknowledged = Mutex<Set<Int>>([])
+        let refused = Atomic<Int>(0)
+        disk.setPlan(.fail(at: disk.operationCount + 150, code: ENOSPC, count: 1))
+        let threads = (0..<8).map { thread in
+            WorkerThread {
+                for turn in 0..<60 {
+                    let number = thread * 1_000 + turn
+                    do throws(IngestError) {
+                        try log.wait(for: log.enqueue(self.request(number)))
+                        acknowledged.withLock { _ = $0.insert(number) }
+                    } catch {
+                        refused.add(1, ordering: .relaxed)
+                    }
+                }
+            }
+        }
+        for thread in threads { thread.join() }
+        log.close()
+        let found = Set(try open(disk).records.map(number))
+        let missing = acknowledged.withLock { $0.subtracting(found) }
+        #expect(missing.isEmpty || durability == .memory)
+        #expect(acknowledged.withLock { $0.count } + refused.load(ordering: .relaxed) == 8 * 60)
     }
 
     @Test func `a restart that fails can be tried again`() throws {
