@@ -14,6 +14,8 @@ package final class PartPool<Value: PooledValue>: Sendable {
         let value: Value
         let byteCount: Int
         var wasUsed: Bool
+        /// Where its key stands in the ring.
+        var slot: Int
     }
 
     private struct State {
@@ -22,6 +24,8 @@ package final class PartPool<Value: PooledValue>: Sendable {
         var ring: [Key] = []
         var hand = 0
         var bytes = 0
+        /// What there is of each part, so that one that is closed costs as much as there is of it.
+        var numbers: [UInt64: Set<Int>] = [:]
     }
 
     /// A share of the pool with a lock of its own.
@@ -73,8 +77,9 @@ package final class PartPool<Value: PooledValue>: Sendable {
             if let known = state.entries[key] { return (known.value, [Value]()) }
             // A single one that is larger than all may be goes as soon as its query does.
             guard byteCount <= shardLimit else { return (value, []) }
-            state.entries[key] = Entry(value: value, byteCount: byteCount, wasUsed: true)
+            state.entries[key] = Entry(value: value, byteCount: byteCount, wasUsed: true, slot: state.ring.count)
             state.ring.append(key)
+            state.numbers[part, default: []].insert(number)
             state.bytes += byteCount
             var removed: [Value] = []
             while state.bytes > shardLimit { removed.append(Self.removeOne(&state)) }
@@ -93,27 +98,33 @@ package final class PartPool<Value: PooledValue>: Sendable {
                 state.entries[key]?.wasUsed = false
                 state.hand += 1
             } else {
-                drop(key, at: state.hand, &state)
+                _ = drop(key, &state)
                 return entry.value
             }
         }
     }
 
-    private static func drop(_ key: Key, at slot: Int, _ state: inout State) {
-        guard let entry = state.entries.removeValue(forKey: key) else { return }
+    private static func drop(_ key: Key, _ state: inout State) -> Value? {
+        guard let entry = state.entries.removeValue(forKey: key) else { return nil }
         state.bytes -= entry.byteCount
-        state.ring.swapAt(slot, state.ring.count - 1)
-        state.ring.removeLast()
+        let last = state.ring.removeLast()
+        if last != key {
+            state.ring[entry.slot] = last
+            state.entries[last]?.slot = entry.slot
+        }
+        state.numbers[key.part]?.remove(key.number)
+        if state.numbers[key.part]?.isEmpty == true { state.numbers[key.part] = nil }
+        return entry.value
     }
 
     /// Forgets what is of a part that is closed.
     func forget(part: UInt64) {
         for shard in shards {
-            shard.state.withLock { state in
-                for slot in state.ring.indices.reversed() where state.ring[slot].part == part {
-                    Self.drop(state.ring[slot], at: slot, &state)
-                }
+            // What is removed is let go of behind the lock.
+            let removed = shard.state.withLock { state in
+                (state.numbers[part] ?? []).compactMap { Self.drop(Key(part: part, number: $0), &state) }
             }
+            withExtendedLifetime(removed) {}
         }
     }
 }

@@ -24,6 +24,8 @@ package final class OpenParts: Sendable {
 
     private struct State {
         var slots: [Slot] = []
+        /// Where the slot of a part is.
+        var places: [ObjectIdentifier: Int] = [:]
         var hand = 0
         var bytes = 0
     }
@@ -46,6 +48,7 @@ package final class OpenParts: Sendable {
         close { state in
             // What was read meanwhile is counted too.
             let slot = Slot(handle: handle, part: ObjectIdentifier(part), bytes: part.heldBytes)
+            state.places[slot.part] = state.slots.count
             state.slots.append(slot)
             state.bytes += slot.bytes
             return handle
@@ -56,7 +59,7 @@ package final class OpenParts: Sendable {
     func update(_ part: Part) {
         close { state in
             // Before it is inserted, or after it was let go of, there is nothing to count.
-            guard let place = state.slots.firstIndex(where: { $0.part == ObjectIdentifier(part) }) else { return nil }
+            guard let place = state.places[ObjectIdentifier(part)] else { return nil }
             let bytes = part.heldBytes
             state.bytes += bytes - state.slots[place].bytes
             state.slots[place].bytes = bytes
@@ -105,10 +108,12 @@ package final class OpenParts: Sendable {
     func forget(_ part: Part) {
         let part = ObjectIdentifier(part)
         state.withLock { state in
-            guard let place = state.slots.firstIndex(where: { $0.part == part }) else { return }
+            guard let place = state.places.removeValue(forKey: part) else { return }
             state.bytes -= state.slots[place].bytes
-            state.slots.swapAt(place, state.slots.count - 1)
-            state.slots.removeLast()
+            let last = state.slots.removeLast()
+            guard last.part != part else { return }
+            state.slots[place] = last
+            state.places[last.part] = place
         }
     }
 }
