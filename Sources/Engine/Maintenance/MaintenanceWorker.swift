@@ -230,17 +230,17 @@ package final class MaintenanceWorker: Sendable {
     /// - Returns: whether there may be more to do.
     package func rollUpOnce(now: Timestamp) -> Bool {
         guard let policy = policy.rollup else { return false }
-        let plan = memory.withLock { memory in
-            let plan = nextRollup(&memory, now, policy)
-            if let plan { memory.merging.formUnion(plan.held.map(\.id)) }
-            return plan
+        let next = memory.withLock { memory in
+            let next = nextRollup(&memory, now, policy)
+            if let next { memory.merging.formUnion(next.plan.held.map(\.id)) }
+            return next
         }
-        guard let plan else { return false }
+        guard let (plan, parts) = next else { return false }
         defer { memory.withLock { $0.merging.subtract(plan.held.map(\.id)) } }
         let begin = ContinuousClock.now
         do throws(MergeError) {
             let outcome = try store.times.measure(.rollup) { () throws(MergeError) in
-                try rollups.run(plan) { isStopped.load(ordering: .relaxed) }
+                try rollups.run(plan, reading: parts) { isStopped.load(ordering: .relaxed) }
             }
             statistics.rolledUpRows.add(outcome.rows)
             memory.withLock { $0.rollupFailures[plan.source] = nil }
@@ -248,7 +248,7 @@ package final class MaintenanceWorker: Sendable {
             return true
         } catch {
             if case .cancelled = error { return false }
-            if repair(error, of: plan.parts) { return true }
+            if repair(error, of: plan.held) { return true }
             memory.withLock { memory in
                 memory.unusable.formUnion(error.culprits)
                 memory.rollupFailures[plan.source] = failure(memory.rollupFailures[plan.source], now)
@@ -259,12 +259,14 @@ package final class MaintenanceWorker: Sendable {
         }
     }
 
-    private func nextRollup(_ memory: inout Memory, _ now: Timestamp, _ policy: RollupPolicy) -> RollupPlan? {
-        let parts = records
-        let rolledUp = store.rolledUp
+    /// - Returns: also the parts that the plan reads, from the snapshot that it was made of.
+    private func nextRollup(
+        _ memory: inout Memory, _ now: Timestamp, _ policy: RollupPolicy
+    ) -> (plan: RollupPlan, parts: HeldParts)? {
+        let (all, rolledUp) = store.partsAndViews
+        let parts = all.map(\.record)
         noteSettling(parts, &memory, now, policy)
-        let aside = Set(store.allParts.values.joined().lazy.filter(\.isSetAside).map(\.record.id)).union(
-            memory.unusable)
+        let aside = Set(all.lazy.filter(\.isSetAside).map(\.record.id)).union(memory.unusable)
         let usable = parts.filter { !aside.contains($0.id) }
         let plans =
             RollupPlanner.plan(
@@ -275,7 +277,11 @@ package final class MaintenanceWorker: Sendable {
                 policy: policy
             ).filter { [merging = memory.merging] in $0.held.allSatisfy { !merging.contains($0.id) } }
         statistics.pendingRollupRows.set(plans.reduce(0) { $1.parts.reduce($0) { $0 + $1.rowCount } })
-        return plans.first { plan in memory.rollupFailures[plan.source].map { $0.until <= now } ?? true }
+        guard let plan = plans.first(where: { memory.rollupFailures[$0.source].map { $0.until <= now } ?? true }) else {
+            return nil
+        }
+        let read = Set(plan.read.map(\.id))
+        return (plan, HeldParts(all.filter { read.contains($0.record.id) }))
     }
 
     /// Notes which partitions were written to, for views with a join.

@@ -25,30 +25,35 @@ package struct RollupExecutor: Sendable {
         self.policy = policy
     }
 
-    /// - Parameter isCancelled: asked after each block.
-    package func run(_ plan: RollupPlan, isCancelled: () -> Bool = { false }) throws(MergeError) -> RollupOutcome {
+    /// - Parameters:
+    ///   - handles: of all parts that the plan reads, taken with the plan: their files live as long, whatever is merged meanwhile.
+    ///   - isCancelled: asked after each block.
+    package func run(
+        _ plan: RollupPlan, reading handles: HeldParts, isCancelled: () -> Bool = { false }
+    ) throws(MergeError) -> RollupOutcome {
         guard let source = store.tables.table(id: plan.source.table) else { preconditionFailure("no such table") }
         switch plan.work {
         case .add(let views):
-            return try add(plan, views.compactMap { view in store.tables.rollup(view) }, source, isCancelled)
+            return try add(plan, views.compactMap { view in store.tables.rollup(view) }, source, handles, isCancelled)
         case .replace(let work):
             guard let view = store.tables.rollup(work.view) else { preconditionFailure("no such view") }
-            return try replace(plan, work, view, source, isCancelled)
+            return try replace(plan, work, view, source, handles, isCancelled)
         }
     }
 
     // MARK: Views part by part
 
     private func add(
-        _ plan: RollupPlan, _ views: [RollupDefinition], _ source: TableDefinition, _ isCancelled: () -> Bool
+        _ plan: RollupPlan, _ views: [RollupDefinition], _ source: TableDefinition, _ handles: HeldParts,
+        _ isCancelled: () -> Bool
     ) throws(MergeError) -> RollupOutcome {
         var aggregates = views.map { RollupAggregator($0, source: source) }
         let columns = Set(aggregates.flatMap(\.columns)).sorted()
-        let origin = PartOrigin.aggregated(PartSources(aggregated: try aggregated(plan.parts)))
+        let origin = PartOrigin.aggregated(PartSources(aggregated: try aggregated(plan.parts, handles)))
         var outcome = RollupOutcome(rows: 0, added: [])
         do throws(MergeError) {
             for record in plan.parts {
-                try forEachBlock(of: record, columns, source, isCancelled) { (batch) throws(MergeError) in
+                try forEachBlock(of: handles[record], columns, isCancelled) { (batch) throws(MergeError) in
                     outcome.rows += batch.rowCount
                     for (place, aggregate) in aggregates.enumerated() {
                         aggregate.add(batch)
@@ -73,27 +78,27 @@ package struct RollupExecutor: Sendable {
 
     private func replace(
         _ plan: RollupPlan, _ work: RollupPlan.Replacement, _ view: RollupDefinition, _ source: TableDefinition,
-        _ isCancelled: () -> Bool
+        _ handles: HeldParts, _ isCancelled: () -> Bool
     ) throws(MergeError) -> RollupOutcome {
         let join = JoinAggregator(view, source: source)
         var outcome = RollupOutcome(rows: 0, added: [])
         for (place, parts) in [plan.parts, work.next].enumerated() where !parts.isEmpty {
             let earlier = place == 0 ? work.earlier : plan.parts
             for record in parts {
-                try forEachBlock(of: record, join.addedColumns, source, isCancelled) { (batch) throws(MergeError) in
+                try forEachBlock(of: handles[record], join.addedColumns, isCancelled) { (batch) throws(MergeError) in
                     outcome.rows += batch.rowCount
                     join.add(batch)
-                    if join.isFull { try resolve(join, parts + earlier, source, isCancelled) }
+                    if join.isFull { try resolve(join, parts + earlier, handles, isCancelled) }
                 }
             }
-            try resolve(join, parts + earlier, source, isCancelled)
+            try resolve(join, parts + earlier, handles, isCancelled)
         }
         // What the view has of other buckets stays.
         let bucket = view.target.place(view.target.partitionColumn)
         let replaced = Set(work.buckets)
         for record in work.replaced {
             let all = Array(view.target.columns.indices)
-            try forEachBlock(of: record, all, view.target, isCancelled) { (batch) throws(MergeError) in
+            try forEachBlock(of: handles[record], all, isCancelled) { (batch) throws(MergeError) in
                 guard case .integers(let buckets)? = batch.columns[bucket] else { return }
                 let rows = (0..<UInt32(batch.rowCount)).filter { !replaced.contains(buckets[Int($0)]) }
                 do throws(RollupError) {
@@ -106,17 +111,17 @@ package struct RollupExecutor: Sendable {
         if join.aggregate.groupCount > 0 {
             outcome.added = try write(
                 join.aggregate.batch(), of: plan.source.tenant, view,
-                .aggregated(PartSources(own: try own(work.replaced))))
+                .aggregated(PartSources(own: try own(work.replaced, handles))))
         }
         try commit(outcome.added, removed: work.replaced, plan, ViewSet([view.target.id]))
         return outcome
     }
 
     private func resolve(
-        _ join: JoinAggregator, _ parts: [PartRecord], _ source: TableDefinition, _ isCancelled: () -> Bool
+        _ join: JoinAggregator, _ parts: [PartRecord], _ handles: HeldParts, _ isCancelled: () -> Bool
     ) throws(MergeError) {
         for record in parts where join.hasPending {
-            try forEachBlock(of: record, join.offeredColumns, source, isCancelled) { (batch) throws(MergeError) in
+            try forEachBlock(of: handles[record], join.offeredColumns, isCancelled) { (batch) throws(MergeError) in
                 join.offer(batch)
             }
         }
@@ -125,50 +130,50 @@ package struct RollupExecutor: Sendable {
 
     // MARK: Parts
 
-    private func sources(_ record: PartRecord) throws(MergeError) -> RowSources {
+    private func open(_ handle: PartHandle) throws(MergeError) -> Part {
         do throws(StorageError) {
-            return try store.open(record).sources(number: record.id.number).own
+            return try handle.openApart()
         } catch {
-            if case .part(_, let error) = error { throw .unreadable(record.id, error) }
+            if case .part(_, let error) = error { throw .unreadable(handle.record.id, error) }
             throw .storage(error)
         }
     }
 
-    private func aggregated(_ parts: [PartRecord]) throws(MergeError) -> [AggregatedSources] {
+    private func sources(_ handle: PartHandle) throws(MergeError) -> RowSources {
+        try open(handle).sources(number: handle.record.id.number).own
+    }
+
+    private func aggregated(_ parts: [PartRecord], _ handles: HeldParts) throws(MergeError) -> [AggregatedSources] {
         var aggregated: [AggregatedSources] = []
         for record in parts {
             aggregated.append(
-                AggregatedSources(table: record.table.number, partition: record.partition, rows: try sources(record)))
+                AggregatedSources(
+                    table: record.table.number, partition: record.partition, rows: try sources(handles[record])))
         }
         return aggregated
     }
 
-    private func own(_ parts: [PartRecord]) throws(MergeError) -> RowSources {
+    private func own(_ parts: [PartRecord], _ handles: HeldParts) throws(MergeError) -> RowSources {
         var own = RowSources()
-        for record in parts { own.formUnion(try sources(record)) }
+        for record in parts { own.formUnion(try sources(handles[record])) }
         return own
     }
 
     private func forEachBlock(
-        of record: PartRecord, _ columns: [Int], _ table: TableDefinition, _ isCancelled: () -> Bool,
+        of handle: PartHandle, _ columns: [Int], _ isCancelled: () -> Bool,
         _ body: (ColumnBatch) throws(MergeError) -> Void
     ) throws(MergeError) {
-        let part: Part
-        do throws(StorageError) {
-            part = try store.open(record)
-        } catch {
-            if case .part(_, let error) = error { throw .unreadable(record.id, error) }
-            throw .storage(error)
-        }
+        let part = try open(handle)
         for block in 0..<part.blockCount {
             if isCancelled() { throw .cancelled }
             var batch = ColumnBatch(
-                rowCount: part.rowCount(ofBlock: block), columns: Array(repeating: nil, count: table.columns.count))
+                rowCount: part.rowCount(ofBlock: block), columns: Array(repeating: nil, count: part.table.columns.count)
+            )
             for column in columns {
                 do throws(PartError) {
                     batch.columns[column] = try part.read(column, block: block)
                 } catch {
-                    throw .unreadable(record.id, error)
+                    throw .unreadable(handle.record.id, error)
                 }
             }
             try body(batch)
@@ -197,5 +202,19 @@ package struct RollupExecutor: Sendable {
         } catch {
             throw .storage(error)
         }
+    }
+}
+
+/// The parts that are read while a plan is carried out.
+package struct HeldParts: Sendable {
+    private let handles: [PartID: PartHandle]
+
+    package init(_ handles: some Sequence<PartHandle>) {
+        self.handles = Dictionary(handles.lazy.map { ($0.record.id, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    subscript(_ record: PartRecord) -> PartHandle {
+        guard let handle = handles[record.id] else { preconditionFailure("a plan's parts are held") }
+        return handle
     }
 }

@@ -55,6 +55,13 @@ package struct RollupPlan: Hashable, Sendable {
         guard case .replace(let work) = work else { return parts }
         return parts + work.next + work.replaced
     }
+
+    /// All parts that are read. Those that need not stay may be merged meanwhile: what is read of them then is the same rows in
+    /// the files from before, which live as long as somebody holds their handles (invariant 6).
+    package var read: [PartRecord] {
+        guard case .replace(let work) = work else { return parts }
+        return held + work.earlier
+    }
 }
 
 /// Decides what to aggregate, from the catalog's records alone.

@@ -105,13 +105,25 @@ package final class PartHandle: Sendable {
         }
     }
 
-    private func open() throws(PartError) -> Part {
+    /// Opens the file once more: what is read of it is not kept for queries, and goes with the part.
+    package func openApart() throws(StorageError) -> Part {
+        if let error = failure.withLock({ $0 }) { throw .part(path: path, error) }
+        do throws(PartError) {
+            return try open(isShared: false)
+        } catch {
+            if error.isDamage { setAside(error) }
+            throw .part(path: path, error)
+        }
+    }
+
+    private func open(isShared: Bool = true) throws(PartError) -> Part {
         let file: any ReadableFile
         do throws(FileError) {
             file = try fileSystem.open(path)
         } catch {
             throw .file(operation: error.operation.rawValue, errno: error.code)
         }
+        let cache = isShared ? cache : nil
         let part = try Part(file, table: table, dictionaries: cache?.dictionaries, pages: cache?.pages) { [cache] in
             cache?.update($0)
         }

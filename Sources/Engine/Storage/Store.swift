@@ -217,6 +217,11 @@ package final class Store: Sendable {
     /// Every part, by tenant and table.
     package var allParts: [TenantTable: [PartHandle]] { visible.withLock { $0.parts } }
 
+    /// Every part and which views have its rows, at one point in time.
+    package var partsAndViews: (parts: [PartHandle], rolledUp: [PartID: ViewSet]) {
+        visible.withLock { (Array($0.parts.values.joined()), $0.rolledUp) }
+    }
+
     /// Which views have the rows of parts, of those that are in any.
     package var rolledUp: [PartID: ViewSet] { visible.withLock { $0.rolledUp } }
 

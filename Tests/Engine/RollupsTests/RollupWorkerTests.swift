@@ -240,4 +240,39 @@ struct RollupWorkerTests {
         #expect(rows == NaiveViews.dependencies(spans, isNear: true))
         #expect(rows.count == 2)
     }
+
+    @Test func `parts that a plan reads may be merged while it is carried out`() throws {
+        let (store, worker) = try open()
+        let settled = Timestamp(nanoseconds: SpanFact.origin + 20 * SpanFact.hour)
+        func flush(_ span: UInt64, parent: UInt64, hour: Int64, _ service: String) throws -> SpanFact {
+            let fact = SpanFact(
+                start: SpanFact.origin + hour * SpanFact.hour + 5, duration: 10, trace: 1, span: span,
+                parent: parent, service: service, name: "", kind: 2, status: 0)
+            let records = try store.writeParts(
+                SpanFact.batch([fact], tables.spans.definition), of: source, zstdLevel: 1)
+            try store.commit(CatalogEdit(added: records))
+            return fact
+        }
+        var spans = [try flush(1, parent: 0, hour: 0, "a"), try flush(9, parent: 0, hour: 0, "z")]
+        while worker.rollUpOnce(now: settled) {}
+        spans.append(try flush(2, parent: 1, hour: 1, "b"))
+        let (all, rolledUp) = store.partsAndViews
+        let plan = try #require(
+            RollupPlanner.joinPlans(
+                parts: all.map(\.record), rolledUp: rolledUp, tables: tables.catalog, now: settled,
+                policy: RollupPolicy()
+            ).first)
+        guard case .replace(let work) = plan.work else { return #expect(Bool(false), "a join replaces") }
+        #expect(work.earlier.count == 2 && Set(plan.read).isSuperset(of: work.earlier))
+        var held: HeldParts? = HeldParts(all.filter { plan.read.contains($0.record) })
+        let merge = MergePlan(
+            partition: PartitionKey(work.earlier[0]), inputs: work.earlier, level: 1, zstdLevel: 1, isFinal: true)
+        _ = try MergeExecutor(store, limits: Self.policy.limits).run(merge)
+        _ = try RollupExecutor(store).run(plan, reading: try #require(held))
+        let rows = try rows("otel_service_dependencies_1h", store)
+        #expect(rows.count == 1 && rows == NaiveViews.dependencies(spans, isNear: true))
+        let paths = work.earlier.map { Store.path($0, tables.spans.definition, "/data") }
+        withExtendedLifetime((all, held)) { #expect(paths.allSatisfy(disk.files.contains)) }
+        held = nil
+    }
 }
