@@ -56,6 +56,32 @@ struct DamagedBlockTests {
         #expect(lost > 0)
     }
 
+    @Test func `a list of operations that lacks damaged blocks is not kept`() throws {
+        var random = RandomTraces(seed: 4)
+        let sent = random.spans(traces: 60)
+        let storage = try TraceStorage(sent, .parts, requests: 1)
+        let service = try #require(sent.compactMap(\.resource.serviceName).first { !$0.isEmpty })
+        func ask(_ reader: TraceReader) throws -> (names: [String], warnings: [String]) {
+            let context = QueryContext(tenant: .default)
+            let operations = try reader.operations(of: service, context: context)
+            return (operations.map { "\($0.name) \($0.kind)" }, context.statistics.warnings)
+        }
+        let whole = Set(sent.filter { $0.resource.serviceName == service }.map { "\($0.name) \($0.kind)" })
+        var lost = 0
+        var reader = TraceReader(table: storage.table, spans: storage.spans)
+        try forEachDamage(in: storage.directory) { at in
+            // What the last reader did not keep is there again once the disk is.
+            if lost > 0 { #expect(try Set(ask(reader).names).isSubset(of: whole)) }
+            reader = TraceReader(table: storage.table, spans: storage.spans)
+            let some = try (ask(reader), ask(reader))
+            #expect(some.0 == some.1, "byte \(at)")
+            #expect((Set(some.0.names) == whole) == some.0.warnings.isEmpty, "byte \(at)")
+            lost += some.0.warnings.isEmpty ? 0 : 1
+        }
+        #expect(lost > 0)
+        #expect(try Set(ask(reader).names) == whole)
+    }
+
     @Test(arguments: [ScanOrder.any, .newestFirst, .oldestFirst])
     func `entries of damaged blocks are left out, whichever column is damaged`(order: ScanOrder) throws {
         let store = try LogTestStore()

@@ -72,10 +72,17 @@ extension LogReader {
         var isNear = [Bool](repeating: false, count: dictionary.count)
         for block in blocks {
             let zone = dictionary.isSorted ? part.zone(table.resource.ordinal, block: block) : nil
-            let codes = zone.map { Int($0.lowerBound)...Int($0.upperBound) } ?? 0...(dictionary.count - 1)
-            for code in codes.clamped(to: 0...(dictionary.count - 1)) { isNear[code] = true }
+            for code in Self.codes(in: zone, of: dictionary.count) { isNear[code] = true }
         }
         for entry in isNear.indices where isNear[entry] { body(dictionary.bytes(entry)) }
+    }
+
+    /// The codes that a block's zone leaves over. A zone is the file's word: it may name codes that the dictionary has not, and a
+    /// dictionary may have none.
+    static func codes(in zone: ClosedRange<Int64>?, of count: Int) -> Range<Int> {
+        guard let zone else { return 0..<count }
+        let first = min(max(0, zone.lowerBound), Int64(count))
+        return Int(first)..<Int(max(first, zone.upperBound < Int64(count) ? zone.upperBound + 1 : Int64(count)))
     }
 
     package func volumes(

@@ -24,12 +24,14 @@ final class OperationIndex: Sendable {
 
     private let known = Mutex(Known())
 
-    /// - Parameter find: gives those of a part that is not known.
+    /// - Parameter find: gives those of a part that is not known, and whether they are all: what lacks something is not kept, so
+    ///   that the next query looks again, and is warned too.
     func operations<Failure: Error>(
-        of part: PartID, find: () throws(Failure) -> [[UInt8]: [Operation]]
+        of part: PartID, find: () throws(Failure) -> (operations: [[UInt8]: [Operation]], isWhole: Bool)
     ) throws(Failure) -> [[UInt8]: [Operation]] {
         if let operations = known.withLock({ $0.operations[part] }) { return operations }
-        let found = try find()
+        let (found, isWhole) = try find()
+        guard isWhole else { return found }
         let count = found.values.reduce(1) { $0 + $1.count }
         known.withLock { known in
             // Parts that are gone stay until there is no room; then all begin anew.

@@ -210,26 +210,33 @@ package struct TraceReader: TraceSource {
         return found.sorted().map { ($0.name, $0.kind) }
     }
 
-    /// The operations of every service in a part.
+    /// The operations of every service in a part, without those of damaged blocks.
+    ///
+    /// - Returns: also whether nothing was left out.
     private func operations(
         in handle: PartHandle, _ context: QueryContext
-    ) throws(QueryError) -> [[UInt8]: [Operation]] {
+    ) throws(QueryError) -> (operations: [[UInt8]: [Operation]], isWhole: Bool) {
         var collector = OperationCollector()
-        try reading(handle, context) { part in
+        var isWhole = true
+        try SourceErrors.mapping {
+            guard let part = try context.reading(handle, { try handle.part() }) else { return isWhole = false }
             for block in 0..<part.blockCount {
                 try context.check()
-                guard
-                    case .strings(let services) = try part.read(
-                        table.serviceName.ordinal, block: block, statistics: context.statistics),
-                    case .strings(let names) = try part.read(
-                        table.spanName.ordinal, block: block, statistics: context.statistics),
-                    case .integers(let kinds) = try part.read(
-                        table.kind.ordinal, block: block, statistics: context.statistics)
-                else { continue }
+                let columns = try context.reading(handle, block: block) {
+                    try (
+                        part.read(table.serviceName.ordinal, block: block, statistics: context.statistics),
+                        part.read(table.spanName.ordinal, block: block, statistics: context.statistics),
+                        part.read(table.kind.ordinal, block: block, statistics: context.statistics)
+                    )
+                }
+                guard case (.strings(let services), .strings(let names), .integers(let kinds))? = columns else {
+                    isWhole = isWhole && columns != nil
+                    continue
+                }
                 collector.add(services: services, names: names, kinds: kinds)
             }
         }
-        return collector.found.mapValues(Array.init)
+        return (collector.found.mapValues(Array.init), isWhole)
     }
 
     // MARK: Reading

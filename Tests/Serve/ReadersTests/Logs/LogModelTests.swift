@@ -5,6 +5,20 @@ import Testing
 
 @testable import Readers
 
+/// What files say of themselves is not believed.
+struct LogZoneTests {
+    @Test(
+        arguments: [
+            (nil, 0, 0..<0), (nil, 3, 0..<3), (0...0, 0, 0..<0), (0...2, 3, 0..<3), (1...1, 3, 1..<2),
+            (1...9, 3, 1..<3),
+            (7...9, 3, 3..<3), (-5...0, 3, 0..<1), (-5...(-2), 3, 0..<0), (Int64.min...Int64.max, 3, 0..<3),
+            (Int64.max...Int64.max, 3, 3..<3), (Int64.min...Int64.min, 3, 0..<0),
+        ] as [(ClosedRange<Int64>?, Int, Range<Int>)])
+    func `a zone's codes are those that the dictionary has`(zone: ClosedRange<Int64>?, count: Int, codes: Range<Int>) {
+        #expect(LogReader.codes(in: zone, of: count) == codes)
+    }
+}
+
 /// Rules M-2 to M-4: names and index labels.
 struct LogLabelTests {
     @Test(arguments: [
