@@ -68,9 +68,10 @@ enum FixedDictionary {
             let slots = Scratch<Int32>(slotCount)
             slots.base.initialize(repeating: FixedDictionary.emptySlot, count: slotCount)
             var known: Int32 = 0
+            let seed = HashSeed.value
             for i in 0..<count {
                 let value = base + i &* width
-                let hash = XXH3.hash(UnsafeRawBufferPointer(start: value, count: width))
+                let hash = XXH3.hash(UnsafeRawBufferPointer(start: value, count: width), seed: seed)
                 var slot = Int(truncatingIfNeeded: hash) & (slotCount - 1)
                 while true {
                     let held = Int(slots.base[slot])

@@ -206,9 +206,10 @@ struct StringIndex: ~Copyable {
         let slots = Scratch<Int32>(slotCount)
         slots.base.initialize(repeating: Self.emptySlot, count: slotCount)
         var known: Int32 = 0
+        let seed = HashSeed.value
         for i in 0..<range.count {
             let string = strings[range.lowerBound + i]
-            var slot = Int(truncatingIfNeeded: XXH3.hash(string)) & (slotCount - 1)
+            var slot = Int(truncatingIfNeeded: XXH3.hash(string, seed: seed)) & (slotCount - 1)
             while true {
                 let held = Int(slots.base[slot])
                 if held < 0 {

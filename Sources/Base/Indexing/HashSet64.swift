@@ -1,13 +1,17 @@
+internal import Core
+
 /// Distinct 64-bit hashes: open addressing over memory that is kept from block to block.
 package final class HashSet64 {
     @exclusivity(unchecked) package private(set) var count = 0
     @exclusivity(unchecked) private var slots: UnsafeMutablePointer<UInt64>
+    @exclusivity(unchecked) private var bits = 12
     @exclusivity(unchecked) private var mask: Int
+    private let seed = HashSeed.value
     /// Zero marks a free slot, so the hash zero is held here.
     @exclusivity(unchecked) private var hasZero = false
 
     package init() {
-        mask = (1 << 12) - 1
+        mask = (1 << bits) - 1
         slots = .allocate(capacity: mask + 1)
         slots.initialize(repeating: 0, count: mask + 1)
     }
@@ -21,7 +25,7 @@ package final class HashSet64 {
             hasZero = true
             return
         }
-        var slot = Int(truncatingIfNeeded: hash &>> 16) & mask
+        var slot = HashSeed.slot(hash, bits: bits, seed: seed)
         while slots[slot] != 0 {
             if slots[slot] == hash { return }
             slot = (slot &+ 1) & mask
@@ -35,11 +39,12 @@ package final class HashSet64 {
     private func grow() {
         let old = slots
         let oldCount = mask + 1
+        bits += 1
         mask = oldCount * 2 - 1
         slots = .allocate(capacity: mask + 1)
         slots.initialize(repeating: 0, count: mask + 1)
         for i in 0..<oldCount where old[i] != 0 {
-            var slot = Int(truncatingIfNeeded: old[i] &>> 16) & mask
+            var slot = HashSeed.slot(old[i], bits: bits, seed: seed)
             while slots[slot] != 0 { slot = (slot &+ 1) & mask }
             slots[slot] = old[i]
         }

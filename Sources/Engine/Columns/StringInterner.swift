@@ -8,6 +8,7 @@ public struct StringInterner: ~Copyable {
     /// Open addressing: the hash's upper half above the entry's index + 1; 0 is free.
     private var slots: UnsafeMutablePointer<UInt64>
     private var mask: Int
+    private let seed = HashSeed.value
     /// Whether no two entries are equal.
     public private(set) var isUnique = true
     private static var tagMask: UInt64 { 0xFFFF_FFFF_0000_0000 }
@@ -58,7 +59,7 @@ public struct StringInterner: ~Copyable {
 
     /// The entry with the given bytes, added if it is new.
     public mutating func lookUp(_ start: UnsafePointer<UInt8>, _ count: Int) -> UInt32 {
-        let hash = XXH3.hash(UnsafeRawBufferPointer(start: start, count: count))
+        let hash = XXH3.hash(UnsafeRawBufferPointer(start: start, count: count), seed: seed)
         let tag = hash & Self.tagMask
         var index = Int(truncatingIfNeeded: hash) & mask
         while slots[index] != 0 {
@@ -82,7 +83,7 @@ public struct StringInterner: ~Copyable {
         slots = .allocate(capacity: capacity)
         slots.initialize(repeating: 0, count: capacity)
         for entry in 0..<count {
-            let hash = XXH3.hash(bytes(entry))
+            let hash = XXH3.hash(bytes(entry), seed: seed)
             var index = Int(truncatingIfNeeded: hash) & mask
             while slots[index] != 0 { index = (index + 1) & mask }
             slots[index] = hash & Self.tagMask | UInt64(entry + 1)

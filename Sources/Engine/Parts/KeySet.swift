@@ -1,8 +1,12 @@
+internal import Core
+
 /// Distinct hashes, for a bloom filter that is sized by their number: a table of its own, since a merge inserts one for
 /// every row.
 struct KeySet {
     private var slots: [UInt64] = []
     private var mask = -1
+    private var bits = 0
+    private let seed = HashSeed.value
     private var hasZero = false
     private var last: UInt64?
     private(set) var count = 0
@@ -20,9 +24,9 @@ struct KeySet {
         if place(key) { count += 1 }
     }
 
-    /// Puts a key where it belongs; hashes are spread already.
+    /// Puts a key where it belongs.
     private mutating func place(_ key: UInt64) -> Bool {
-        var index = Int(truncatingIfNeeded: key) & mask
+        var index = HashSeed.slot(key, bits: bits, seed: seed)
         while slots[index] != 0 {
             if slots[index] == key { return false }
             index = (index &+ 1) & mask
@@ -36,6 +40,7 @@ struct KeySet {
         let capacity = max(1024, (mask + 1) * 4)
         slots = [UInt64](repeating: 0, count: capacity)
         mask = capacity - 1
+        bits = capacity.trailingZeroBitCount
         for key in old where key != 0 { _ = place(key) }
     }
 

@@ -4,6 +4,7 @@ internal import Core
 /// Numbers distinct combinations of words, from 0 on: open addressing over one array of words.
 struct GroupTable: ~Copyable {
     private let width: Int
+    private let seed = HashSeed.value
     /// `width` words for each group.
     private var words: [UInt64] = []
     /// The group's number plus one; 0 is free.
@@ -42,7 +43,7 @@ struct GroupTable: ~Copyable {
     private mutating func number(_ columns: [[UInt64]], _ row: Int) -> UInt32 {
         if count * 2 >= slots.count { grow() }
         let mask = slots.count - 1
-        var slot = Int(truncatingIfNeeded: Self.hash(width) { columns[$0][row] }) & mask
+        var slot = Int(truncatingIfNeeded: Self.hash(width, seed) { columns[$0][row] }) & mask
         while slots[slot] != 0 {
             let group = Int(slots[slot]) - 1
             var position = 0
@@ -60,15 +61,15 @@ struct GroupTable: ~Copyable {
         slots = Array(repeating: 0, count: slots.count * 4)
         let mask = slots.count - 1
         for group in 0..<count {
-            var slot = Int(truncatingIfNeeded: Self.hash(width) { words[group * width + $0] }) & mask
+            var slot = Int(truncatingIfNeeded: Self.hash(width, seed) { words[group * width + $0] }) & mask
             while slots[slot] != 0 { slot = (slot + 1) & mask }
             slots[slot] = UInt32(group + 1)
         }
     }
 
     @inline(__always)
-    private static func hash(_ width: Int, _ word: (Int) -> UInt64) -> UInt64 {
-        var hash: UInt64 = 0x9E37_79B9_7F4A_7C15
+    private static func hash(_ width: Int, _ seed: UInt64, _ word: (Int) -> UInt64) -> UInt64 {
+        var hash = seed
         for position in 0..<width {
             let product = (hash ^ word(position)).multipliedFullWidth(by: 0xD6E8_FEB8_6659_FD93)
             hash = product.high ^ product.low
