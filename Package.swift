@@ -13,7 +13,7 @@ let common: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-/// Whether a module may hold unsafe code: the kernels may (docs/decisions/0003), everything above them may not.
+/// Whether unsafe code must be marked where it stands: in kernels it need not (docs/decisions/0003), everywhere else it must.
 enum Memory { case checked, kernel }
 
 func module(
@@ -74,11 +74,11 @@ let package = Package(
         module("Base", "Compression", .kernel, imports: ["CZstd", "CLZ4", "CDeflate"]),
         module("Base", "Pattern", .kernel, imports: ["CRE2"]),
         module("Base", "JSON", .kernel),
-        module("Base", "Files", .kernel),
+        module("Base", "Files"),
         module("Base", "Encoding", .kernel, imports: ["Core", "Compression"]),
         module("Base", "Indexing", .kernel, imports: ["Core", "CRoaring"]),
         module("Base", "TableSchema", imports: ["Core"]),
-        module("Base", "Settings", .kernel, imports: ["CYAML"]),
+        module("Base", "Settings", imports: ["CYAML"]),
         .target(
             name: "Schema", path: "Schema", exclude: ["README.md"],
             resources: [
@@ -121,10 +121,10 @@ let package = Package(
             ]),
 
         module(
-            "Engine", "Offline", .kernel,
+            "Engine", "Offline",
             imports: ["Core", "Columns", "Files", "Ingest", "Maintenance", "Parts", "Storage", "TableSchema"]),
 
-        module("Engine", "Archive", .kernel, imports: ["Core", "Compression", "Files"]),
+        module("Engine", "Archive", imports: ["Core", "Compression", "Files"]),
 
         // Signals
         module(
@@ -157,7 +157,7 @@ let package = Package(
                 "OTLP", "Archive", "Files", "Ingest", "Settings",
             ], resources: [.embedInCode("REST/openapi.json")]),
         module(
-            "Serve", "Server", .kernel,
+            "Serve", "Server",
             imports: [
                 "Core", "Observability", "Scheduling", "JSON", "Files", "Compression", "TableSchema", "Schema",
                 "Columns", "Storage", "Maintenance", "Archive", "Ingest", "Telemetry", "OTLP", "QueryModel", "LogQL",
@@ -175,14 +175,14 @@ let package = Package(
             swiftSettings: common),
         tests("Commands", "Corpus", imports: ["Corpus"]),
         module(
-            "Commands", "Export", .kernel,
+            "Commands", "Export",
             imports: ["Core", "Columns", "Files", "JSON", "Offline", "Parts", "Storage", "TableSchema", "Telemetry"]),
         .executableTarget(
             name: "varve-compact",
             dependencies: [
                 "Columns", "Core", "Encoding", "Export", "Files", "Ingest", "JSON", "Maintenance", "Offline", "Parts",
                 "Schema", "Settings", "Storage", "TableSchema",
-            ], path: "Sources/Commands/varve-compact", swiftSettings: common),
+            ], path: "Sources/Commands/varve-compact", swiftSettings: common + [.strictMemorySafety()]),
         .executableTarget(
             name: "varve-fuzz",
             dependencies: [
@@ -195,10 +195,10 @@ let package = Package(
             swiftSettings: common),
         .executableTarget(
             name: "varve-schema", dependencies: ["TableSchema", "Schema"], path: "Sources/Commands/varve-schema",
-            swiftSettings: common),
+            swiftSettings: common + [.strictMemorySafety()]),
         .executableTarget(
             name: "varve", dependencies: ["Server"], path: "Sources/Commands/varve",
-            swiftSettings: common),
+            swiftSettings: common + [.strictMemorySafety()]),
 
         // Tests
         tests("Base", "Pattern", imports: ["Pattern"]),

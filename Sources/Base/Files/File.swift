@@ -36,7 +36,7 @@ extension ReadableFile {
     ///
     /// - Throws: `FileError.endOfFile` if the file ends before.
     package func readExactly(at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) {
-        guard try read(at: offset, into: buffer) == buffer.count else { throw .endOfFile(path) }
+        guard try unsafe read(at: offset, into: buffer) == buffer.count else { throw .endOfFile(path) }
     }
 
     /// - Throws: `FileError.endOfFile` if the file ends before.
@@ -49,10 +49,10 @@ extension ReadableFile {
     /// At most `count` bytes; fewer at the end of the file.
     package func readUpTo(_ count: Int, at offset: Int64) throws(FileError) -> [UInt8] {
         var failure: FileError?
-        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             do throws(FileError) {
-                let room = UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: count)
-                filled = try read(at: offset, into: room)
+                let room = unsafe UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: count)
+                filled = try unsafe read(at: offset, into: room)
             } catch {
                 failure = error
             }
@@ -65,8 +65,8 @@ extension ReadableFile {
 extension ObjectWriter {
     package func append(_ bytes: [UInt8]) throws(FileError) {
         var failure: FileError?
-        bytes.withUnsafeBytes { buffer in
-            do throws(FileError) { try append([buffer]) } catch { failure = error }
+        unsafe bytes.withUnsafeBytes { buffer in
+            do throws(FileError) { try unsafe append([buffer]) } catch { failure = error }
         }
         if let failure { throw failure }
     }

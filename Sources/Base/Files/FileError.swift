@@ -48,7 +48,7 @@ package struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
             return
                 "\(path) was written by a newer Varve: start that one, and end it properly before this one is started again"
         }
-        let reason = code == 0 ? "unexpected end of file" : String(cString: strerror(code))
+        let reason = unsafe code == 0 ? "unexpected end of file" : String(cString: strerror(code))
         return "cannot \(operation.rawValue) \(path): \(reason)"
     }
 }

@@ -15,12 +15,16 @@ package final class MemoryFile: ReadableFile, ObjectWriter {
         guard offset >= 0, offset < Int64(bytes.count) else { return 0 }
         let start = Int(offset)
         let count = min(buffer.count, bytes.count - start)
-        bytes.withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<(start + count)])) }
+        unsafe bytes.withUnsafeBytes {
+            unsafe buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<(start + count)]))
+        }
         return count
     }
 
     package func append(_ buffers: [UnsafeRawBufferPointer]) throws(FileError) {
-        contents.withLock { bytes in for buffer in buffers { bytes.append(contentsOf: buffer) } }
+        contents.withLock { bytes in
+            unsafe buffers.forEach { unsafe bytes.append(contentsOf: $0) }
+        }
     }
 
     package func size() throws(FileError) -> Int64 { contents.withLock { Int64($0.count) } }

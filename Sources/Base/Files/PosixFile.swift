@@ -37,7 +37,7 @@ final class PosixFile: File {
         while done < buffer.count {
             let (position, overflow) = offset.addingReportingOverflow(Int64(done))
             guard !overflow else { throw FileError(.read, path, code: EOVERFLOW) }
-            let count = retried { pread(descriptor.current, base + done, buffer.count - done, off_t(position)) }
+            let count = retried { unsafe pread(descriptor.current, base + done, buffer.count - done, off_t(position)) }
             guard count >= 0 else { throw FileError(.read, path, code: errno) }
             if count == 0 { break }
             done += count
@@ -48,29 +48,29 @@ final class PosixFile: File {
     func append(_ buffers: [UnsafeRawBufferPointer]) throws(FileError) {
         let end = lseek(descriptor.current, 0, SEEK_END)
         guard end >= 0 else { throw FileError(.write, path, code: errno) }
-        var vectors = buffers.compactMap { buffer in
-            buffer.isEmpty
+        var vectors = unsafe buffers.compactMap { buffer in
+            unsafe buffer.isEmpty
                 ? nil : iovec(iov_base: UnsafeMutableRawPointer(mutating: buffer.baseAddress), iov_len: buffer.count)
         }
         var next = 0
-        while next < vectors.count {
-            let count = vectors.withUnsafeMutableBufferPointer { pending in
+        while unsafe next < vectors.count {
+            let count = unsafe vectors.withUnsafeMutableBufferPointer { pending in
                 // The kernel takes at most 1024 buffers a call.
                 retried {
-                    writev(
-                        descriptor.current, pending.baseAddress.map { $0 + next },
+                    unsafe writev(
+                        descriptor.current, pending.baseAddress.map { unsafe $0 + next },
                         Int32(min(pending.count - next, 1024)))
                 }
             }
             guard count >= 0 else { throw FileError(.write, path, code: errno) }
             var written = count
-            while next < vectors.count, written >= vectors[next].iov_len {
-                written -= vectors[next].iov_len
+            while unsafe next < vectors.count, unsafe written >= vectors[next].iov_len {
+                unsafe written -= vectors[next].iov_len
                 next += 1
             }
             if written > 0 {
-                vectors[next].iov_base = vectors[next].iov_base + written
-                vectors[next].iov_len -= written
+                unsafe vectors[next].iov_base = unsafe vectors[next].iov_base + written
+                unsafe vectors[next].iov_len -= written
             }
         }
     }
@@ -83,7 +83,7 @@ final class PosixFile: File {
         var done = 0
         while done < bytes.count {
             let count = retried {
-                pwrite(descriptor.current, base + done, bytes.count - done, off_t(offset + Int64(done)))
+                unsafe pwrite(descriptor.current, base + done, bytes.count - done, off_t(offset + Int64(done)))
             }
             guard count >= 0 else { throw FileError(.write, path, code: errno) }
             done += count
@@ -92,7 +92,7 @@ final class PosixFile: File {
 
     func size() throws(FileError) -> Int64 {
         var status = stat()
-        guard fstat(descriptor.current, &status) == 0 else { throw FileError(.size, path, code: errno) }
+        guard unsafe fstat(descriptor.current, &status) == 0 else { throw FileError(.size, path, code: errno) }
         return Int64(status.st_size)
     }
 

@@ -15,7 +15,7 @@ package struct PosixFileSystem: FileSystem {
     static func descriptor(
         _ path: String, flags: Int32, operation: FileError.Operation
     ) throws(FileError) -> Int32 {
-        let result = retried { Int(Glibc.open(path, flags | O_CLOEXEC, 0o644)) }
+        let result = retried { unsafe Int(Glibc.open(path, flags | O_CLOEXEC, 0o644)) }
         guard result >= 0 else { throw FileError(operation, path, code: errno) }
         return Int32(result)
     }
@@ -23,7 +23,7 @@ package struct PosixFileSystem: FileSystem {
     // MARK: Folders
 
     package func createDirectory(_ path: String) throws(FileError) {
-        if mkdir(path, 0o755) == 0 { return try syncParent(of: path) }
+        if unsafe mkdir(path, 0o755) == 0 { return try syncParent(of: path) }
         switch errno {
         case EEXIST:
             guard try status(path, .createDirectory)?.kind == .directory else {
@@ -32,7 +32,7 @@ package struct PosixFileSystem: FileSystem {
         case ENOENT:
             guard let parent = Self.parent(of: path) else { throw FileError(.createDirectory, path, code: ENOENT) }
             try createDirectory(parent)
-            guard mkdir(path, 0o755) == 0 || errno == EEXIST else {
+            guard unsafe mkdir(path, 0o755) == 0 || errno == EEXIST else {
                 throw FileError(.createDirectory, path, code: errno)
             }
             try syncParent(of: path)
@@ -60,21 +60,21 @@ package struct PosixFileSystem: FileSystem {
     }
 
     package func list(_ directory: String) throws(FileError) -> [DirectoryEntry] {
-        guard let stream = opendir(directory) else { throw FileError(.list, directory, code: errno) }
-        defer { closedir(stream) }
+        guard let stream = unsafe opendir(directory) else { throw FileError(.list, directory, code: errno) }
+        defer { unsafe closedir(stream) }
         var entries: [DirectoryEntry] = []
         while true {
             errno = 0
-            guard let entry = readdir(stream) else {
+            guard let entry = unsafe readdir(stream) else {
                 guard errno == 0 else { throw FileError(.list, directory, code: errno) }
                 return entries.sorted { $0.name < $1.name }
             }
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) {
+                unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
             }
             guard name != ".", name != ".." else { continue }
             // Some file systems leave the kind out; an entry may be gone by the time it is asked for.
-            switch Int(entry.pointee.d_type) {
+            switch unsafe Int(entry.pointee.d_type) {
             case Int(DT_REG): entries.append(DirectoryEntry(name: name, kind: .file))
             case Int(DT_DIR): entries.append(DirectoryEntry(name: name, kind: .directory))
             case Int(DT_UNKNOWN):
@@ -95,15 +95,15 @@ package struct PosixFileSystem: FileSystem {
     // MARK: Names
 
     package func rename(_ path: String, to destination: String) throws(FileError) {
-        guard Glibc.rename(path, destination) == 0 else { throw FileError(.rename, path, code: errno) }
+        guard unsafe Glibc.rename(path, destination) == 0 else { throw FileError(.rename, path, code: errno) }
     }
 
     package func remove(_ path: String) throws(FileError) {
-        guard unlink(path) == 0 else { throw FileError(.remove, path, code: errno) }
+        guard unsafe unlink(path) == 0 else { throw FileError(.remove, path, code: errno) }
     }
 
     package func removeDirectory(_ path: String) throws(FileError) {
-        guard rmdir(path) == 0 else { throw FileError(.remove, path, code: errno) }
+        guard unsafe rmdir(path) == 0 else { throw FileError(.remove, path, code: errno) }
     }
 
     package func exists(_ path: String) throws(FileError) -> Bool { try status(path, .size) != nil }
@@ -118,7 +118,7 @@ package struct PosixFileSystem: FileSystem {
     ) throws(FileError) -> (size: Int64, kind: DirectoryEntry.Kind)? {
         var status = stat()
         // An entry of a list is the link itself, not what it leads to.
-        guard (operation == .list ? lstat(path, &status) : stat(path, &status)) == 0 else {
+        guard unsafe (operation == .list ? lstat(path, &status) : stat(path, &status)) == 0 else {
             if errno == ENOENT { return nil }
             throw FileError(operation, path, code: errno)
         }
@@ -133,7 +133,9 @@ package struct PosixFileSystem: FileSystem {
 
     package func freeSpace(at path: String) throws(FileError) -> Int64 {
         var status = statvfs()
-        guard retried({ Int(statvfs(path, &status)) }) == 0 else { throw FileError(.freeSpace, path, code: errno) }
+        guard retried({ unsafe Int(statvfs(path, &status)) }) == 0 else {
+            throw FileError(.freeSpace, path, code: errno)
+        }
         let (bytes, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
         return overflow ? .max : Int64(clamping: bytes)
     }

@@ -37,16 +37,16 @@ package struct SettingsFile {
     }
 
     private mutating func parse(_ bytes: [UInt8]) {
-        var parser = yaml_parser_t()
-        guard yaml_parser_initialize(&parser) == 1 else { return fail("no memory to read it", line: 0) }
-        defer { yaml_parser_delete(&parser) }
-        bytes.withUnsafeBufferPointer { buffer in
-            yaml_parser_set_input_string(&parser, buffer.baseAddress, buffer.count)
+        var parser = unsafe yaml_parser_t()
+        guard unsafe yaml_parser_initialize(&parser) == 1 else { return fail("no memory to read it", line: 0) }
+        defer { unsafe yaml_parser_delete(&parser) }
+        unsafe bytes.withUnsafeBufferPointer { buffer in
+            unsafe yaml_parser_set_input_string(&parser, buffer.baseAddress, buffer.count)
             var expectation = Expectation.document
             var key: (text: String, line: Int)?
             var list: [String] = []
             while problems.isEmpty {
-                let event = Self.next(&parser)
+                let event = unsafe Self.next(&parser)
                 switch (expectation, event) {
                 case (_, .end): return
                 case (_, .other): continue
@@ -88,14 +88,14 @@ package struct SettingsFile {
     }
 
     private static func next(_ parser: inout yaml_parser_t) -> Event {
-        var event = yaml_event_t()
-        guard yaml_parser_parse(&parser, &event) == 1 else {
-            let message = parser.problem.map { String(cString: $0) } ?? "not valid YAML"
-            return .failure(message, line: Int(clamping: parser.problem_mark.line) + 1)
+        var event = unsafe yaml_event_t()
+        guard unsafe yaml_parser_parse(&parser, &event) == 1 else {
+            let message = unsafe parser.problem.map { unsafe String(cString: $0) } ?? "not valid YAML"
+            return unsafe .failure(message, line: Int(clamping: parser.problem_mark.line) + 1)
         }
-        defer { yaml_event_delete(&event) }
-        let line = Int(clamping: event.start_mark.line) + 1
-        switch event.type {
+        defer { unsafe yaml_event_delete(&event) }
+        let line = unsafe Int(clamping: event.start_mark.line) + 1
+        switch unsafe event.type {
         case YAML_STREAM_END_EVENT: return .end
         case YAML_MAPPING_START_EVENT: return .beginMapping(line: line)
         case YAML_MAPPING_END_EVENT: return .endMapping
@@ -103,9 +103,9 @@ package struct SettingsFile {
         case YAML_SEQUENCE_END_EVENT: return .endList
         case YAML_ALIAS_EVENT: return .unsupported("aliases are not supported", line: line)
         case YAML_SCALAR_EVENT:
-            let scalar = event.data.scalar
-            let bytes = UnsafeBufferPointer(start: scalar.value, count: scalar.length)
-            return .scalar(String(decoding: bytes, as: UTF8.self), line: line)
+            let scalar = unsafe event.data.scalar
+            let bytes = unsafe UnsafeBufferPointer(start: scalar.value, count: scalar.length)
+            return unsafe .scalar(String(decoding: bytes, as: UTF8.self), line: line)
         default: return .other
         }
     }

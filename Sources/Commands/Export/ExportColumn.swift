@@ -66,7 +66,7 @@ struct ExportColumn {
         if case .body(let type) = meaning, case .strings(let bodies) = column,
             case .integers(let types)? = batch.columns[type]
         {
-            return AttributeText.body(bodies.bytes(row), type: types[row], to: &json)
+            return unsafe AttributeText.body(bodies.bytes(row), type: types[row], to: &json)
         }
         write(column, row, to: &json)
     }
@@ -76,9 +76,9 @@ struct ExportColumn {
         case .integers(let values): integer(values[row], to: &json)
         case .floats(let values): AttributeText.write(.double(values[row]), to: &json)
         case .fixed(let values):
-            let bytes = values.bytes[(row * values.width)..<((row + 1) * values.width)].unsafeElements
-            if bytes.allSatisfy({ $0 == 0 }) { json.null() } else { json.string(Self.hex(bytes)) }
-        case .strings(let values): string(values.bytes(row), to: &json)
+            let bytes = unsafe values.bytes[(row * values.width)..<((row + 1) * values.width)].unsafeElements
+            if unsafe bytes.allSatisfy({ $0 == 0 }) { json.null() } else { unsafe json.string(Self.hex(bytes)) }
+        case .strings(let values): unsafe string(values.bytes(row), to: &json)
         case .arrays(let values):
             json.beginArray()
             for place in values.range(row) { element(values.elements, place, to: &json) }
@@ -118,9 +118,9 @@ struct ExportColumn {
 
     private func string(_ bytes: UnsafeRawBufferPointer, to json: inout JSONWriter) {
         switch meaning {
-        case .text, .body: json.string(bytes)
+        case .text, .body: unsafe json.string(bytes)
         case .resource:
-            let message = IdentityMessage(resource: bytes)
+            let message = unsafe IdentityMessage(resource: bytes)
             json.beginObject()
             json.key("attributes")
             AttributeText.write(message.attributes, to: &json)
@@ -128,7 +128,7 @@ struct ExportColumn {
             Self.member("schema_url", message.schemaURL, to: &json)
             json.endObject()
         case .scope:
-            let message = IdentityMessage(scope: bytes)
+            let message = unsafe IdentityMessage(scope: bytes)
             json.beginObject()
             Self.member("name", message.name, to: &json)
             Self.member("version", message.version, to: &json)
@@ -137,15 +137,15 @@ struct ExportColumn {
             Self.member("dropped_attributes_count", message.droppedAttributesCount, to: &json)
             Self.member("schema_url", message.schemaURL, to: &json)
             json.endObject()
-        case .series: series(SeriesIdentity(bytes), to: &json)
+        case .series: unsafe series(SeriesIdentity(bytes), to: &json)
         case .doubles:
             json.beginArray()
             for place in stride(from: 0, to: bytes.count / 8 * 8, by: 8) {
-                let bits = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self))
+                let bits = unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self))
                 AttributeText.write(.double(Double(bitPattern: bits)), to: &json)
             }
             json.endArray()
-        case .opaque: json.string(Base64.encode(Array(bytes)))
+        case .opaque: unsafe json.string(Base64.encode(Array(bytes)))
         }
     }
 
@@ -195,18 +195,19 @@ struct ExportColumn {
             }
         case .floats(let values): bytes += values[row].shortestText.utf8
         case .fixed(let values):
-            let id = values.bytes[(row * values.width)..<((row + 1) * values.width)].unsafeElements
-            if !id.allSatisfy({ $0 == 0 }) { bytes += Self.hex(id).utf8 }
-        case .strings(let values): bytes += values.bytes(row)
+            let id = unsafe values.bytes[(row * values.width)..<((row + 1) * values.width)].unsafeElements
+            if unsafe !id.allSatisfy({ $0 == 0 }) { unsafe bytes += Self.hex(id).utf8 }
+        case .strings(let values): unsafe bytes += values.bytes(row)
         case .arrays, .attributes, .nested: break
         }
     }
 
     private static func hex(_ bytes: UnsafeBufferPointer<UInt8>) -> String {
-        String(unsafeUninitializedCapacity: bytes.count * 2) { buffer in
-            for (i, byte) in bytes.enumerated() {
-                buffer[2 * i] = Hex.digit(byte >> 4)
-                buffer[2 * i + 1] = Hex.digit(byte & 15)
+        unsafe String(unsafeUninitializedCapacity: bytes.count * 2) { buffer in
+            for i in 0..<bytes.count {
+                let byte = unsafe bytes[i]
+                unsafe buffer[2 * i] = Hex.digit(byte >> 4)
+                unsafe buffer[2 * i + 1] = Hex.digit(byte & 15)
             }
             return bytes.count * 2
         }
@@ -244,8 +245,8 @@ enum AttributeText {
     static func body(_ bytes: UnsafeRawBufferPointer, type: Int64, to json: inout JSONWriter) {
         switch type {
         case 0: json.null()
-        case 1: json.string(bytes)
-        default: write(AnyValue.decode(ProtobufSlice(bytes)), to: &json)
+        case 1: unsafe json.string(bytes)
+        default: unsafe write(AnyValue.decode(ProtobufSlice(bytes)), to: &json)
         }
     }
 
@@ -255,7 +256,7 @@ enum AttributeText {
         for (subcolumn, slot) in column.entries(row) {
             if column.subcolumns[subcolumn].type == .overflow {
                 guard case .strings(let strings)? = column.subcolumns[subcolumn].values else { continue }
-                values += AnyValue.attributes(ProtobufSlice(strings.bytes(slot)), field: 1)
+                unsafe values += AnyValue.attributes(ProtobufSlice(strings.bytes(slot)), field: 1)
                     .filter { $0.key.utf8.elementsEqual(key) }.map(\.value)
             } else if column.subcolumns[subcolumn].key == key {
                 values.append(column.subcolumns[subcolumn].value(slot))

@@ -163,7 +163,8 @@ package struct RowExporter {
         case (.floats(let values), .float(let value)): rows.removeAll { values[$0] != value }
         case (.fixed(let values), .bytes(let value)):
             rows.removeAll { row in
-                !values.bytes[(row * values.width)..<((row + 1) * values.width)].unsafeElements.elementsEqual(value)
+                unsafe !values.bytes[(row * values.width)..<((row + 1) * values.width)].unsafeElements.elementsEqual(
+                    value)
             }
         case (.strings(let values), .bytes(let value)):
             let accepted = Set(values.dictionary.codes(equalTo: value))

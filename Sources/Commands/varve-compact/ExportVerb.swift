@@ -119,21 +119,21 @@ final class ExportFile {
 
     init(_ path: String, mayReplace: Bool) throws {
         self.path = path
-        guard mayReplace || access(path, F_OK) != 0 else {
+        guard unsafe mayReplace || access(path, F_OK) != 0 else {
             throw UsageError("\(path) exists; --force replaces it")
         }
-        descriptor = open(path + ".partial", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        descriptor = unsafe open(path + ".partial", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw OfflineError.file(FileError(.open, path + ".partial", code: errno)) }
     }
 
     func finish() throws(OfflineError) {
         guard fsync(descriptor) == 0 else { throw .file(FileError(.sync, partial, code: errno)) }
-        guard rename(partial, path) == 0 else { throw .file(FileError(.rename, partial, code: errno)) }
+        guard unsafe rename(partial, path) == 0 else { throw .file(FileError(.rename, partial, code: errno)) }
         close(descriptor)
     }
 
     func abandon() {
         close(descriptor)
-        unlink(partial)
+        unsafe unlink(partial)
     }
 }

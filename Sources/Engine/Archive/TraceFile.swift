@@ -18,7 +18,7 @@ package enum TraceFile {
         var file = magic
         append(UInt64(document.count), to: &file)
         append(0, to: &file)
-        document.withUnsafeBytes { _ = Zstd.compress($0, level: level, into: &file) }
+        unsafe document.withUnsafeBytes { _ = unsafe Zstd.compress($0, level: level, into: &file) }
         let sum = checksum(of: file)
         for (place, byte) in littleEndian(sum).enumerated() { file[16 + place] = byte }
         return file
@@ -41,10 +41,10 @@ package enum TraceFile {
 
     private static func decompress(_ file: [UInt8], into document: inout [UInt8]) throws(CompressionError) {
         var failure: CompressionError?
-        document.withUnsafeMutableBytes { output in
-            file.withUnsafeBytes { bytes in
+        unsafe document.withUnsafeMutableBytes { output in
+            unsafe file.withUnsafeBytes { bytes in
                 do throws(CompressionError) {
-                    try Zstd.decompress(UnsafeRawBufferPointer(rebasing: bytes[headerSize...]), into: output)
+                    try unsafe Zstd.decompress(UnsafeRawBufferPointer(rebasing: bytes[headerSize...]), into: output)
                 } catch {
                     failure = error
                 }
@@ -54,9 +54,9 @@ package enum TraceFile {
     }
 
     private static func checksum(of file: [UInt8]) -> UInt64 {
-        file.withUnsafeBytes { bytes in
-            let head = XXH3.hash(UnsafeRawBufferPointer(rebasing: bytes[..<16]))
-            return XXH3.hash(UnsafeRawBufferPointer(rebasing: bytes[headerSize...]), seed: head)
+        unsafe file.withUnsafeBytes { bytes in
+            let head = unsafe XXH3.hash(UnsafeRawBufferPointer(rebasing: bytes[..<16]))
+            return unsafe XXH3.hash(UnsafeRawBufferPointer(rebasing: bytes[headerSize...]), seed: head)
         }
     }
 

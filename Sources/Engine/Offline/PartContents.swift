@@ -42,7 +42,7 @@ struct PartContents {
             for row in hashes.indices {
                 for offset in stride(from: 0, to: values.width, by: 8) { add(values.word(row, at: offset), row) }
             }
-        case .strings(let values): for row in hashes.indices { add(XXH3.hash(values.bytes(row)), row) }
+        case .strings(let values): for row in hashes.indices { unsafe add(XXH3.hash(values.bytes(row)), row) }
         case .arrays, .attributes, .nested: break
         }
     }

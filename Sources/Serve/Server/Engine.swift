@@ -238,21 +238,21 @@ package final class Engine: Sendable {
         return switch record.request.signal {
         case .traces:
             try spans.replay(record) { builder in
-                try record.request.protobuf().withUnsafeBytes {
-                    try TraceDecoder.decode($0, accepting: times, into: &builder)
+                try unsafe record.request.protobuf().withUnsafeBytes {
+                    try unsafe TraceDecoder.decode($0, accepting: times, into: &builder)
                 }.accepted > 0
             }
         case .logs:
             try logs.replay(record) { builder in
-                try record.request.protobuf().withUnsafeBytes {
-                    try LogDecoder.decode(
+                try unsafe record.request.protobuf().withUnsafeBytes {
+                    try unsafe LogDecoder.decode(
                         $0, received: record.request.received, accepting: times, into: &builder)
                 }.accepted > 0
             }
         case .metrics:
             try metrics.replay(record) { builder in
-                try record.request.protobuf().withUnsafeBytes {
-                    try MetricDecoder.decode($0, accepting: times, into: &builder)
+                try unsafe record.request.protobuf().withUnsafeBytes {
+                    try unsafe MetricDecoder.decode($0, accepting: times, into: &builder)
                 }.accepted > 0
             }
         }
@@ -274,15 +274,17 @@ package final class Engine: Sendable {
             case .traces:
                 try spans.ingest(request) { builder in
                     outcome = try times.measure(.decode) {
-                        try protobuf.withUnsafeBytes { try TraceDecoder.decode($0, accepting: window, into: &builder) }
+                        try unsafe protobuf.withUnsafeBytes {
+                            try unsafe TraceDecoder.decode($0, accepting: window, into: &builder)
+                        }
                     }
                     return outcome.accepted > 0
                 }
             case .logs:
                 try logs.ingest(request) { builder in
                     outcome = try times.measure(.decode) {
-                        try protobuf.withUnsafeBytes {
-                            try LogDecoder.decode($0, received: received, accepting: window, into: &builder)
+                        try unsafe protobuf.withUnsafeBytes {
+                            try unsafe LogDecoder.decode($0, received: received, accepting: window, into: &builder)
                         }
                     }
                     return outcome.accepted > 0
@@ -290,7 +292,9 @@ package final class Engine: Sendable {
             case .metrics:
                 try metrics.ingest(request) { builder in
                     outcome = try times.measure(.decode) {
-                        try protobuf.withUnsafeBytes { try MetricDecoder.decode($0, accepting: window, into: &builder) }
+                        try unsafe protobuf.withUnsafeBytes {
+                            try unsafe MetricDecoder.decode($0, accepting: window, into: &builder)
+                        }
                     }
                     return outcome.accepted > 0
                 }

@@ -6,12 +6,12 @@ extension LoggedRequest {
     /// The protobuf bytes of a logged request: decompressed, and transcoded if it is JSON. It may be longer than what is taken now,
     /// since the limit may have been another when it came.
     package func protobuf() throws -> [UInt8] {
-        let bytes = try body.withUnsafeBytes { body in
+        let bytes = try unsafe body.withUnsafeBytes { body in
             switch coding {
             case .identity: self.body
-            case .gzip: try Gzip.decompress(body, limit: Engine.longestBody)
-            case .zstd: try Zstd.decompress(streamed: body, limit: Engine.longestBody)
-            case .deflate: try Gzip.inflate(body, limit: Engine.longestBody)
+            case .gzip: try unsafe Gzip.decompress(body, limit: Engine.longestBody)
+            case .zstd: try unsafe Zstd.decompress(streamed: body, limit: Engine.longestBody)
+            case .deflate: try unsafe Gzip.inflate(body, limit: Engine.longestBody)
             }
         }
         guard format == .json else { return bytes }

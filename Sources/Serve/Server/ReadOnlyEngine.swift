@@ -89,16 +89,16 @@ private struct UnflushedRows {
     private func add(_ request: LoggedRequest) throws {
         let times = request.times ?? .min ... .max
         let bytes = try request.protobuf()
-        try bytes.withUnsafeBytes { bytes in
+        try unsafe bytes.withUnsafeBytes { bytes in
             switch request.signal {
             case .traces:
-                try spans.add(request.tenant) { try TraceDecoder.decode(bytes, accepting: times, into: &$0) }
+                try spans.add(request.tenant) { try unsafe TraceDecoder.decode(bytes, accepting: times, into: &$0) }
             case .logs:
                 try logs.add(request.tenant) {
-                    try LogDecoder.decode(bytes, received: request.received, accepting: times, into: &$0)
+                    try unsafe LogDecoder.decode(bytes, received: request.received, accepting: times, into: &$0)
                 }
             case .metrics:
-                try metrics.add(request.tenant) { try MetricDecoder.decode(bytes, accepting: times, into: &$0) }
+                try metrics.add(request.tenant) { try unsafe MetricDecoder.decode(bytes, accepting: times, into: &$0) }
             }
         }
     }

@@ -95,18 +95,18 @@ struct TerminationSignals {
 
     init() {
         signal(SIGPIPE, SIG_IGN)
-        sigemptyset(&set)
-        sigaddset(&set, SIGTERM)
-        sigaddset(&set, SIGINT)
-        pthread_sigmask(SIG_BLOCK, &set, nil)
+        unsafe sigemptyset(&set)
+        unsafe sigaddset(&set, SIGTERM)
+        unsafe sigaddset(&set, SIGINT)
+        unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
     /// Waits for the first; the second ends the process at once.
     func wait() -> String {
         var set = set
         var number: Int32 = 0
-        while sigwait(&set, &number) != 0 {}
-        pthread_sigmask(SIG_UNBLOCK, &set, nil)
+        while unsafe sigwait(&set, &number) != 0 {}
+        unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
         return number == SIGINT ? "SIGINT" : "SIGTERM"
     }
 }
@@ -115,8 +115,8 @@ struct TerminationSignals {
 enum OpenFiles {
     static func raiseLimit() {
         var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0 else { return }
+        guard unsafe getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0 else { return }
         limit.rlim_cur = limit.rlim_max
-        setrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
+        unsafe setrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
     }
 }

@@ -8,10 +8,11 @@ enum StandardStream: Int32 {
     static func write(_ text: String, to stream: StandardStream) { write(Array(text.utf8), to: stream) }
 
     static func write(_ bytes: [UInt8], to stream: StandardStream) {
-        bytes.withUnsafeBytes { buffer in
+        unsafe bytes.withUnsafeBytes { buffer in
             var done = 0
             while done < buffer.count {
-                let count = Glibc.write(stream.rawValue, buffer.baseAddress.map { $0 + done }, buffer.count - done)
+                let count = unsafe Glibc.write(
+                    stream.rawValue, buffer.baseAddress.map { unsafe $0 + done }, buffer.count - done)
                 if count < 0 && errno == EINTR { continue }
                 guard count > 0 else { return }
                 done += count

@@ -16,7 +16,9 @@ extension ValueText {
         let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
         if isBracketed { host = String(host.dropFirst().dropLast()) }
         var storage = in6_addr()
-        guard inet_pton(isBracketed ? AF_INET6 : AF_INET, host, &storage) == 1 else { throw SettingError(expected) }
+        guard unsafe inet_pton(isBracketed ? AF_INET6 : AF_INET, host, &storage) == 1 else {
+            throw SettingError(expected)
+        }
         return ListenAddress(host: host, port: port)
     }
 
