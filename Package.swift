@@ -28,10 +28,14 @@ func module(
     )
 }
 
+/// The modules whose tests are built, when it is not all of them: under the thread sanitizer, which `tools/races` runs. Those have what
+/// it must be told of `Mutex`, too.
+let chosenTests = Context.environment["VARVE_TESTS"].map { Set($0.split(separator: ",").map { "\($0)Tests" }) }
+
 func tests(_ layer: String, _ name: String, imports: [String]) -> Target {
     .testTarget(
         name: "\(name)Tests",
-        dependencies: imports.map { .init(stringLiteral: $0) },
+        dependencies: (imports + (chosenTests == nil ? [] : ["MutexAnnotations"])).map { .init(stringLiteral: $0) },
         path: "Tests/\(layer)/\(name)Tests",
         swiftSettings: common
     )
@@ -328,5 +332,6 @@ let package = Package(
             swiftSettings: common),
         tests(
             "Query", "PromQL", imports: ["Core", "Scheduling", "PromQL", "QueryModel", "QuerySupport", "Randomness"]),
-    ]
+    ].filter { target in target.type != .test || chosenTests?.contains(target.name) ?? true }
+        + (chosenTests == nil ? [] : [.target(name: "MutexAnnotations", path: "Tests/Support/MutexAnnotations")])
 )
