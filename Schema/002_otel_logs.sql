@@ -24,6 +24,22 @@ CREATE TABLE otel_logs (
   ORDER BY (service_name, resource, time)
   TTL time + INTERVAL 30 DAY;
 
+-- Records per hour, resource and severity: what counts by labels of the resource or by level are answered from. An hour is
+-- that behind its bucket, up to and with the next whole one, as the windows of LogQL are.
+CREATE MATERIALIZED VIEW otel_logs_counts_1h
+    PARTITION BY toStartOfMonth(bucket)
+    ORDER BY (service_name, resource, severity_number, severity_text, bucket)
+    TTL bucket + INTERVAL 30 DAY
+AS SELECT
+    toStartOfHour(time - INTERVAL 1 NANOSECOND) AS bucket,
+    service_name,
+    resource,
+    severity_number,
+    severity_text,
+    count()                                     AS count
+FROM otel_logs
+GROUP BY bucket, service_name, resource, severity_number, severity_text;
+
 -- Records of severity ERROR (17) and above, per service and hour. No text of theirs: it is gone when the records are.
 CREATE MATERIALIZED VIEW otel_logs_errors_1h
     PARTITION BY toStartOfMonth(bucket)

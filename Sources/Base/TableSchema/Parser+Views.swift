@@ -95,8 +95,17 @@ extension Parser {
 
     private mutating func sum() throws(SchemaError) -> ExpressionSyntax {
         let left = try primary()
+        if take(.minus) { return try .earlier(left, nanoseconds: nanoseconds()) }
         guard take(.plus) else { return left }
         return .binary(.plus, left, try primary())
+    }
+
+    /// `INTERVAL 1 NANOSECOND`
+    private mutating func nanoseconds() throws(SchemaError) -> Int64 {
+        try expect(keyword: "INTERVAL")
+        let count = try integer(1...999_999_999, "a number of nanoseconds")
+        try expect(keyword: "NANOSECOND")
+        return count
     }
 
     private mutating func primary() throws(SchemaError) -> ExpressionSyntax {

@@ -12,7 +12,7 @@ extension RollupDefinition {
         }
         func add(_ expression: RollupExpression) {
             switch expression {
-            case .column(let column), .bucket(let column, _): add(column)
+            case .column(let column), .bucket(let column, _, _): add(column)
             case .sum(let left, let right):
                 add(left)
                 add(right)

@@ -41,8 +41,8 @@ package enum RollupColumn: Hashable, Sendable {
 package enum RollupExpression: Hashable, Sendable {
     case column(RollupColumn)
     /// `toStartOfMinute`, `toStartOfFiveMinutes`, `toStartOfHour`, `toStartOfDay`: the greatest multiple of `width` nanoseconds
-    /// since the epoch that is not above the column's time.
-    case bucket(RollupColumn, width: Int64)
+    /// since the epoch that is not above the column's time, from which `shift` nanoseconds are taken first.
+    case bucket(RollupColumn, width: Int64, shift: Int64 = 0)
     /// The sum of two integer columns.
     case sum(RollupColumn, RollupColumn)
 }

@@ -43,11 +43,13 @@ struct Scope {
                 throw file.error(at: name.offset, "unknown function '\(name.text)'")
             }
             guard arguments.count == 1 else { throw file.error(at: name.offset, "\(name.text) takes one column") }
-            let (column, type) = try column(arguments[0])
+            var (argument, shift) = (arguments[0], Int64(0))
+            if case .earlier(let time, let nanoseconds) = argument { (argument, shift) = (time, nanoseconds) }
+            let (column, type) = try column(argument)
             guard type == .integer(.dateTime64) else {
-                throw file.error(at: arguments[0].offset, "\(name.text) takes no \(type.sql)")
+                throw file.error(at: argument.offset, "\(name.text) takes no \(type.sql)")
             }
-            return (.bucket(column, width: width), type)
+            return (.bucket(column, width: width, shift: shift), type)
         case .binary(.plus, let left, let right):
             let (first, type) = try column(left)
             let (second, added) = try column(right)

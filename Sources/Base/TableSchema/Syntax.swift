@@ -91,13 +91,14 @@ indirect enum ExpressionSyntax {
     case text([UInt8], offset: Int)
     case not(ExpressionSyntax, offset: Int)
     case binary(Operator, ExpressionSyntax, ExpressionSyntax)
+    case earlier(ExpressionSyntax, nanoseconds: Int64)
 
     var offset: Int {
         switch self {
         case .column(let qualifier, let name): qualifier?.offset ?? name.offset
         case .call(let name, _): name.offset
         case .integer(_, let offset), .text(_, let offset), .not(_, let offset): offset
-        case .binary(_, let left, _): left.offset
+        case .binary(_, let left, _), .earlier(let left, _): left.offset
         }
     }
 }

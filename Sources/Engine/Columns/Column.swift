@@ -72,8 +72,8 @@ package struct StringColumn: Sendable {
 /// The entries of a string column.
 package final class StringDictionary: Sendable {
     /// One more than there are entries; entry `i` is `bytes[offsets[i]..<offsets[i + 1]]`.
-    private let offsets: Buffer<UInt32>
-    private let contents: Buffer<UInt8>
+    package let offsets: Buffer<UInt32>
+    package let contents: Buffer<UInt8>
     /// Whether no two entries are equal.
     package let isUnique: Bool
     /// Whether entries ascend by their bytes.

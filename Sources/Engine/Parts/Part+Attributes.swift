@@ -89,6 +89,12 @@ extension Part {
         return footer.shapes[number].subcolumns.map(\.key)
     }
 
+    /// The distinct pairs of a key and a type in an attributes column of the part.
+    package func attributeSubcolumns(_ ordinal: Int) -> [(key: [UInt8], type: AttributeType)] {
+        guard let number = shapesOfColumn[table.columns[ordinal].id.number] else { return [] }
+        return footer.shapes[number].subcolumns.map { ($0.key, $0.type) }
+    }
+
     /// The distinct keys of the attributes in a field of a nested column.
     package func attributeKeys(_ ordinal: Int, field: Int) -> [[UInt8]] {
         guard case .nested(let fields) = table.columns[ordinal].type,

@@ -58,9 +58,14 @@ struct AggregationInput {
         let values: AggregationValues
         switch expression {
         case .column(let column): values = self.column(column)
-        case .bucket(let column, let width):
+        case .bucket(let column, let width, let shift):
             let times = integers(.column(column))
-            values = .integers(Buffer(times.unsafeElements.map { Self.start($0, width) }))
+            values = .integers(
+                Buffer(
+                    times.unsafeElements.map { time in
+                        let (earlier, overflow) = time.subtractingReportingOverflow(shift)
+                        return Self.start(overflow ? time : earlier, width)
+                    }))
         case .sum(let left, let right):
             let (left, right) = (integers(.column(left)), integers(.column(right)))
             values = .integers(Buffer((0..<count).map { left.base[$0] &+ right.base[$0] }))

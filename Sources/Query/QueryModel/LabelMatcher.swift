@@ -1,3 +1,4 @@
+internal import Core
 package import Pattern
 
 /// A condition on one label, as in `{name="value"}`. A missing label has the empty value.
@@ -32,6 +33,21 @@ package struct LabelMatcher: Sendable, Hashable {
         case .regex: pattern?.matches(text) ?? false
         case .notRegex: !(pattern?.matches(text) ?? true)
         }
+    }
+
+    /// As of the text that the bytes are.
+    package func matches(_ bytes: Span<UInt8>) -> Bool {
+        switch `operator` {
+        case .equal: ByteText.isEqual(bytes, value)
+        case .notEqual: !ByteText.isEqual(bytes, value)
+        case .regex: finds(bytes)
+        case .notRegex: !finds(bytes)
+        }
+    }
+
+    private func finds(_ bytes: Span<UInt8>) -> Bool {
+        guard let pattern else { return false }
+        return bytes.isASCII ? pattern.matches(bytes) : pattern.matches(String(repairing: bytes))
     }
 
     package var matchesEmpty: Bool { matches("") }

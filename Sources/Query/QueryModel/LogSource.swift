@@ -51,9 +51,11 @@ package struct LogScanRequest: Sendable {
     package var selector: [LabelMatcher]
     /// All of them accept the line. Sources apply every one of them.
     package var lines: [LinePredicate]
-    /// Conditions on labels that no earlier stage can set: a source MAY drop an entry whose index labels and structured
-    /// metadata (index labels first) fail one of them, and MAY ignore them.
-    package var labelHints: [LabelMatcher]
+    /// All of them accept the label of that name, of the index labels or else of the structured metadata. Sources apply every one
+    /// of them.
+    package var labels: [LabelMatcher]
+    /// Tells rows that will be dropped. A source MAY leave these out, and MAY hand them over.
+    package var rows: LogRowFiltering?
     package var range: TimeRange
     package var order: ScanOrder
     /// Whether `LogEntry.metadata` is needed.
@@ -64,13 +66,13 @@ package struct LogScanRequest: Sendable {
     package var needsLine: Bool
 
     package init(
-        selector: [LabelMatcher], lines: [LinePredicate] = [], labelHints: [LabelMatcher] = [],
+        selector: [LabelMatcher], lines: [LinePredicate] = [], labels: [LabelMatcher] = [],
         range: TimeRange, order: ScanOrder, needsMetadata: Bool = true, metadataNames: Set<String>? = nil,
         needsLine: Bool = true
     ) {
         self.selector = selector
         self.lines = lines
-        self.labelHints = labelHints
+        self.labels = labels
         self.range = range
         self.order = order
         self.needsMetadata = needsMetadata
@@ -94,16 +96,14 @@ package protocol LogSource: Sendable {
         matching selectors: [[LabelMatcher]], in range: TimeRange, context: QueryContext
     ) throws(QueryError) -> [Labels]
 
-    /// Hands over the times of entries, in any order, by stream; a stream may come many times. The order of the request and what
-    /// it needs of an entry make no difference.
+    /// Adds up what passes, block by block, in as many states as threads work, and answers what all of them amount to.
     ///
-    /// Has a default that makes every entry; a source that keeps times apart from the rest should do better.
-    ///
-    /// - Parameter visit: answers whether to go on.
-    func times(
-        _ request: LogScanRequest, context: QueryContext,
-        visit: (LogStream, [Timestamp]) throws(QueryError) -> Bool
-    ) throws(QueryError)
+    /// Has a default that makes every entry, in one thread and in the order asked for; a source that has columns should do better,
+    /// and then need not keep the order.
+    func aggregate<State: LogRowAggregate>(
+        _ request: LogScanRequest, _ needs: LogRowNeeds, context: QueryContext,
+        state: @escaping @Sendable () -> State
+    ) throws(QueryError) -> State
 
     /// How much each stream that the selector accepts holds in `range`. Streams without entries are left out.
     ///
@@ -128,24 +128,18 @@ package struct LogVolume: Sendable {
 }
 
 extension LogSource {
-    package func times(
-        _ request: LogScanRequest, context: QueryContext,
-        visit: (LogStream, [Timestamp]) throws(QueryError) -> Bool
-    ) throws(QueryError) {
-        var bare = request
-        bare.order = .any
-        bare.needsMetadata = false
-        bare.needsLine = false
-        try scan(bare, context: context) { (entries) throws(QueryError) in
-            var start = 0
-            while start < entries.count {
-                let stream = entries[start].stream
-                let end = entries[start...].firstIndex { $0.stream !== stream } ?? entries.count
-                guard try visit(stream, entries[start..<end].map(\.timestamp)) else { return false }
-                start = end
-            }
+    package func aggregate<State: LogRowAggregate>(
+        _ request: LogScanRequest, _ needs: LogRowNeeds, context: QueryContext,
+        state: @escaping @Sendable () -> State
+    ) throws(QueryError) -> State {
+        var result = state()
+        var count = 0
+        try scan(request, context: context) { (entries) throws(QueryError) in
+            try result.add(LogRows(entries, needs, firstRow: count))
+            count += entries.count
             return true
         }
+        return result
     }
 
     package func volumes(

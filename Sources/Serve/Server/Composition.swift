@@ -79,7 +79,7 @@ struct Composition {
         let views = try Self.views(sources)
         viewKeeper = engine == nil ? nil : ViewKeeper(views)
         let results = KeptResults(configuration, engine, metrics)
-        routes += Self.queries(sources, views, results, archive, configuration, metrics)
+        routes += Self.queries(sources, try Self.lines(sources), views, results, archive, configuration, metrics)
         routes += [AdministrationRoutes.make(flush: flush), status]
         queryRoutes = routes
     }
@@ -93,16 +93,24 @@ struct Composition {
         }
     }
 
+    private static func lines(_ sources: QuerySources) throws(EngineError) -> Readers.LogReader {
+        do throws(BindingError) {
+            return Readers.LogReader(
+                table: sources.bindings.logs, logs: sources.logs, counts: try LogCountsView(sources.bindings.tables))
+        } catch {
+            throw EngineError(description: "\(error)")
+        }
+    }
+
     /// The routes of every query API, over readers that know no more than where rows come from.
     private static func queries(
-        _ sources: QuerySources, _ views: SpanViewReader, _ results: KeptResults, _ archive: ArchivedTraces?,
-        _ configuration: Configuration, _ metrics: MetricsRegistry
+        _ sources: QuerySources, _ lines: Readers.LogReader, _ views: SpanViewReader, _ results: KeptResults,
+        _ archive: ArchivedTraces?, _ configuration: Configuration, _ metrics: MetricsRegistry
     ) -> [Routes] {
         let tables = sources.bindings
         let series = MetricReader(table: tables.metrics, metrics: sources.metrics)
         register(series, in: metrics)
         let statistics = results.statistics(views)
-        let lines = LogReader(table: tables.logs, logs: sources.logs)
         let search = TraceSearch(source: views.spans, archive: archive)
         return [
             JaegerAPI(

@@ -171,6 +171,7 @@ struct TableCatalogTests {
         ("otel_metrics_5m", "otel_metrics", 6, 10, Int64(90)), ("otel_metrics_1h", "otel_metrics", 6, 10, 365),
         ("otel_logs_errors_1h", "otel_logs", 4, 3, 365), ("otel_trace_index", "otel_traces", 2, 8, 30),
         ("otel_span_stats_1h", "otel_traces", 4, 6, 365), ("otel_service_dependencies_1h", "otel_traces", 3, 3, 365),
+        ("otel_logs_counts_1h", "otel_logs", 5, 1, 30),
     ])
     func `each rollup aggregates its source`(
         name: String, source: String, keys: Int, aggregates: Int, days: Int64
@@ -196,7 +197,7 @@ struct TableCatalogTests {
         let catalog = try TableCatalog.parse(files: Schema.files, lock: Schema.lock)
         let names = [
             "otel_metrics", "otel_logs", "otel_traces", "otel_metrics_5m", "otel_metrics_1h", "otel_logs_errors_1h",
-            "otel_trace_index", "otel_span_stats_1h", "otel_service_dependencies_1h",
+            "otel_trace_index", "otel_span_stats_1h", "otel_service_dependencies_1h", "otel_logs_counts_1h",
         ]
         #expect(catalog.tables.map(\.name) == names)
         #expect(Set(catalog.rollups.map(\.target.name)) == Set(names.dropFirst(3)))

@@ -29,7 +29,8 @@ struct ScanPlanTests {
         ("sum by (env) (rate({env=~`a|b`}[5m]))", false, false),
         ("sum by (env) (rate({service_name=`a`}[5m]))", false, true),
         ("sum(count_over_time({a=`b`} | drop __error__ [5m]))", false, false),
-        ("sum(count_over_time({a=`b`} | level=`x` [5m]))", false, true),
+        ("sum(count_over_time({a=`b`} | level=`x` [5m]))", false, false),
+        ("sum(count_over_time({a=`b`} | n>1 [5m]))", false, true),
         ("sum(count_over_time({a=`b`} | json | level=`x` [5m]))", true, true),
         ("sum(count_over_time({a=`b`} | json [5m]))", true, false),
         ("sum(bytes_rate({a=`b`}[5m]))", true, false),
@@ -50,7 +51,7 @@ struct ScanPlanTests {
         #expect(request.needsMetadata == metadata)
     }
 
-    private static let hints: [(String, [String])] = [
+    private static let conditions: [(String, [String])] = [
         ("{a=`b`} | x=`1` | y!~`2`", ["x=1", "y!~2"]), ("{a=`b`} | x=`1` and (y=`2` or z=`3`)", ["x=1"]),
         ("{a=`b`} | json | x=`1`", []), ("{a=`b`} | json y=`z` | x=`1` | y=`2`", ["x=1"]),
         ("{a=`b`} | label_format x=y | x=`1` | y=`2` | z=`3`", ["z=3"]), ("{a=`b`} | drop x | x=`` | y=`1`", ["y=1"]),
@@ -58,10 +59,12 @@ struct ScanPlanTests {
         ("{a=`b`} | regexp `(?P<x>.)` | x=`1` | y=`2`", ["y=2"]), ("{a=`b`} | pattern `<x> ` | x_extracted=`1`", []),
     ]
 
-    @Test(arguments: hints)
-    func `conditions on labels are hints until a stage may set the label`(query: String, expected: [String]) throws {
-        let hints = try Self.request(query).labelHints.map { "\($0.name)\($0.operator.rawValue)\($0.value)" }
-        #expect(hints == expected)
+    @Test(arguments: conditions)
+    func `conditions on labels are the source's until a stage may set the label`(query: String, expected: [String])
+        throws
+    {
+        let conditions = try Self.request(query).labels.map { "\($0.name)\($0.operator.rawValue)\($0.value)" }
+        #expect(conditions == expected)
     }
 
     private static let lines: [(String, [String])] = [
@@ -95,6 +98,33 @@ struct ScanPlanTests {
         let found = try LogQLEngine(source: source).logs(query, context: QueryContext(tenant: .default))
         #expect(found.map(\.line) == (88..<100).reversed().map(String.init))
         #expect(source.handedOverCount == 15)
+    }
+
+    @Test(arguments: [LogDirection.forward, .backward])
+    func `L-13: entries that are equal in time, stream, line and metadata are answered once`(direction: LogDirection)
+        throws
+    {
+        func entry(_ time: Int64, _ app: String, _ line: String, _ metadata: [Label] = []) -> LogEntry {
+            LogEntry(
+                timestamp: Timestamp(nanoseconds: time), stream: LogStream(labels: Labels([Label("app", app)])),
+                line: line, metadata: metadata)
+        }
+        let entries = [
+            entry(1, "a", "x"), entry(1, "a", "x"), entry(1, "b", "x"), entry(1, "a", "y"),
+            entry(1, "a", "x", [Label("m", "1")]),
+            entry(1, "b", "x"), entry(1, "a", "x", [Label("m", "1")]), entry(2, "a", "x"), entry(2, "a", "x"),
+            entry(3, "a", "x"),
+        ]
+        let engine = LogQLEngine(source: MemoryLogSource(entries, batchSize: 3))
+        let query = LogQuery(
+            selector: try LogQLParser.logSelector("{app=~`.+`}"), range: .everything, limit: 100, direction: direction)
+        let times = try engine.logs(query, context: QueryContext(tenant: .default)).map(\.timestamp.nanoseconds)
+        #expect(times == (direction == .forward ? [1, 1, 1, 1, 2, 3] : [3, 2, 1, 1, 1, 1]))
+        guard case .metric(let count) = try LogQLParser.query("sum(count_over_time({app=~`.+`}[1h]))") else { return }
+        let grid = StepGrid(at: Timestamp(nanoseconds: 10))
+        guard case .series(let series) = try engine.metric(count, over: grid, context: QueryContext(tenant: .default))
+        else { return }
+        #expect(series.map(\.values) == [[10]])
     }
 
     @Test func `results are charged against the query's budget`() throws {

@@ -100,7 +100,7 @@ struct DamagedBlockTests {
         let request = try LogScanRequest(
             selector: [LabelMatcher("service_name", .equal, "shop")], range: .everything, order: order)
         let traced = try LogScanRequest(
-            selector: [], labelHints: [LabelMatcher("trace_id", .equal, trace.hex)], range: .everything, order: order)
+            selector: [], labels: [LabelMatcher("trace_id", .equal, trace.hex)], range: .everything, order: order)
         func ask(_ request: LogScanRequest) throws -> (count: Int, warnings: [String]) {
             let context = QueryContext(tenant: .default)
             var count = 0
@@ -120,6 +120,38 @@ struct DamagedBlockTests {
                 #expect((count == 0) == !warnings.isEmpty, "byte \(at): \(warnings)")
                 lost += count == 0 ? 1 : 0
             }
+        }
+        #expect(lost > 10)
+    }
+
+    @Test func `sums leave out the rows of damaged blocks, and hold nothing afterwards`() throws {
+        let store = try LogTestStore()
+        let records = (0..<300).map { number in
+            var record = SentLog(
+                resource: [Attribute(key: "service.name", value: .string("shop"))],
+                time: 1_700_000_000_000_000_000 + Int64(number), severityText: number % 2 == 0 ? "info" : "",
+                body: .string("line \(number) \(number &* 2_654_435_761 % 1_000_003)"))
+            record.attributes = [Attribute(key: "user", value: .string("u\(number * 31 % 97)"))]
+            return record
+        }
+        try store.ingest(records)
+        try store.flush()
+        func count() throws -> (rows: Int, warnings: [String]) {
+            let context = QueryContext(tenant: .default)
+            let request = LogScanRequest(selector: [], range: .everything, order: .any)
+            let rows = try store.rows(
+                request, LogRowNeeds(labels: ["user", "detected_level"], lines: true), context: context
+            ).rows.count
+            #expect(context.heldBytes == 0)
+            return (rows, context.statistics.warnings)
+        }
+        #expect(try count().rows == 300)
+        var lost = 0
+        try forEachDamage(in: store.directory) { at in
+            let (rows, warnings) = try count()
+            #expect(rows == 0 || rows == 300, "byte \(at)")
+            #expect((rows == 0) == !warnings.isEmpty, "byte \(at): \(warnings)")
+            lost += rows == 0 ? 1 : 0
         }
         #expect(lost > 10)
     }

@@ -7,8 +7,8 @@ import Synchronization
 
 /// Log entries in memory, handed over as the protocol allows a source to do at its worst.
 ///
-/// What a request does not ask for is not handed over, and entries that its hints rule out are dropped: so an evaluator that
-/// asks for too little, or hints wrongly, gives wrong answers over this source.
+/// What a request does not ask for is not handed over, and entries that it tells will be dropped are dropped: so an evaluator that
+/// asks for too little, or tells the wrong entries, gives wrong answers over this source.
 package final class MemoryLogSource: LogSource {
     private let entries: [LogEntry]
     private let batchSize: Int
@@ -34,6 +34,10 @@ package final class MemoryLogSource: LogSource {
     ) throws(QueryError) {
         requests.withLock { $0.append(request) }
         var found = entries.filter { accepts($0, request) }
+        if let filtering = request.rows {
+            let kept = try filtering.make().kept(LogRows(found, filtering.needs, firstRow: 0))
+            found = kept.map { found[Int($0)] }
+        }
         // A source in no particular order is tested with the least convenient one.
         if request.order != .oldestFirst { found.reverse() }
         for index in found.indices {
@@ -55,7 +59,7 @@ package final class MemoryLogSource: LogSource {
     private func accepts(_ entry: LogEntry, _ request: LogScanRequest) -> Bool {
         let labels = Labels(entry.metadata + entry.stream.labels.pairs)
         return request.range.contains(entry.timestamp) && request.selector.matches(entry.stream.labels)
-            && request.labelHints.matches(labels) && request.lines.allSatisfy { Self.accepts(entry.line, $0) }
+            && request.labels.matches(labels) && request.lines.allSatisfy { Self.accepts(entry.line, $0) }
     }
 
     private static func accepts(_ line: String, _ predicate: LinePredicate) -> Bool {

@@ -30,13 +30,14 @@ extension LogQLEngine {
         guard query.limit > 0, !query.range.isEmpty else { return [] }
         let plan = ScanPlan(logs: query.selector)
         var result: [PipelineEntry] = []
-        var duplicates = DuplicateFilter()
-        let request = plan.request(query.range, order: query.direction.scanOrder)
+        var duplicates = DuplicateFilter(context)
+        var request = plan.request(query.range, order: query.direction.scanOrder)
+        request.rows = RowPrefilter.filtering(RowProgram(plan.stages, observing: .all), context: context)
         try source.scan(request, context: context) { (entries) throws(QueryError) in
             try context.proceed()
             for entry in entries {
                 if let last = result.last, Self.distance(last.timestamp, entry.timestamp) < query.interval { continue }
-                guard duplicates.isNew(entry) else { continue }
+                guard try duplicates.isNew(entry) else { continue }
                 var candidate = PipelineEntry(entry)
                 guard plan.pipeline.run(&candidate) else { continue }
                 try context.charge(bytes: candidate.cost)
@@ -59,33 +60,55 @@ extension PipelineEntry {
     fileprivate var cost: Int { 256 + line.utf8.count + 64 * (metadata.count + parsed.count) }
 }
 
-/// Tells entries that repeat another one of the same timestamp; entries come in order of time.
+/// Tells entries that repeat another one of the same time; entries come in order of time.
+///
+/// Of a time with several entries 128 bits of each are kept, keyed anew in each process: no sender can make two entries look alike.
 private struct DuplicateFilter {
-    private struct Key: Hashable {
-        var line: String
-        var stream: LogStream
-        var metadata: [Label]
+    private struct Fingerprint: Hashable {
+        let first, second: Int
 
         init(_ entry: LogEntry) {
-            line = entry.line
-            stream = entry.stream
-            metadata = entry.metadata
+            first = Self.hash(entry, 1)
+            second = Self.hash(entry, 2)
+        }
+
+        private static func hash(_ entry: LogEntry, _ salt: UInt8) -> Int {
+            var hasher = Hasher()
+            hasher.combine(salt)
+            hasher.combine(entry.line)
+            hasher.combine(entry.stream)
+            hasher.combine(entry.metadata)
+            return hasher.finalize()
         }
     }
 
-    private var timestamp: Timestamp?
-    private var first: LogEntry?
-    /// Of the timestamp's entries, once there are two.
-    private var seen: Set<Key> = []
+    private let context: QueryContext
+    private var last: LogEntry?
+    /// Of the entries of the last one's time, once there are two.
+    private var seen: Set<Fingerprint> = []
 
-    mutating func isNew(_ entry: LogEntry) -> Bool {
-        guard entry.timestamp == timestamp, let first else {
-            timestamp = entry.timestamp
-            self.first = entry
-            seen.removeAll(keepingCapacity: true)
+    /// Bytes to charge for one of them.
+    private static let cost = 48
+
+    init(_ context: QueryContext) { self.context = context }
+
+    mutating func isNew(_ entry: LogEntry) throws(QueryError) -> Bool {
+        guard let last, last.timestamp == entry.timestamp else {
+            last = entry
+            if !seen.isEmpty {
+                context.release(bytes: seen.count * Self.cost)
+                seen = []
+            }
             return true
         }
-        if seen.isEmpty { seen.insert(Key(first)) }
-        return seen.insert(Key(entry)).inserted
+        if seen.isEmpty { try insert(last) }
+        return try insert(entry)
+    }
+
+    @discardableResult
+    private mutating func insert(_ entry: LogEntry) throws(QueryError) -> Bool {
+        guard seen.insert(Fingerprint(entry)).inserted else { return false }
+        try context.charge(bytes: Self.cost)
+        return true
     }
 }

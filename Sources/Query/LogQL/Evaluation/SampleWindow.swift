@@ -2,16 +2,12 @@ import QueryModel
 
 /// What unwrapped samples of one window amount to.
 struct SampleWindow {
-    let samples: ArraySlice<Sample>
+    /// In order of time; at least one.
+    let samples: ArraySlice<RangeSample>
     /// Nanoseconds.
     let range: Int64
     /// The window's end.
     let end: Int64
-
-    struct Sample {
-        var time: Int64
-        var value: Double
-    }
 
     /// Nil: the operation has no value for these samples. There is at least one.
     func value(_ operation: RangeOperation, parameter: Double?) -> Double? {

@@ -5,19 +5,19 @@ import QueryModel
 ///
 /// - Line filters in front of every stage that changes lines are the source's, which applies all of them. A form that only the
 ///   pipeline knows still tells the source which texts a line must hold.
-/// - Conditions on labels that no earlier stage can change are hints: the source may use them, the pipeline checks them again.
+/// - Conditions on labels that no earlier stage can change are the source's too. That they come earlier there makes no difference:
+///   a filter of texts drops an entry whatever errors it has, and what comes before it only looks at one entry at a time.
 /// - Lines and structured metadata are not asked for if nothing can depend on them.
 struct ScanPlan: Sendable {
     let selector: [LabelMatcher]
     private(set) var lines: [LinePredicate] = []
-    private(set) var labelHints: [LabelMatcher] = []
+    private(set) var labels: [LabelMatcher] = []
     private(set) var needsMetadata = true
     private(set) var metadataNames: Set<String>?
     private(set) var needsLine = true
+    /// What is left of the stages.
+    let stages: [PipelineStage]
     let pipeline: Pipeline
-
-    /// Whether every entry stays, and nothing but its time and stream matters.
-    var needsOnlyTimes: Bool { pipeline.isEmpty && !needsMetadata && !needsLine }
 
     /// The label that every stream has (rule M-3).
     static let universalLabel = "service_name"
@@ -26,7 +26,8 @@ struct ScanPlan: Sendable {
     init(logs selector: LogSelector) {
         self.selector = selector.matchers
         var rest: [PipelineStage] = []
-        Self.plan(selector.stages, &lines, &labelHints, &rest)
+        Self.plan(selector.stages, &lines, &labels, &rest)
+        stages = rest
         pipeline = Pipeline(stages: rest)
     }
 
@@ -38,7 +39,8 @@ struct ScanPlan: Sendable {
     init(metric selector: LogSelector, observing observed: ObservedLabels, measuresLine: Bool) {
         self.selector = selector.matchers
         var rest: [PipelineStage] = []
-        Self.plan(selector.stages, &lines, &labelHints, &rest)
+        Self.plan(selector.stages, &lines, &labels, &rest)
+        stages = rest
         pipeline = Pipeline(stages: rest, observing: observed)
         needsLine = measuresLine || rest.contains(where: \.readsLine)
         let looked = rest.reduce(observed) { $0.union($1.readLabels) }
@@ -52,7 +54,7 @@ struct ScanPlan: Sendable {
     }
 
     private static func plan(
-        _ stages: [PipelineStage], _ lines: inout [LinePredicate], _ hints: inout [LabelMatcher],
+        _ stages: [PipelineStage], _ lines: inout [LinePredicate], _ labels: inout [LabelMatcher],
         _ rest: inout [PipelineStage]
     ) {
         var lineIsOriginal = true
@@ -66,9 +68,11 @@ struct ScanPlan: Sendable {
                 }
                 lines += filter.necessaryPredicates
             case .label(let filter):
-                hints += filter.conjuncts.filter { matcher in
+                let conjuncts = filter.conjuncts.filter { matcher in
                     if case .only(let names) = changed { !names.contains(matcher.name) } else { false }
                 }
+                labels += conjuncts
+                if conjuncts.count == filter.leafCount { continue }
             default: break
             }
             lineIsOriginal = lineIsOriginal && !stage.changesLine
@@ -79,12 +83,20 @@ struct ScanPlan: Sendable {
 
     func request(_ range: TimeRange, order: ScanOrder) -> LogScanRequest {
         LogScanRequest(
-            selector: selector, lines: lines, labelHints: labelHints, range: range, order: order,
+            selector: selector, lines: lines, labels: labels, range: range, order: order,
             needsMetadata: needsMetadata, metadataNames: metadataNames, needsLine: needsLine)
     }
 }
 
 extension LabelFilter {
+    /// How many comparisons it is made of.
+    fileprivate var leafCount: Int {
+        switch self {
+        case .text, .number, .duration, .bytes, .address: 1
+        case .all(let filters), .any(let filters): filters.reduce(0) { $0 + $1.leafCount }
+        }
+    }
+
     /// Conditions on texts that every accepted entry meets.
     fileprivate var conjuncts: [LabelMatcher] {
         switch self {

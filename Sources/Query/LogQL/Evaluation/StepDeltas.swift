@@ -13,6 +13,13 @@ struct StepDeltas {
         deltas[steps.upperBound - base] &-= amount
     }
 
+    mutating func merge(_ other: StepDeltas) {
+        guard !other.deltas.isEmpty else { return }
+        reach(other.base)
+        reach(other.base + other.deltas.count - 1)
+        for (index, delta) in other.deltas.enumerated() { deltas[other.base - base + index] &+= delta }
+    }
+
     private mutating func reach(_ step: Int) {
         if deltas.isEmpty {
             base = step

@@ -1,3 +1,4 @@
+import Core
 import QueryModel
 
 extension LabelFilter {
@@ -52,5 +53,42 @@ enum Numeral {
     static func parse(_ text: String) -> Double? {
         guard let first = text.utf8.first, first > 0x20 else { return nil }
         return Double(text)
+    }
+
+    static func parse(_ text: Span<UInt8>) -> Double? {
+        guard !text.isEmpty, text[0] > 0x20 else { return nil }
+        return decimal(text) ?? Double(String(repairing: text))
+    }
+
+    /// Powers of ten that are exact.
+    private static let powers: [Double] = [
+        1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+    ]
+
+    /// A plain decimal number whose digits fit 53 bits: then it is an integer over a power of ten, both of which are exact, so that
+    /// one division rounds as reading the text does. Source: W. D. Clinger, "How to read floating point numbers accurately" (1990).
+    ///
+    /// - Returns: nil if it is something else.
+    private static func decimal(_ text: Span<UInt8>) -> Double? {
+        let isNegative = text[0] == UInt8(ascii: "-")
+        var position = isNegative ? 1 : 0
+        var digits = 0
+        var value: UInt64 = 0
+        var point: Int?
+        while position < text.count {
+            let byte = text[position]
+            if Quantity.isDigit(byte) {
+                value = value &* 10 &+ UInt64(byte &- 0x30)
+                digits += 1
+            } else if byte == UInt8(ascii: "."), point == nil, digits > 0 {
+                point = digits
+            } else {
+                return nil
+            }
+            position += 1
+        }
+        guard digits > 0, digits <= 15, point != digits else { return nil }
+        let magnitude = Double(value) / powers[digits - (point ?? digits)]
+        return isNegative ? -magnitude : magnitude
     }
 }

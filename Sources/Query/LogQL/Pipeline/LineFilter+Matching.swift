@@ -2,16 +2,19 @@ import Pattern
 import QueryModel
 
 extension LineFilter {
-    func accepts(_ line: String) -> Bool {
-        needles.contains { Self.occurs($0, in: line) } != isNegated
+    func accepts(_ line: String) -> Bool { accepts(line.utf8Span.span) }
+
+    func accepts(_ line: Span<UInt8>) -> Bool {
+        for needle in needles where Self.occurs(needle, in: line) { return !isNegated }
+        return isNegated
     }
 
-    private static func occurs(_ needle: Needle, in line: String) -> Bool {
+    private static func occurs(_ needle: Needle, in line: Span<UInt8>) -> Bool {
         switch needle {
-        case .text(let text): ByteSearch.contains(text, in: line)
+        case .text(let text): ByteSearch.first(text.utf8Span.span, in: line) != nil
         case .regex(let pattern): pattern.pattern.matches(line)
-        case .shape(let shape): shape.fits(Array(line.utf8))
-        case .address(let range): range.occurs(in: Array(line.utf8))
+        case .shape(let shape): shape.fits(line)
+        case .address(let range): range.occurs(in: line)
         }
     }
 

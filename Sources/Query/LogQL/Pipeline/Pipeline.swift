@@ -51,8 +51,9 @@ struct Pipeline: Sendable {
 
     private func extract(_ shape: LineShape, into entry: inout PipelineEntry) {
         let bytes = Array(entry.line.utf8)
-        shape.captures(in: bytes) { name, range in
-            if observed.mayShow(name) { entry.extract(name, String(decoding: bytes[range], as: UTF8.self)) }
+        shape.captures(in: bytes.span) { part, range in
+            guard case .capture(let name?) = shape.parts[part], observed.mayShow(name) else { return }
+            entry.extract(name, String(decoding: bytes[range], as: UTF8.self))
         }
     }
 

@@ -41,17 +41,29 @@ package struct AddressRange: Hashable, Sendable {
     }
 
     /// Whether `text`, as a whole, is an address of the range. Nil: it is no address.
-    func contains(_ text: String) -> Bool? {
-        Address(Array(text.utf8)[...]).map(holds)
+    func contains(_ text: String) -> Bool? { contains(text.utf8Span.span) }
+
+    func contains(_ text: Span<UInt8>) -> Bool? {
+        // No address is longer.
+        guard text.count <= 45 else { return nil }
+        return Address(ArraySlice(copying: text)).map(holds)
     }
 
     /// Whether an address of the range stands anywhere in the line.
-    func occurs(in line: [UInt8]) -> Bool {
+    func occurs(in line: Span<UInt8>) -> Bool {
         var position = 0
         while position < line.count {
-            let run = line[position...].prefix { isVersion6 ? Self.mayBeVersion6($0) : Self.mayBeVersion4($0) }
-            if run.count > 1, occurs(inRun: run) { return true }
-            position = run.endIndex + 1
+            var end = position
+            while end < line.count, isVersion6 ? Self.mayBeVersion6(line[end]) : Self.mayBeVersion4(line[end]) {
+                end += 1
+            }
+            // Mostly words are too short, or have nothing that parts an address.
+            if end - position >= (isVersion6 ? 2 : 7),
+                occurs(inRun: ArraySlice(copying: line.extracting(position..<end)))
+            {
+                return true
+            }
+            position = end + 1
         }
         return false
     }
@@ -73,6 +85,14 @@ package struct AddressRange: Hashable, Sendable {
 
     private static func mayBeVersion6(_ byte: UInt8) -> Bool {
         Hex.value(byte) != nil || byte == UInt8(ascii: ":") || byte == UInt8(ascii: ".")
+    }
+}
+
+extension ArraySlice<UInt8> {
+    fileprivate init(copying bytes: Span<UInt8>) {
+        var array: [UInt8] = []
+        array.append(copying: bytes)
+        self = array[...]
     }
 }
 

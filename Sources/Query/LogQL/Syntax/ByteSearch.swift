@@ -1,3 +1,5 @@
+import Core
+
 /// Finds bytes in bytes.
 enum ByteSearch {
     static func has(_ needle: Span<UInt8>, in text: Span<UInt8>, at offset: Int) -> Bool {
@@ -7,14 +9,7 @@ enum ByteSearch {
     }
 
     static func first(_ needle: Span<UInt8>, in text: Span<UInt8>, from start: Int = 0) -> Int? {
-        guard !needle.isEmpty else { return start <= text.count ? start : nil }
-        let head = needle[0]
-        var offset = start
-        while offset + needle.count <= text.count {
-            if text[offset] == head, has(needle, in: text, at: offset) { return offset }
-            offset += 1
-        }
-        return nil
+        text.index(of: needle, from: start)
     }
 
     static func contains(_ needle: String, in text: String) -> Bool {

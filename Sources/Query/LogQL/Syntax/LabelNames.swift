@@ -4,6 +4,7 @@ import QueryModel
 package enum ErrorLabel {
     package static let name = "__error__"
     package static let details = "__error_details__"
+    static let all: Set<String> = [name, details]
 }
 
 extension String {

@@ -76,7 +76,7 @@ package struct LineShape: Hashable, Sendable {
 
     // MARK: Matching
 
-    func fits(_ line: [UInt8]) -> Bool {
+    func fits(_ line: Span<UInt8>) -> Bool {
         var position = 0
         var isAnchored = true
         for (index, part) in parts.enumerated() {
@@ -89,11 +89,11 @@ package struct LineShape: Hashable, Sendable {
             if isLast {
                 let end = line.count - bytes.count
                 let fits = isAnchored ? end == position : end >= position
-                found = fits && ByteSearch.has(bytes.span, in: line.span, at: end) ? end : nil
+                found = fits && ByteSearch.has(bytes.span, in: line, at: end) ? end : nil
             } else if isAnchored {
-                found = ByteSearch.has(bytes.span, in: line.span, at: position) ? position : nil
+                found = ByteSearch.has(bytes.span, in: line, at: position) ? position : nil
             } else {
-                found = ByteSearch.first(bytes.span, in: line.span, from: position)
+                found = ByteSearch.first(bytes.span, in: line, from: position)
             }
             guard let found else { return false }
             position = found + bytes.count
@@ -102,26 +102,26 @@ package struct LineShape: Hashable, Sendable {
         return !isAnchored || position == line.count
     }
 
-    /// Hands over the captures with their names, as far as the line fits.
-    func captures(in line: [UInt8], _ visit: (String, Range<Int>) -> Void) {
+    /// Hands over the captures and gaps by the numbers of their parts, as far as the line fits.
+    func captures(in line: Span<UInt8>, _ visit: (Int, Range<Int>) -> Void) {
         var position = 0
-        var open: (name: String?, start: Int)?
-        for part in parts {
-            switch part {
-            case .capture(let name): open = (name, position)
+        var open: (part: Int, start: Int)?
+        for part in parts.indices {
+            switch parts[part] {
+            case .capture: open = (part, position)
             case .literal(let bytes):
                 guard let capture = open else {
-                    guard ByteSearch.has(bytes.span, in: line.span, at: position) else { return }
+                    guard ByteSearch.has(bytes.span, in: line, at: position) else { return }
                     position += bytes.count
                     continue
                 }
-                let found = ByteSearch.first(bytes.span, in: line.span, from: position)
-                if let name = capture.name { visit(name, capture.start..<(found ?? line.count)) }
+                let found = ByteSearch.first(bytes.span, in: line, from: position)
+                visit(capture.part, capture.start..<(found ?? line.count))
                 guard let found else { return }
                 position = found + bytes.count
                 open = nil
             }
         }
-        if let open, let name = open.name { visit(name, open.start..<line.count) }
+        if let open { visit(open.part, open.start..<line.count) }
     }
 }

@@ -17,7 +17,7 @@ final class LogBlock {
     let source: UInt64
     let firstRow: Int
     let resourceCodes: Buffer<UInt32>
-    /// Given on the query's own thread, which alone uses it.
+    /// Given by the thread that has the block, which alone uses it.
     var resources: LogDecodedEntries<LogResource>?
     private let identities: LogIdentities
     private var batch: ColumnBatch
@@ -25,39 +25,61 @@ final class LogBlock {
     var labels: LogBlockLabels?
     private var decodedScopes: LogDecodedEntries<LogScope>?
     /// Nil if all columns are there.
-    private let origin: ScanBlock.Origin?
+    let origin: ScanBlock.Origin?
     /// The memory of the columns that the scan read.
     private let lease: MemoryLease?
-    private let context: QueryContext
+    let context: QueryContext
     private var heldBytes = 0
     private var knownBodyTypes: Buffer<Int64>??
     /// Whether a column could not be read: what was thrown then concerns this block alone, and the answer has a warning.
     private(set) var isLeftOut = false
 
-    init(
+    convenience init(
         _ block: ScanBlock, table: LogTable, identities: LogIdentities, context: QueryContext
+    ) {
+        self.init(
+            block.batch, rows: block.rows, rank: (block.source, block.firstRow), origin: block.origin,
+            lease: block.lease, table: table, identities: identities, context: context)
+    }
+
+    init(
+        _ batch: ColumnBatch, rows: [UInt32], rank: (source: UInt64, firstRow: Int), origin: ScanBlock.Origin? = nil,
+        lease: MemoryLease?, table: LogTable, identities: LogIdentities, context: QueryContext
     ) {
         self.table = table
         self.identities = identities
-        origin = block.origin
-        lease = block.lease
+        self.origin = origin
+        self.lease = lease
         self.context = context
-        rows = block.rows
-        source = block.source
-        firstRow = block.firstRow
-        batch = block.batch
-        times = block.batch[table.time]
-        resourceCodes = block.batch[table.resource].codes
+        self.rows = rows
+        self.batch = batch
+        (source, firstRow) = rank
+        times = batch[table.time]
+        resourceCodes = batch[table.resource].codes
     }
 
     deinit { context.release(bytes: heldBytes) }
 
-    private func hold(bytes: Int) throws(QueryError) {
+    func hold(bytes: Int) throws(QueryError) {
         heldBytes += bytes
         try context.charge(bytes: bytes)
     }
 
     var resourceDictionary: StringDictionary { batch[table.resource].dictionary }
+
+    /// The codes of the resources that the rows of the scan have.
+    private(set) lazy var usedResources: [Int] = {
+        var used = Set<Int>()
+        var last: UInt32?
+        for row in rows where resourceCodes.base[Int(row)] != last {
+            last = resourceCodes.base[Int(row)]
+            used.insert(Int(resourceCodes.base[Int(row)]))
+        }
+        return used.sorted()
+    }()
+
+    /// Of a block in memory.
+    var memoryAttributes: AttributesColumn { batch[table.attributes] }
 
     func resource(_ row: Int) -> LogResource {
         guard let resources else { preconditionFailure("resources are known on the query's own thread") }
@@ -78,18 +100,25 @@ final class LogBlock {
     private func load(_ ordinal: Int) throws(QueryError) {
         guard batch.columns[ordinal] == nil, let origin else { return }
         let statistics = context.statistics
-        let column: Column
-        do throws(PartError) {
-            column = try origin.part.read(ordinal, block: origin.block, statistics: statistics)
-        } catch {
-            if let warning = origin.handle.leaveOut(error, block: origin.block) {
-                isLeftOut = true
-                statistics.warn(warning)
-            }
-            throw .storage(StorageError.part(path: origin.handle.path, error).description)
+        let column = try reading(origin) { (part) throws(PartError) in
+            try part.read(ordinal, block: origin.block, statistics: statistics)
         }
         batch.columns[ordinal] = column
         try hold(bytes: column.heldBytes)
+    }
+
+    func reading<Result>(
+        _ origin: ScanBlock.Origin, _ body: (Part) throws(PartError) -> Result
+    ) throws(QueryError) -> Result {
+        do throws(PartError) {
+            return try body(origin.part)
+        } catch {
+            if let warning = origin.handle.leaveOut(error, block: origin.block) {
+                isLeftOut = true
+                context.statistics.warn(warning)
+            }
+            throw .storage(StorageError.part(path: origin.handle.path, error).description)
+        }
     }
 
     subscript(handle: ColumnHandle<Int64>) -> Buffer<Int64> {
@@ -118,26 +147,6 @@ final class LogBlock {
             try load(handle.ordinal)
             return batch[handle]
         }
-    }
-
-    /// The times of the rows from a place in `rows` on that have the same resource; moves the place behind them.
-    private func takeTimes(from place: inout Int) -> [Timestamp] {
-        let (times, codes, rows) = (times, resourceCodes, rows)
-        let code = codes[Int(rows[place])]
-        let first = place
-        while place < rows.count, codes.base[Int(rows[place])] == code { place += 1 }
-        return rows[first..<place].map { Timestamp(nanoseconds: times.base[Int($0)]) }
-    }
-
-    /// The times of runs of rows that have the same resource, and a row of each.
-    func timesByResource() -> [(row: Int, times: [Timestamp])] {
-        var runs: [(row: Int, times: [Timestamp])] = []
-        var place = 0
-        while place < rows.count {
-            let row = Int(rows[place])
-            runs.append((row, takeTimes(from: &place)))
-        }
-        return runs
     }
 
     /// The keys of all attributes that rows of the block may have; an empty one for those beyond the limits.

@@ -12,6 +12,8 @@ enum LogLevel {
         "LVL", "Lvl", "severity_text", "Severity_Text", "SEVERITY_TEXT",
     ]
     static let labelNames = Set(rankedNames)
+    /// Those that can be a label's, the best one first.
+    static let labelsByRank = rankedNames.filter { Labels.isPlainName($0) }
     private static let ranks = Dictionary(uniqueKeysWithValues: rankedNames.enumerated().map { ($1, $0) })
 
     /// The place of the name that tells the level best.

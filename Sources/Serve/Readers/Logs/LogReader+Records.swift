@@ -23,9 +23,8 @@ extension LogReader {
             filters.append(.integers(table.severityNumber.ordinal, Int64(minimumSeverity)...Int64(Int32.max)))
         }
         let rows = LogRowScan(
-            logs.snapshot(context.tenant, in: range), table: table, identities: identities, range: range,
-            order: .newestFirst, filters: filters, lines: text.map { [.contains(anyOf: [$0])] } ?? [],
-            context: context)
+            logs.snapshot(context.tenant, in: range), of: self, range: range, order: .newestFirst, filters: filters,
+            .init(lines: text.map { [.contains(anyOf: [$0])] } ?? []), context: context)
         var records: [LogRecord] = []
         try rows.forEachRow { (block, row) throws(QueryError) -> Bool in
             let record = try record(block, row)

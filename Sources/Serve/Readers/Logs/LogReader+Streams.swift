@@ -90,10 +90,9 @@ extension LogReader {
     ) throws(QueryError) -> [LogVolume] {
         guard !range.isEmpty else { return [] }
         let rows = LogRowScan(
-            logs.snapshot(context.tenant, in: range), table: table, identities: identities, range: range,
-            order: .any, filters: selection(selector), lines: [], context: context)
-        var volumes: [LogStream: LogVolume] = [:]
-        try rows.forEachBlock { (block, _) throws(QueryError) -> Bool in
+            logs.snapshot(context.tenant, in: range), of: self, range: range, order: .any, filters: selection(selector),
+            .init(), context: context)
+        let volumes: [LogStream: LogVolume] = try rows.aggregate({ [:] }) { (volumes, block) throws(QueryError) in
             let lengths = try block.lineLengths()
             var total = 0
             var first = 0
@@ -113,7 +112,11 @@ extension LogReader {
                 first = next
             }
             context.statistics.bytesDecoded.add(total, ordering: .relaxed)
-            return true
+        } merge: { (sum, other) throws(QueryError) in
+            for (stream, volume) in other {
+                sum[stream, default: LogVolume(stream: stream)].entries += volume.entries
+                sum[stream, default: LogVolume(stream: stream)].bytes += volume.bytes
+            }
         }
         return volumes.values.sorted { $0.stream.labels < $1.stream.labels }
     }

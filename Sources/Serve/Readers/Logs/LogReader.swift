@@ -1,5 +1,5 @@
 internal import Columns
-package import Core
+internal import Core
 internal import Observability
 internal import Parts
 package import QueryModel
@@ -14,14 +14,17 @@ package struct LogReader: LogSource {
     let table: LogTable
     let logs: any SnapshotSource
     let identities: LogIdentities
-    private let rules: LogLabelRules
+    let rules: LogLabelRules
+    /// Nil: everything is answered from records.
+    let counts: LogCountsView?
 
     package init(
-        table: LogTable, logs: any SnapshotSource, rules: LogLabelRules = .standard
+        table: LogTable, logs: any SnapshotSource, rules: LogLabelRules = .standard, counts: LogCountsView? = nil
     ) {
         self.table = table
         self.logs = logs
         self.rules = rules
+        self.counts = counts
         identities = LogIdentities(rules)
     }
 
@@ -30,64 +33,57 @@ package struct LogReader: LogSource {
         visit: ([LogEntry]) throws(QueryError) -> Bool
     ) throws(QueryError) {
         guard !request.range.isEmpty else { return }
-        let texts = LogTexts()
-        let rows = try rowScan(request, texts, context)
-        let builder = LogEntryBuilder(
-            needsLine: request.needsLine,
-            names: request.needsMetadata ? LogLabelNames(request.metadataNames) : nil, texts: texts)
-        var output = LogEntryBatches(
-            countsLines: request.lines.isEmpty && request.needsLine,
-            // Whether entries are the same can only be seen in whole ones; who counts gets all of them.
-            dropsDuplicates: request.order != .any && request.needsLine && request.needsMetadata
-                && request.metadataNames == nil)
-        try rows.forEachRow { (block, row) throws(QueryError) -> Bool in
+        let builder = LogEntryBuilder(request)
+        var output = LogEntryBatches(countsLines: request.lines.isEmpty && request.needsLine)
+        try rowScan(request, context).forEachRow { (block, row) throws(QueryError) -> Bool in
             try output.add(builder.entry(block, row), visit)
         }
         try output.finish(visit)
         context.statistics.bytesDecoded.add(output.lineBytes, ordering: .relaxed)
     }
 
-    package func times(
-        _ request: LogScanRequest, context: QueryContext,
-        visit: (LogStream, [Timestamp]) throws(QueryError) -> Bool
-    ) throws(QueryError) {
-        guard !request.range.isEmpty else { return }
+    package func aggregate<State: LogRowAggregate>(
+        _ request: LogScanRequest, _ needs: LogRowNeeds, context: QueryContext,
+        state: @escaping @Sendable () -> State
+    ) throws(QueryError) -> State {
+        guard !request.range.isEmpty else { return state() }
         var unordered = request
         unordered.order = .any
-        let rows = try rowScan(unordered, LogTexts(), context)
-        try rows.forEachBlock(with: { $0.timesByResource() }) { (block, runs, _) throws(QueryError) -> Bool in
-            for run in runs {
-                guard try visit(block.resource(run.row).stream, run.times) else { return false }
-            }
-            return true
-        }
+        if let total = try counted(unordered, needs, context: context, state: state) { return total }
+        return try rowScan(unordered, context).aggregate(needs, request, state)
     }
 
-    private func rowScan(
-        _ request: LogScanRequest, _ texts: LogTexts, _ context: QueryContext
+    private func rowScan(_ request: LogScanRequest, _ context: QueryContext) throws(QueryError) -> LogRowScan {
+        try rowScan(request, logs.snapshot(context.tenant, in: request.range), context)
+    }
+
+    func rowScan(
+        _ request: LogScanRequest, _ snapshot: TableSnapshot, _ context: QueryContext
     ) throws(QueryError) -> LogRowScan {
-        var ids = LogIDHints(request.labelHints, rules: rules, table: table)
-        let snapshot = try ids.prune(
-            logs.snapshot(context.tenant, in: request.range), identities, context: context)
+        var ids = LogIDHints(request.labels, rules: rules, table: table)
+        let snapshot = try ids.prune(snapshot, identities, context: context)
         return LogRowScan(
-            snapshot, table: table, identities: identities, range: request.range,
-            order: request.order.ofBlocks,
-            filters: selection(request.selector, hints: request.labelHints) + ids.filters
-                + LogIndexFilters.make(request.labelHints, table, rules: rules, identities),
-            lines: request.lines, ids: ids, labels: LogLabelHints(request.labelHints, texts), context: context)
+            snapshot, of: self, range: request.range, order: request.order.ofBlocks,
+            filters: selection(request.selector, labels: request.labels) + ids.filters
+                + LogIndexFilters.make(request.labels, table, rules: rules, identities),
+            .init(lines: request.lines, ids: ids, labels: request.labels, rows: request.rows), context: context)
     }
 
-    /// The rows whose resource the selector accepts, and of the hints those that an index label fails.
-    func selection(_ selector: [LabelMatcher], hints: [LabelMatcher] = []) -> [RowFilter] {
-        guard !selector.isEmpty || !hints.isEmpty else { return [] }
+    /// The rows whose resource the selector accepts, and of the conditions on labels those that an index label fails.
+    ///
+    /// - Parameter resource: the column of resources; nil is the records'.
+    func selection(
+        _ selector: [LabelMatcher], labels conditions: [LabelMatcher] = [], resource: Int? = nil
+    ) -> [RowFilter] {
+        guard !selector.isEmpty || !conditions.isEmpty else { return [] }
         let identities = identities
         return [
-            .strings(table.resource.ordinal) { bytes in
+            .strings(resource ?? table.resource.ordinal) { bytes in
                 let labels = identities.resource(bytes).stream.labels
                 guard selector.matches(labels) else { return false }
-                return hints.allSatisfy { hint in
-                    let value = labels[hint.name]
-                    return value.isEmpty || hint.matches(value)
+                return conditions.allSatisfy { condition in
+                    let value = labels[condition.name]
+                    return value.isEmpty || condition.matches(value)
                 }
             }
         ]
@@ -109,21 +105,16 @@ private struct LogEntryBatches {
     private static let limit = 1024
 
     private let countsLines: Bool
-    private var duplicates: LogDuplicates?
     private var entries: [LogEntry] = []
     private var size = 64
     private var goesOn = true
     private(set) var lineBytes = 0
 
-    init(countsLines: Bool, dropsDuplicates: Bool) {
-        self.countsLines = countsLines
-        duplicates = dropsDuplicates ? LogDuplicates() : nil
-    }
+    init(countsLines: Bool) { self.countsLines = countsLines }
 
     mutating func add(
         _ entry: LogEntry, _ visit: ([LogEntry]) throws(QueryError) -> Bool
     ) throws(QueryError) -> Bool {
-        if let isNew = duplicates?.isNew(entry), !isNew { return true }
         if countsLines { lineBytes += entry.line.utf8.count }
         entries.append(entry)
         if entries.count >= size {

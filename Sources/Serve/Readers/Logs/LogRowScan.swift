@@ -1,41 +1,97 @@
 internal import Columns
 internal import Core
+internal import Observability
 internal import Parts
 internal import QueryModel
 internal import Scheduling
 internal import Storage
+private import Synchronization
 internal import TableSchema
 internal import Telemetry
 
-/// Reads the rows of `otel_logs` that a query wants, in its order.
+/// Reads the rows of `otel_logs` that a query wants, in its order or added up where they were read.
+///
+/// Conditions are applied by the threads that read the blocks, the cheapest first: ids, labels, lines, and what else the query knows
+/// of rows that it would drop.
 struct LogRowScan {
-    private let table: LogTable
-    private let identities: LogIdentities
+    private let reader: LogReader
     private let context: QueryContext
     private let snapshot: TableSnapshot
     private let request: ScanRequest
-    private let lines: [LinePredicate]
-    private let ids: LogIDHints?
-    private let labels: LogLabelHints?
+    private let conditions: Conditions
+
+    /// What rows have to meet besides the filters of the scan.
+    struct Conditions {
+        var lines: [LinePredicate] = []
+        var ids: LogIDHints?
+        var labels: [LabelMatcher] = []
+        var rows: LogRowFiltering?
+    }
 
     /// - Parameter filters: what the scan applies besides the range.
     init(
-        _ snapshot: TableSnapshot, table: LogTable, identities: LogIdentities, range: TimeRange,
-        order: BlockOrder, filters: [RowFilter], lines: [LinePredicate], ids: LogIDHints? = nil,
-        labels: LogLabelHints? = nil, context: QueryContext
+        _ snapshot: TableSnapshot, of reader: LogReader, range: TimeRange, order: BlockOrder, filters: [RowFilter],
+        _ conditions: Conditions, context: QueryContext
     ) {
         self.snapshot = snapshot
-        self.table = table
-        self.identities = identities
+        self.reader = reader
         self.context = context
-        self.ids = ids
-        self.labels = labels
-        self.lines = lines
+        self.conditions = conditions
+        let table = reader.table
         request = ScanRequest(
             range: range, columns: [table.time.ordinal, table.resource.ordinal],
-            filters: filters + LogIndexFilters.make(lines, table),
+            filters: filters + LogIndexFilters.make(conditions.lines, table),
             order: order)
     }
+
+    // MARK: Threads
+
+    /// What a thread that reads blocks keeps from one to the next.
+    private final class Worker {
+        let columns: LogColumnReader
+        let lines: LogLineFilter?
+        let rows: (any LogRowFilter)?
+        let entries = LogEntryBuilder(needsLine: true, names: .all, texts: LogTexts())
+
+        init(_ reader: LogReader, _ conditions: Conditions, _ context: QueryContext) {
+            columns = LogColumnReader(reader.table, reader.identities, reader.rules)
+            lines = LogLineFilter(conditions.lines, context: context)
+            rows = conditions.rows?.make()
+        }
+    }
+
+    private func makeBlock(_ found: ScanBlock) -> LogBlock {
+        LogBlock(found, table: reader.table, identities: reader.identities, context: context)
+    }
+
+    /// Runs what reads columns of a block.
+    ///
+    /// - Returns: nil if one is damaged: then the block is left out, and the answer has a warning.
+    private static func reading<Result>(
+        _ block: LogBlock, _ body: () throws(QueryError) -> Result
+    ) throws(QueryError) -> Result? {
+        do throws(QueryError) {
+            return try body()
+        } catch {
+            guard block.isLeftOut else { throw error }
+            return nil
+        }
+    }
+
+    private static func keep(_ block: LogBlock, _ conditions: Conditions, _ worker: Worker) throws(QueryError) {
+        worker.columns.begin(block)
+        try conditions.ids?.keep(in: block)
+        try worker.columns.keep(conditions.labels, in: block)
+        try worker.lines?.keep(in: block)
+        if let filter = worker.rows, let needs = conditions.rows?.needs, !block.rows.isEmpty {
+            let builder = worker.entries
+            let rows = try worker.columns.rows(block, needs) { (row) throws(QueryError) in try builder.entry(block, row)
+            }
+            block.rows = try filter.kept(rows)
+        }
+    }
+
+    // MARK: Rows in order
 
     /// Hands over blocks, also such as have no rows left, since each tells how far the scan is.
     ///
@@ -43,31 +99,23 @@ struct LogRowScan {
     func forEachBlock(
         _ body: (LogBlock, Int64?) throws(QueryError) -> Bool
     ) throws(QueryError) {
-        try forEachBlock(with: { _ in }) { (block, _, bound) throws(QueryError) in try body(block, bound) }
-    }
-
-    /// As that, with what is made of each block where it was read: by any thread, so that resources are not known yet.
-    func forEachBlock<Made>(
-        with make: @escaping @Sendable (LogBlock) -> Made, _ body: (LogBlock, Made, Int64?) throws(QueryError) -> Bool
-    ) throws(QueryError) where Made: SendableMetatype {
         var scan = Scan(snapshot, request, context: context)
         var decoded: [ObjectIdentifier: LogDecodedEntries<LogResource>] = [:]
-        let (table, identities, context, ids, lines) = (table, identities, context, ids, lines)
-        // What is asked after the worker is done with the block keeps it from making anything early.
-        let isLate = labels != nil
+        let identities = reader.identities
         try SourceErrors.mapping {
-            try scan.map(state: { LogLineFilter(lines, context: context) }) { filter, found in
-                let block = LogBlock(found, table: table, identities: identities, context: context)
-                do throws(QueryError) {
-                    try ids?.keep(in: block)
-                    try filter?.keep(in: block)
-                } catch {
-                    guard block.isLeftOut else { throw error }
+            try scan.map(state: { Worker(reader, conditions, context) }) { worker, found in
+                let block = makeBlock(found)
+                guard
+                    try Self.reading(block, { () throws(QueryError) in try Self.keep(block, conditions, worker) })
+                        != nil
+                else {
                     return nil
                 }
-                return ReadBlock(block: block, made: isLate ? nil : make(block), bound: nil)
-            } _: { (read: ReadBlock<Made>) throws(QueryError) -> Bool in
+                return ReadBlock(block: block, bound: nil)
+            } _: { (read: ReadBlock) throws(QueryError) -> Bool in
                 let block = read.block
+                // What the thread that read the block has decoded stays there.
+                block.labels = nil
                 let dictionary = block.resourceDictionary
                 let resources: LogDecodedEntries<LogResource>
                 if let known = decoded[ObjectIdentifier(dictionary)] {
@@ -77,13 +125,7 @@ struct LogRowScan {
                     decoded[ObjectIdentifier(dictionary)] = resources
                 }
                 block.resources = resources
-                do throws(QueryError) {
-                    try labels?.keep(in: block)
-                    return try body(block, read.made ?? make(block), read.bound)
-                } catch {
-                    guard block.isLeftOut else { throw error }
-                    return true
-                }
+                return try Self.reading(block) { () throws(QueryError) in try body(block, read.bound) } ?? true
             }
         }
     }
@@ -121,11 +163,82 @@ struct LogRowScan {
         }
         try drain(before: nil)
     }
+
+    // MARK: Sums
+
+    /// Adds up blocks where they were read, each in the state of the thread that read it.
+    ///
+    /// - Parameter step: reads all that it needs of a block before it changes the state: a block that is damaged is left out.
+    func aggregate<State: SendableMetatype>(
+        _ state: @escaping @Sendable () -> State,
+        _ step: @escaping @Sendable (inout State, LogBlock) throws(QueryError) -> Void,
+        merge: (inout State, consuming State) throws(QueryError) -> Void
+    ) throws(QueryError) -> State {
+        try aggregate(state) { (state, block, _) throws(QueryError) in
+            try step(&state, block)
+        } merge: {
+            (sum, other) throws(QueryError) in
+            try merge(&sum, other)
+        }
+    }
+
+    private func aggregate<State: SendableMetatype>(
+        _ state: @escaping @Sendable () -> State,
+        _ step: @escaping @Sendable (inout State, LogBlock, LogColumnReader) throws(QueryError) -> Void,
+        merge: (inout State, consuming State) throws(QueryError) -> Void
+    ) throws(QueryError) -> State {
+        var scan = Scan(snapshot, request, context: context)
+        return try SourceErrors.mapping {
+            try scan.aggregate {
+                Total(worker: Worker(reader, conditions, context), state: state())
+            } _: { total, found in
+                let block = makeBlock(found)
+                _ = try Self.reading(block) { () throws(QueryError) in
+                    try Self.keep(block, conditions, total.worker)
+                    if !block.rows.isEmpty { try step(&total.state, block, total.worker.columns) }
+                }
+            } merge: { sum, other in
+                try merge(&sum.state, other.state)
+            }
+        }.state
+    }
+
+    private struct Total<State: SendableMetatype> {
+        let worker: Worker
+        var state: State
+    }
+
+    /// Adds up rows as who asked for them does.
+    func aggregate<State: LogRowAggregate>(
+        _ needs: LogRowNeeds, _ request: LogScanRequest, _ state: @escaping @Sendable () -> State
+    ) throws(QueryError) -> State {
+        let statistics = context.statistics
+        let countsLines = conditions.lines.isEmpty
+        return try aggregate {
+            Rows(builder: LogEntryBuilder(request), state: state())
+        } _: { (total, block, columns) throws(QueryError) in
+            let builder = total.builder
+            if needs.entries { try builder.prepare(block) }
+            let rows = try columns.rows(block, needs) { (row) throws(QueryError) in try builder.entry(block, row) }
+            if countsLines, let lines = rows.lines {
+                var bytes = 0
+                for row in rows.rows { bytes += lines.length(row: Int(row)) }
+                statistics.bytesDecoded.add(bytes, ordering: .relaxed)
+            }
+            try total.state.add(rows)
+        } merge: { (sum, other) throws(QueryError) in
+            try sum.state.merge(other.state)
+        }.state
+    }
+
+    private struct Rows<State: LogRowAggregate> {
+        let builder: LogEntryBuilder
+        var state: State
+    }
 }
 
 /// A block on its way from the thread that read it.
-private struct ReadBlock<Made>: BoundedResult {
+private struct ReadBlock: BoundedResult {
     let block: LogBlock
-    let made: Made?
     var bound: Int64?
 }

@@ -117,11 +117,12 @@ final class LogTestStore {
     private let worker: FlushWorker
     private let thread: WorkerThread
     let directory: String
-    private let store: Store
+    let store: Store
     /// The time of receipt that requests are ingested with.
     var received: Int64 = 1
 
-    init(rules: LogLabelRules = .standard) throws {
+    /// - Parameter countsView: whether the reader may answer from the view of counts.
+    init(rules: LogLabelRules = .standard, countsView: Bool = false) throws {
         directory = NSTemporaryDirectory() + "varve-logs-" + UUID().uuidString
         let tables = try TableCatalog.parse(files: Schema.files, lock: Schema.lock)
         guard let definition = tables.table(named: "otel_logs") else {
@@ -139,7 +140,8 @@ final class LogTestStore {
         worker = FlushWorker(tables: [logs], log: log) { error in Swift.print("flush failed: \(error)") }
         thread = worker.start()
         try log.start(report: { _, _ in }, replay: { _ in })
-        reader = Readers.LogReader(table: table, logs: logs, rules: rules)
+        reader = Readers.LogReader(
+            table: table, logs: logs, rules: rules, counts: countsView ? try LogCountsView(tables) : nil)
     }
 
     deinit {

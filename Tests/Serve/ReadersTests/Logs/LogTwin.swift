@@ -45,7 +45,7 @@ struct LogTwin {
             request.range.contains(Timestamp(nanoseconds: entry.time))
                 && request.selector.matches(Labels(sorted: entry.stream))
                 && request.lines.allSatisfy { Self.accepts($0, entry.line) }
-                && request.labelHints.allSatisfy { $0.matches(Self.value(of: $0.name, entry)) }
+                && request.labels.allSatisfy { $0.matches(Self.value(of: $0.name, entry)) }
         }
     }
 
@@ -129,7 +129,41 @@ struct LogTwin {
     }
 }
 
+/// Collects rows as they are, with the values of some labels.
+struct CollectedRows: LogRowAggregate {
+    struct Row: Hashable {
+        var time: Int64
+        var labels: [String]
+        var line: String
+    }
+
+    var rows: [Row] = []
+
+    mutating func add(_ block: borrowing LogRows) throws(QueryError) {
+        for row in block.rows {
+            var labels: [String] = []
+            for column in block.labels {
+                labels.append(
+                    column?.withBytes(code: Int(column?.codes[Int(row)] ?? 0)) { String(repairing: $0) } ?? "")
+            }
+            var line = ""
+            if let lines = block.lines {
+                line = lines.withBytes(code: Int(lines.codes[Int(row)])) { String(repairing: $0) }
+            }
+            rows.append(Row(time: block.times[Int(row)], labels: labels, line: line))
+        }
+    }
+
+    mutating func merge(_ other: consuming CollectedRows) throws(QueryError) { rows += other.rows }
+}
+
 extension LogTestStore {
+    func rows(
+        _ request: LogScanRequest, _ needs: LogRowNeeds, context: QueryContext = QueryContext(tenant: .default)
+    ) throws -> CollectedRows {
+        try reader.aggregate(request, needs, context: context) { CollectedRows() }
+    }
+
     func entries(_ request: LogScanRequest, context: QueryContext = QueryContext(tenant: .default)) throws -> [LogEntry]
     {
         var result: [LogEntry] = []

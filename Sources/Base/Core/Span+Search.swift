@@ -1,0 +1,98 @@
+private import Glibc
+
+/// Searches in bytes: what C's library does faster than a loop with checked indices.
+extension Span where Element == UInt8 {
+    /// Whether no byte has its highest bit set.
+    package var isASCII: Bool {
+        withUnsafeBytes { bytes in
+            var offset = 0
+            while offset + 8 <= bytes.count {
+                let word = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                if word & 0x8080_8080_8080_8080 != 0 { return false }
+                offset += 8
+            }
+            while offset < bytes.count {
+                if bytes[offset] & 0x80 != 0 { return false }
+                offset += 1
+            }
+            return true
+        }
+    }
+
+    /// Where `byte` comes first at or behind `start`; the end if nowhere.
+    package func index(of byte: UInt8, from start: Int) -> Int {
+        precondition(start >= 0 && start <= count)
+        return withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress, start < bytes.count,
+                let found = memchr(base + start, Int32(byte), bytes.count - start)
+            else { return bytes.count }
+            return UnsafeRawPointer(found) - base
+        }
+    }
+
+    /// Where a quotation mark or a backslash comes first at or behind `start`; the end if nowhere.
+    package func indexOfQuoteOrBackslash(from start: Int) -> Int {
+        precondition(start >= 0 && start <= count)
+        return withUnsafeBytes { bytes in
+            var offset = start
+            while offset + 16 <= bytes.count {
+                let subcolumns = bytes.loadUnaligned(fromByteOffset: offset, as: SIMD16<UInt8>.self)
+                let hits = (subcolumns .== 0x22) .| (subcolumns .== 0x5C)
+                if any(hits) { break }
+                offset += 16
+            }
+            while offset < bytes.count, bytes[offset] != 0x22, bytes[offset] != 0x5C { offset += 1 }
+            return offset
+        }
+    }
+
+    /// Where `needle` begins first at or behind `start`.
+    package func index(of needle: Span<UInt8>, from start: Int = 0) -> Int? {
+        guard !needle.isEmpty else { return start <= count ? start : nil }
+        return withUnsafeBytes { text in
+            needle.withUnsafeBytes { needle in
+                guard let base = text.baseAddress, let wanted = needle.baseAddress, start >= 0 else { return nil }
+                var offset = start
+                while text.count - offset >= needle.count {
+                    guard
+                        let hit = memchr(base + offset, Int32(needle[0]), text.count - offset - needle.count + 1)
+                    else { return nil }
+                    if memcmp(hit, wanted, needle.count) == 0 { return UnsafeRawPointer(hit) - base }
+                    offset = UnsafeRawPointer(hit) - base + 1
+                }
+                return nil
+            }
+        }
+    }
+
+    package func isEqual(to other: Span<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        return withUnsafeBytes { left in
+            other.withUnsafeBytes { right in
+                guard let left = left.baseAddress, let right = right.baseAddress else { return true }
+                return memcmp(left, right, count) == 0
+            }
+        }
+    }
+}
+
+extension Buffer {
+    /// The elements, with checked indices.
+    package var span: Span<Element> {
+        @_lifetime(borrow self)
+        get { _overrideLifetime(Span(_unsafeStart: base, count: count), borrowing: self) }
+    }
+}
+
+extension [UInt8] {
+    package mutating func append(copying bytes: Span<UInt8>) {
+        bytes.withUnsafeBufferPointer { append(contentsOf: $0) }
+    }
+}
+
+extension String {
+    /// The bytes as text; what is not UTF-8 becomes U+FFFD.
+    package init(repairing bytes: Span<UInt8>) {
+        self = bytes.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+    }
+}

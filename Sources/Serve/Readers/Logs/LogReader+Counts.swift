@@ -1,0 +1,83 @@
+internal import Columns
+internal import Core
+internal import Parts
+internal import QueryModel
+internal import Scheduling
+internal import Storage
+internal import Telemetry
+
+/// Sums of rows that a view has counted, and of the records elsewhere, in one snapshot.
+extension LogReader {
+    /// - Returns: nil if only the records can answer.
+    func counted<State: LogRowAggregate>(
+        _ request: LogScanRequest, _ needs: LogRowNeeds, context: QueryContext, state: @escaping @Sendable () -> State
+    ) throws(QueryError) -> State? {
+        guard let view = counts, let isUniform = needs.isUniform, !needs.lines, !needs.entries, request.lines.isEmpty,
+            request.rows == nil, let hours = LogCountedHours(request.range, isUniform: isUniform),
+            let buckets = hours.buckets
+        else { return nil }
+        let snapshot = logs.snapshot(context.tenant, in: request.range, view: view.table, viewRange: buckets)
+        guard !snapshot.view.parts.isEmpty else { return nil }
+        let names = Set(needs.labels + request.labels.map(\.name))
+        let pending = Set(snapshot.pending.parts.map(\.record.id.number))
+        let addedUp = snapshot.source.parts.filter { !pending.contains($0.record.id.number) }
+        do {
+            guard try view.answers(names, addedUp, table, identities, context) else { return nil }
+        } catch let interruption as QueryInterruption {
+            throw .interrupted(interruption)
+        } catch {
+            return nil
+        }
+        var total = state()
+        for segment in hours.segments {
+            var part = request
+            part.range = segment.range
+            if segment.isCounted {
+                guard
+                    try add(
+                        part, needs, of: snapshot.view, view, to: &total, readsLevel: names.contains(LogLevel.label),
+                        context)
+                else { return nil }
+            }
+            let records = segment.isCounted ? snapshot.pending : snapshot.source
+            try total.merge(rowScan(part, records, context).aggregate(needs, part, state))
+        }
+        return total
+    }
+
+    /// Adds the view's rows of hours.
+    ///
+    /// - Returns: false if they do not tell enough.
+    private func add<State: LogRowAggregate>(
+        _ request: LogScanRequest, _ needs: LogRowNeeds, of snapshot: TableSnapshot, _ view: LogCountsView,
+        to total: inout State, readsLevel: Bool, _ context: QueryContext
+    ) throws(QueryError) -> Bool {
+        let buckets = TimeRange(start: request.range.start.advanced(by: -1), end: request.range.end.advanced(by: -1))
+        let scanned = ScanRequest(
+            range: buckets,
+            columns: [view.bucket, view.severityNumber, view.count].map(\.ordinal)
+                + [view.resource, view.severityText].map(\.ordinal),
+            filters: selection(request.selector, labels: request.labels, resource: view.resource.ordinal))
+        let columns = LogColumnReader(table, identities, rules)
+        var tellsEnough = true
+        try SourceErrors.mapping {
+            var scan = Scan(snapshot, scanned, context: context)
+            try scan.run { (found) throws(QueryError) -> Bool in
+                guard let (block, counts) = view.block(found, self, readsLevel: readsLevel, context) else {
+                    tellsEnough = false
+                    return false
+                }
+                columns.begin(block)
+                try columns.keep(request.labels, in: block)
+                if block.rows.isEmpty { return true }
+                var rows = try columns.rows(block, needs) { (_) throws(QueryError) in
+                    throw .execution("rows of a view are no entries")
+                }
+                rows.counts = counts
+                try total.add(rows)
+                return true
+            }
+        }
+        return tellsEnough
+    }
+}
