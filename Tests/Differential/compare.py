@@ -20,8 +20,12 @@ ABOUT_PARTS = ("/loki/api/v1/label", "/loki/api/v1/series", "/loki/api/v1/detect
 
 def depends_on_parts(path, parameters):
     """Whether an answer may differ between servers whose rows are the same, but in other parts."""
-    given = dict(parameters)
-    return path.startswith(ABOUT_PARTS) or "interval" in given or given.get("source") == "rollup"
+    return path.startswith(ABOUT_PARTS) or "interval" in dict(parameters)
+
+
+def depends_on_time(parameters):
+    """Whether an answer is of what summaries have by now, which catch up in the background."""
+    return dict(parameters).get("source") == "rollup"
 
 
 def difference(path, notes, old, new):

@@ -28,7 +28,7 @@ import rest_queries  # noqa: E402
 import trace_queries  # noqa: E402
 from awkward_rows import Rows  # noqa: E402
 from choices import Choices, shrink  # noqa: E402
-from compare import depends_on_parts, difference, is_empty  # noqa: E402
+from compare import depends_on_parts, depends_on_time, difference, is_empty  # noqa: E402
 from servers import Client, Server, copy_tree  # noqa: E402
 
 DIALECTS = ("logql", "promql", "traces", "rest")
@@ -56,7 +56,7 @@ class Pair:
             self.asked += 1
             self.new.ask(path, moved(parameters, self.asked % 4), tenant)
         new = self.new.ask(path, parameters, tenant)
-        if not self.same_parts and depends_on_parts(path, parameters):
+        if depends_on_time(parameters) and old[0] == new[0] or not self.same_parts and depends_on_parts(path, parameters):
             return old, None
         return old, difference(path, notes, old, new)
 
