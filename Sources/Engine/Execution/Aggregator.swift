@@ -39,6 +39,7 @@ struct Aggregator {
     /// A table with more codes than this for each row costs more than looking up each row's combination.
     private static let codesPerRow = 4
     private static let leastCodes = 4096
+    private static let tables = 4
     /// Rows between looks at how many groups there are.
     private static let rowsBetweenChecks = 8192
 
@@ -182,8 +183,7 @@ struct Aggregator {
             groupOfCode.append(contentsOf: repeatElement(Self.noGroup, count: codeCount))
             bucketOfCodes = bucket
         }
-        if counts.count < codeCount { counts.append(contentsOf: repeatElement(0, count: codeCount - counts.count)) }
-        tally(rows, codes)
+        tally(rows, codes, codeCount)
         for code in 0..<codeCount where counts[code] > 0 {
             if groupOfCode[code] == Self.noGroup { groupOfCode[code] = group(ofCode: code) }
         }
@@ -210,10 +210,32 @@ struct Aggregator {
         for code in 0..<codeCount { counts[code] = 0 }
     }
 
-    private mutating func tally(_ rows: RowSlice, _ codes: UnsafePointer<UInt32>) {
+    /// Counts rows by code. All rows of a run are counted in turn in several tables: a count that has just been stored cannot be
+    /// loaded at once, and few codes come again and again.
+    private mutating func tally(_ rows: RowSlice, _ codes: UnsafePointer<UInt32>, _ codeCount: Int) {
+        let tables = rows.isWhole && codeCount <= Self.leastCodes / Self.tables ? Self.tables : 1
+        let needed = codeCount * tables
+        if counts.count < needed { counts.append(contentsOf: repeatElement(0, count: needed - counts.count)) }
         counts.withUnsafeMutableBufferPointer { counts in
-            guard let counts = counts.baseAddress else { return }
-            rows.forEach { counts[Int(codes[$0])] &+= 1 }
+            guard let first = counts.baseAddress else { return }
+            guard tables > 1 else { return rows.forEach { first[Int(codes[$0])] &+= 1 } }
+            let (second, third, fourth) = (first + codeCount, first + 2 * codeCount, first + 3 * codeCount)
+            var row = rows.bounds.lowerBound
+            while row + Self.tables <= rows.bounds.upperBound {
+                first[Int(codes[row])] &+= 1
+                second[Int(codes[row &+ 1])] &+= 1
+                third[Int(codes[row &+ 2])] &+= 1
+                fourth[Int(codes[row &+ 3])] &+= 1
+                row &+= Self.tables
+            }
+            while row < rows.bounds.upperBound {
+                first[Int(codes[row])] &+= 1
+                row &+= 1
+            }
+            for code in 0..<codeCount {
+                first[code] &+= second[code] &+ third[code] &+ fourth[code]
+                (second[code], third[code], fourth[code]) = (0, 0, 0)
+            }
         }
     }
 

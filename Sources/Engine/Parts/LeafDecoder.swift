@@ -61,9 +61,10 @@ struct LeafDecoder: ~Copyable {
                 page: bytes, encoding: encoding, compression: compression, count: page.count,
                 rawLength: page.rawLength, into: memory.base)
         }
-        for i in 0..<page.count where Int(memory.base[i]) >= limit {
-            throw .corruptPage(column: column, block: block)
-        }
+        // Without a branch for each.
+        var greatest: UInt32 = 0
+        for i in 0..<page.count { greatest = max(greatest, memory.base[i]) }
+        guard page.count == 0 || Int(greatest) < limit else { throw .corruptPage(column: column, block: block) }
         return Buffer(owner: memory, base: memory.base, count: page.count)
     }
 

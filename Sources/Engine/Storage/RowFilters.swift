@@ -14,8 +14,9 @@ enum RowFilters {
     static func keepIntegers(_ selection: inout RowSelection, _ column: Column?, _ range: ClosedRange<Int64>) {
         guard case .integers(let values)? = column else { return mismatch() }
         let base = values.base
-        let (low, high) = (range.lowerBound, range.upperBound)
-        selection.keep { (base[$0] >= low) && (base[$0] <= high) }
+        let low = range.lowerBound
+        let span = UInt64(bitPattern: range.upperBound &- low)
+        selection.keepRuns { UInt64(bitPattern: base[$0] &- low) <= span }
         withExtendedLifetime(values) {}
     }
 
