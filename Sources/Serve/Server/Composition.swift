@@ -384,6 +384,7 @@ private struct EngineReceiver: OTLPReceiver {
 
     func receive(_ request: LoggedRequest, protobuf: [UInt8]) throws(OTLPRefusal) -> DecodeOutcome {
         let outcome: DecodeOutcome
+        SenderLoad.noteRequest()
         do {
             outcome = try engine.ingest(request, protobuf: protobuf)
         } catch ProtobufError.tooLarge {

@@ -1,0 +1,66 @@
+private import Glibc
+
+/// How much of a processor the thread of a connection for telemetry takes. A sender that sends as fast as it can gets what queries
+/// leave: its thread is put behind theirs. One that sends at a rate that leaves room is not, since many queries at a time would then
+/// keep it from getting in.
+package struct SenderLoad {
+    /// Nanoseconds after which is looked, and the share of a processor from which on a thread goes behind: a quarter.
+    static let window = 1_000_000_000
+    static let share = 4
+    /// A weight of 335 in Linux's scheduler, where other threads have 1024, and those of merges 110.
+    private static let nice: Int32 = 5
+
+    private var begin: (wall: Int, processor: Int)?
+
+    init() {}
+
+    /// - Parameters:
+    ///   - wall: of a clock that never goes back, nanoseconds.
+    ///   - processor: time that the thread has had a processor, nanoseconds.
+    /// - Returns: whether it took more than its share since it was looked last.
+    mutating func isBusy(wall: Int, processor: Int) -> Bool {
+        guard let begin else {
+            begin = (wall, processor)
+            return false
+        }
+        guard wall - begin.wall >= Self.window else { return false }
+        self.begin = (wall, processor)
+        return (processor - begin.processor) * Self.share > wall - begin.wall
+    }
+
+    /// To be called by a thread that only takes telemetry, once for each request.
+    package static func noteRequest() {
+        let load: UnsafeMutablePointer<SenderLoad>
+        if let known = unsafe pthread_getspecific(key) {
+            unsafe load = known.assumingMemoryBound(to: SenderLoad.self)
+        } else {
+            guard let memory = unsafe malloc(MemoryLayout<SenderLoad>.size) else { return }
+            unsafe load = memory.bindMemory(to: SenderLoad.self, capacity: 1)
+            unsafe load.initialize(to: SenderLoad())
+            _ = unsafe pthread_setspecific(key, memory)
+        }
+        unsafe load.pointee.noteRequest()
+    }
+
+    /// By which each thread has its own; freed with the thread.
+    private static let key: pthread_key_t = {
+        var key = pthread_key_t()
+        let status = unsafe pthread_key_create(&key) { memory in unsafe free(memory) }
+        precondition(status == 0, "the process has keys to give")
+        return key
+    }()
+
+    private mutating func noteRequest() {
+        let wall = Self.time(CLOCK_MONOTONIC)
+        if let begin, wall - begin.wall < Self.window { return }
+        guard isBusy(wall: wall, processor: Self.time(CLOCK_THREAD_CPUTIME_ID)) else { return }
+        let kind = __priority_which_t(PRIO_PROCESS.rawValue)
+        if getpriority(kind, 0) < Self.nice { _ = setpriority(kind, 0, Self.nice) }
+    }
+
+    private static func time(_ clock: clockid_t) -> Int {
+        var time = timespec()
+        unsafe clock_gettime(clock, &time)
+        return time.tv_sec * 1_000_000_000 + time.tv_nsec
+    }
+}
