@@ -142,7 +142,9 @@ let package = Package(
         module("Query", "QueryModel", imports: ["Core", "Scheduling", "Pattern"]),
         module("Query", "PromQL", imports: ["Core", "Scheduling", "JSON", "Pattern", "QueryModel"]),
         module("Query", "LogQL", imports: ["Core", "Scheduling", "Pattern", "QueryModel"]),
-        module("Query", "TraceSearch", imports: ["Core", "Observability", "Scheduling", "QueryModel"]),
+        module(
+            "Query", "TraceSearch",
+            imports: ["Core", "Observability", "Scheduling", "Pattern", "QueryModel", "Settings"]),
 
         // Serve
         module("Serve", "HTTP", .kernel, imports: ["Observability", "Compression", "CMicroHTTPD"]),
@@ -152,12 +154,13 @@ let package = Package(
                 "Core", "Observability", "Scheduling", "Columns", "Execution", "Indexing", "JSON", "Parts", "Plans",
                 "Rollups", "Storage",
                 "TableSchema", "Telemetry",
-                "QueryModel", "Pattern", "CLinux",
+                "QueryModel", "Pattern", "Settings", "CLinux",
             ]),
         module(
             "Serve", "API",
             imports: [
-                "Core", "Observability", "Scheduling", "JSON", "HTTP", "QueryModel", "PromQL", "LogQL", "TraceSearch",
+                "Core", "Observability", "Scheduling", "JSON", "HTTP", "Pattern", "QueryModel", "PromQL", "LogQL",
+                "TraceSearch",
                 "OTLP", "Archive", "Files", "Ingest", "Settings",
             ], resources: [.embedInCode("REST/openapi.json")]),
         module(
@@ -194,7 +197,7 @@ let package = Package(
                 "Files",
                 "Indexing", "Ingest", "JSON", "LogQL", "Maintenance", "OTLP", "Offline", "Parts", "Pattern", "Plans",
                 "PromQL",
-                "Randomness", "Scheduling", "Schema", "Storage", "TableSchema", "Telemetry",
+                "Randomness", "Scheduling", "Schema", "Storage", "TableSchema", "Telemetry", "TraceSearch",
             ], path: "Tests/Fuzz", exclude: ["FailCases"],
             swiftSettings: common),
         .executableTarget(
@@ -214,7 +217,7 @@ let package = Package(
             imports: [
                 "API", "Archive", "Compression", "Core", "Observability", "Scheduling", "EngineFixtures", "Files",
                 "HTTP", "Ingest", "JSON",
-                "LogFixtures", "LogQL", "OTLP", "QueryModel",
+                "LogFixtures", "LogQL", "OTLP", "Pattern", "QueryModel",
                 "QuerySupport", "Settings", "TraceFixtures", "TraceSearch",
             ]),
         tests(
@@ -233,7 +236,8 @@ let package = Package(
         tests(
             "Query", "TraceSearch",
             imports: [
-                "Core", "Observability", "Scheduling", "QueryModel", "Randomness", "TraceSearch", "TraceFixtures",
+                "Core", "Observability", "Scheduling", "Pattern", "QueryModel", "Randomness", "TraceSearch",
+                "TraceFixtures",
             ]),
         .target(
             name: "LogFixtures", dependencies: ["Core", "Observability", "Scheduling", "Pattern", "QueryModel"],

@@ -73,7 +73,7 @@ AS SELECT
     span_kind,
     count()                        AS calls,
     countIf(status_code = 2)       AS errors,
-    sum(duration)                  AS duration_sum,
+    sumIf(duration, duration > 0)  AS duration_sum,                 -- a span that ends before it starts adds nothing
     min(duration)                  AS duration_min,
     max(duration)                  AS duration_max,
     exponentialHistogram(duration) AS durations

@@ -1,5 +1,6 @@
 import LogQL
 import PromQL
+import TraceSearch
 
 /// The parsers of queries: what is parsed prints as text that means the same.
 extension FuzzTarget {
@@ -22,6 +23,16 @@ extension FuzzTarget {
         }
         precondition(LogQLPrinter.text(of: again) == text, "printed as another query: \(text)")
     }
+
+    static let traceql = FuzzTarget("traceql", seeds: { traceqlSeeds.map { Array($0.utf8) } }) { bytes in
+        _ = try? TraceQLParser.parse(String(decoding: bytes, as: UTF8.self))
+    }
+
+    private static let traceqlSeeds = [
+        #"{resource.service.name = "shop" && span."a b".c >= -1.5e3 || !(.d != nil)} && ({kind=server} || {name =~ `G.*`})"#,
+        #"{duration > 1h2m3.5s && "\u00e9\n" = event.x && link:traceID = "ab" && event:timeSinceStart <= 50us}"#,
+        #"{status != error && instrumentation.lib !~ "x|y" && trace:id = "0A"} || {}"#,
+    ]
 
     private static let promqlSeeds = [
         #"sum by (job) (rate(orders_total{job=~"a|b",x!=""}[5m] offset 1h @ end())) / on (job) group_left (y) up > bool 0x1F"#,

@@ -109,9 +109,9 @@ def references(span):
     links = [link for link in span.links if any(link.trace_id) and any(link.span_id)]
     found = []
     if any(span.parent_span_id):
-        to_parent = [link for link in links if (link.trace_id, link.span_id) == (span.trace_id, span.parent_span_id)]
-        found.append(reference(kind(to_parent[0]) if to_parent else "CHILD_OF", span.trace_id, span.parent_span_id))
-        links = [link for link in links if (link.trace_id, link.span_id) != (span.trace_id, span.parent_span_id)]
+        found.append(reference("CHILD_OF", span.trace_id, span.parent_span_id))
+        parent = ("CHILD_OF", span.trace_id, span.parent_span_id)
+        links = [link for link in links if (kind(link), link.trace_id, link.span_id) != parent]
     return found + [reference(kind(link), link.trace_id, link.span_id) for link in links]
 
 

@@ -16,9 +16,10 @@ BAD = {
     "kind": ["x"], "status": ["x", "ERROR!"], "source": ["x"], "tags": ["{", "[]", "{\"a\":1}", "x"], "tag": ["x"],
     "minDuration": ["5", "-1s", "x", "1y"], "maxDuration": ["x", "99999999999999999999s"], "trace_id": ["xyz", "a" * 33],
     "severity": ["LOUD", "25", "-1"], "group": ["service"], "step": ["0", "-1s", "x", "5"], "durations": ["maybe"],
-    "id": ["xyz", "a" * 33, "%20"],
+    "id": ["xyz", "a" * 33, "%20"], "scope": ["x", "span,x"], "order": ["slowest"],
+    "q": ["x", "{", "{.a}", "{a=1}", "{duration>5}", "{} {}"],
 }
-ANY = ["service", "operation", "contains", "name", "explain", "X-Scope-OrgID"]
+ANY = ["service", "operation", "contains", "name", "prefix", "explain", "X-Scope-OrgID"]
 
 
 def resolved(node):

@@ -52,6 +52,11 @@ package struct ExponentialHistogram: Hashable, Sendable {
         return counts.indices.last.map { Self.estimate(offset + $0) } ?? 0
     }
 
+    /// The sum of all values that are positive, within `relativeError`.
+    package var estimatedSum: Double {
+        counts.enumerated().reduce(0) { $0 + Double($1.element) * Self.estimate(offset + $1.offset) }
+    }
+
     /// The bucket of a positive value.
     @inline(__always)
     package static func index(of value: UInt64) -> Int {

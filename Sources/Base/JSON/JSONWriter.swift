@@ -62,6 +62,30 @@ package struct JSONWriter: Sendable {
         needsComma = true
     }
 
+    // MARK: Fixed pieces
+
+    /// The beginning of a value, up to where another value stands: `{"key":`.
+    package mutating func begin(_ piece: StaticString) {
+        separate()
+        append(piece)
+        needsComma = false
+    }
+
+    /// What stands between two values inside one that was begun: `,"value":`.
+    package mutating func go(on piece: StaticString) {
+        append(piece)
+        needsComma = false
+    }
+
+    /// What ends a value that was begun: `}`.
+    package mutating func end(_ piece: StaticString) {
+        append(piece)
+        needsComma = true
+    }
+
+    /// Digits inside a string that was begun.
+    package mutating func digits(_ value: UInt64) { Decimal.append(value, to: &bytes) }
+
     // MARK: Values
 
     package mutating func string(_ text: String) {

@@ -116,53 +116,101 @@ private struct SubcolumnPlaces {
 
     /// - Returns: nil if there are more attributes than a block may have.
     init?(_ entry: ShapesEntry, _ shapes: Buffer<UInt32>, wanted: [UInt32]?) {
-        let (isWanted, isCounted) = Self.wanted(entry, shapes, wanted)
         // One list for all shapes, since rows are many.
-        let subcolumns = entry.shapes.flatMap { $0 }
-        var ends = [0]
-        for shape in entry.shapes { ends.append(ends[ends.count - 1] + shape.count) }
-        var counts = [UInt32](repeating: 0, count: entry.subcolumns.count)
+        let list = ShapeList(entry)
+        let places = wanted.map { Self.places(list, shapes, wanted: $0) } ?? Self.places(list, shapes)
+        guard let places else { return nil }
+        (isWanted, counts, starts, slots) = places
+    }
+
+    private typealias Places = (isWanted: [Bool], counts: [UInt32], starts: Buffer<UInt32>, slots: Buffer<UInt32>)
+
+    /// Of all rows.
+    private static func places(_ list: ShapeList, _ shapes: Buffer<UInt32>) -> Places? {
+        var counts = [UInt32](repeating: 0, count: list.subcolumnCount)
         var starts = BufferBuilder<UInt32>(capacity: shapes.count)
-        var slots = BufferBuilder<UInt32>(capacity: (wanted?.count ?? shapes.count) * 8)
-        var next = 0
+        var slots = BufferBuilder<UInt32>(capacity: shapes.count * 8)
         for row in 0..<shapes.count {
             starts.append(UInt32(truncatingIfNeeded: slots.count))
-            let shape = Int(shapes.base[row])
-            var hasSlots = true
-            if let wanted {
-                hasSlots = next < wanted.count && Int(wanted[next]) == row
-                if hasSlots { next += 1 } else if !isCounted[shape] { continue }
-            }
-            for place in ends[shape]..<ends[shape + 1] {
-                let subcolumn = Int(subcolumns[place])
-                if hasSlots { slots.append(counts[subcolumn]) }
+            for subcolumn in list.subcolumns(ofShape: Int(shapes.base[row])) {
+                slots.append(counts[subcolumn])
                 counts[subcolumn] &+= 1
             }
             guard slots.count <= PartLayout.pageValueLimit else { return nil }
         }
-        self.isWanted = isWanted
-        self.counts = counts
-        self.starts = starts.snapshot()
-        self.slots = slots.snapshot()
+        return (Array(repeating: true, count: list.subcolumnCount), counts, starts.snapshot(), slots.snapshot())
     }
 
-    /// By subcolumn, whether a wanted row has it; by shape, whether it has such a subcolumn.
-    private static func wanted(
-        _ entry: ShapesEntry, _ shapes: Buffer<UInt32>, _ rows: [UInt32]?
-    ) -> (subcolumns: [Bool], shapes: [Bool]) {
-        guard let rows else {
-            return (
-                Array(repeating: true, count: entry.subcolumns.count), Array(repeating: true, count: entry.shapes.count)
-            )
+    /// Of few rows. Between them only shapes are counted, and their subcolumns once for all rows that had a shape.
+    ///
+    /// - Parameter wanted: ascending.
+    private static func places(_ list: ShapeList, _ shapes: Buffer<UInt32>, wanted: [UInt32]) -> Places? {
+        let (isWanted, isCounted) = list.wanted(shapes, wanted)
+        var counts = [UInt32](repeating: 0, count: list.subcolumnCount)
+        var pending = [UInt32](repeating: 0, count: isCounted.count)
+        var met: [Int] = []
+        func count(_ rows: Range<Int>) {
+            for row in rows {
+                let shape = Int(shapes.base[row])
+                guard isCounted[shape] else { continue }
+                if pending[shape] == 0 { met.append(shape) }
+                pending[shape] &+= 1
+            }
+            for shape in met {
+                for subcolumn in list.subcolumns(ofShape: shape) { counts[subcolumn] &+= pending[shape] }
+                pending[shape] = 0
+            }
+            met.removeAll(keepingCapacity: true)
         }
-        var subcolumns = Array(repeating: false, count: entry.subcolumns.count)
-        var met = Array(repeating: false, count: entry.shapes.count)
+        let starts = BufferMemory<UInt32>(capacity: shapes.count)
+        starts.base.initialize(repeating: 0, count: shapes.count)
+        var slots = BufferBuilder<UInt32>(capacity: wanted.count * 8)
+        var next = 0
+        for row in wanted {
+            let row = Int(row)
+            precondition(row >= next && row < shapes.count, "rows ascend, and are the block's")
+            count(next..<row)
+            starts.base[row] = UInt32(truncatingIfNeeded: slots.count)
+            for subcolumn in list.subcolumns(ofShape: Int(shapes.base[row])) {
+                slots.append(counts[subcolumn])
+                counts[subcolumn] &+= 1
+            }
+            guard slots.count <= PartLayout.pageValueLimit else { return nil }
+            next = row + 1
+        }
+        count(next..<shapes.count)
+        return (isWanted, counts, Buffer(owner: starts, base: starts.base, count: shapes.count), slots.snapshot())
+    }
+}
+
+/// The subcolumns of all shapes, one after the other.
+private struct ShapeList {
+    let subcolumnCount: Int
+    private let subcolumns: [Int]
+    private let ends: [Int]
+
+    init(_ entry: ShapesEntry) {
+        subcolumnCount = entry.subcolumns.count
+        subcolumns = entry.shapes.flatMap { $0.map { Int($0) } }
+        var ends = [0]
+        ends.reserveCapacity(entry.shapes.count + 1)
+        for shape in entry.shapes { ends.append(ends[ends.count - 1] + shape.count) }
+        self.ends = ends
+    }
+
+    @inline(__always)
+    func subcolumns(ofShape shape: Int) -> ArraySlice<Int> { subcolumns[ends[shape]..<ends[shape + 1]] }
+
+    /// By subcolumn, whether a wanted row has it; by shape, whether it has such a subcolumn.
+    func wanted(_ shapes: Buffer<UInt32>, _ rows: [UInt32]) -> (subcolumns: [Bool], shapes: [Bool]) {
+        var isWanted = Array(repeating: false, count: subcolumnCount)
+        var met = Array(repeating: false, count: ends.count - 1)
         for row in rows {
             let shape = Int(shapes[Int(row)])
             if met[shape] { continue }
             met[shape] = true
-            for subcolumn in entry.shapes[shape] { subcolumns[Int(subcolumn)] = true }
+            for subcolumn in subcolumns(ofShape: shape) { isWanted[subcolumn] = true }
         }
-        return (subcolumns, entry.shapes.map { shape in shape.contains { subcolumns[Int($0)] } })
+        return (isWanted, met.indices.map { shape in subcolumns(ofShape: shape).contains { isWanted[$0] } })
     }
 }

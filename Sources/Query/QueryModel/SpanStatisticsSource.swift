@@ -48,20 +48,21 @@ package struct SpanStatisticsQuery: Hashable, Sendable {
     }
 }
 
-/// What is known of a number of spans. Durations are as stored: end minus start, negative if a span ends before it starts.
+/// What is known of a number of spans. The duration of one that ends before it starts is 0, as everywhere that durations are shown
+/// (rule J-18).
 package struct SpanMeasures: Hashable, Sendable {
     package var calls: Int
     /// Those whose status is an error.
     package var errors: Int
-    /// Nanoseconds, clamped to 64 bits.
-    package var durationSum: Int64
+    /// Nanoseconds. It holds more than any number of spans that fits 64 bits can add up to.
+    package var durationSum: Int128
     /// Greater than `durationMax` if no duration was measured.
     package var durationMin: Int64
     package var durationMax: Int64
     package var durations: ExponentialHistogram
 
     package init(
-        calls: Int = 0, errors: Int = 0, durationSum: Int64 = 0, durationMin: Int64 = .max,
+        calls: Int = 0, errors: Int = 0, durationSum: Int128 = 0, durationMin: Int64 = .max,
         durationMax: Int64 = .min, durations: ExponentialHistogram = ExponentialHistogram()
     ) {
         self.calls = calls
@@ -79,8 +80,11 @@ package struct SpanMeasures: Hashable, Sendable {
     }
 
     /// The duration of a span that was added.
-    package mutating func add(duration: Int64) {
-        durationSum = durationSum.addingClamped(duration)
+    ///
+    /// - Parameter stored: end minus start.
+    package mutating func add(duration stored: Int64) {
+        let duration = max(0, stored)
+        durationSum += Int128(duration)
         durationMin = min(durationMin, duration)
         durationMax = max(durationMax, duration)
         durations.insert(duration)
@@ -89,17 +93,10 @@ package struct SpanMeasures: Hashable, Sendable {
     package mutating func merge(_ other: SpanMeasures) {
         calls += other.calls
         errors += other.errors
-        durationSum = durationSum.addingClamped(other.durationSum)
+        durationSum += other.durationSum
         durationMin = min(durationMin, other.durationMin)
         durationMax = max(durationMax, other.durationMax)
         durations.merge(other.durations)
-    }
-}
-
-extension Int64 {
-    fileprivate func addingClamped(_ other: Int64) -> Int64 {
-        let (sum, overflow) = addingReportingOverflow(other)
-        return overflow ? (other < 0 ? .min : .max) : sum
     }
 }
 

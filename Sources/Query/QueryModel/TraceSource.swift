@@ -108,7 +108,7 @@ package struct TraceSpan: Sendable {
     }
 }
 
-/// Which traces a search wants: one span of the trace satisfies all conditions at once (rule J-8).
+/// Which traces a search wants: spans of the trace meet `condition`, each of them together with all else (rule J-8).
 package struct TraceQuery: Sendable {
     package var service: String?
     package var operation: String?
@@ -121,11 +121,14 @@ package struct TraceQuery: Sendable {
     /// The span's start lies in it.
     package var range: TimeRange
     package var limit: Int
+    package var condition: TraceCondition
+    package var order: TraceOrder
 
     package init(
         service: String? = nil, operation: String? = nil, kind: Int32? = nil,
         tags: [(key: String, value: String)] = [], minDuration: Int64? = nil,
-        maxDuration: Int64? = nil, range: TimeRange, limit: Int
+        maxDuration: Int64? = nil, range: TimeRange, limit: Int, condition: TraceCondition = .span(.always),
+        order: TraceOrder = .newest
     ) {
         self.service = service
         self.operation = operation
@@ -135,7 +138,23 @@ package struct TraceQuery: Sendable {
         self.maxDuration = maxDuration
         self.range = range
         self.limit = limit
+        self.condition = condition
+        self.order = order
     }
+
+    /// What a span meets that can make a difference.
+    package var anyLeaf: SpanCondition {
+        let leaves = condition.leaves
+        return leaves.count == 1 ? leaves[0] : .any(leaves)
+    }
+}
+
+package enum TraceOrder: Hashable, Sendable {
+    /// By earliest start, equal ones by trace id (rule J-10).
+    case newest
+    /// By the longest span that meets the query, or one of its conditions; equal ones by that span's start, the newest first, and
+    /// by trace id.
+    case longest
 }
 
 /// That a trace has a span that a search wants.
@@ -143,10 +162,16 @@ package struct SpanMatch: Sendable {
     package var traceID: TraceID
     /// Of the span.
     package var start: Timestamp
+    /// Of the span, in nanoseconds; only of a search whose order needs it.
+    package var duration: Int64
+    /// Bit `i` says whether it meets leaf `i` of the query's condition; one is met.
+    package var met: UInt64
 
-    package init(traceID: TraceID, start: Timestamp) {
+    package init(traceID: TraceID, start: Timestamp, duration: Int64 = 0, met: UInt64 = 1) {
         self.traceID = traceID
         self.start = start
+        self.duration = duration
+        self.met = met
     }
 }
 

@@ -14,6 +14,9 @@ struct TraceGathering<Found: FoundTrace> {
     private var isFull = false
     /// The limit of memory for which traces were left out.
     private var exceeded: Int?
+    /// Of traces that were fetched before it was known whether they are in the answer.
+    private var early: [TraceID: Found] = [:]
+    private var hasTried = false
 
     /// Enough that parts are not looked into for each trace, and few enough that one huge trace spoils little.
     private static var groupSize: Int { 128 }
@@ -27,9 +30,50 @@ struct TraceGathering<Found: FoundTrace> {
         self.fetch = fetch
     }
 
-    /// - Returns: the traces, newest first.
+    /// Fetches the first candidates, which mostly are the answer, if they are few.
+    ///
+    /// - Returns: nil if they are not the first, or too many, or too large to be fetched on a suspicion.
+    mutating func tryFirst(_ ids: [TraceID]) throws(QueryError) -> [Found]? {
+        guard !hasTried, ids.count <= Self.groupSize else { return nil }
+        hasTried = true
+        do throws(QueryError) {
+            let fetched = try fetch(ids)
+            for trace in fetched {
+                let bytes = size(trace)
+                do throws(QueryInterruption) {
+                    try context.spend(bytes: bytes)
+                } catch {
+                    context.release(bytes: bytes)
+                    throw .interrupted(error)
+                }
+                early[trace.id] = trace
+            }
+            return fetched
+        } catch {
+            guard case .interrupted(.overBudget) = error else { throw error }
+            forgetEarly()
+            return nil
+        }
+    }
+
+    /// Lets go of what was fetched and is not wanted.
+    private mutating func forgetEarly() {
+        for trace in early.values { context.release(bytes: size(trace)) }
+        early = [:]
+    }
+
+    /// - Returns: the traces, in no order.
     mutating func gather(_ ids: [TraceID]) throws(QueryError) -> [Found] {
-        var rest = ids[...]
+        var rest: ArraySlice<TraceID> = []
+        for id in ids {
+            guard let trace = early.removeValue(forKey: id) else {
+                rest.append(id)
+                continue
+            }
+            heldBytes += size(trace)
+            found.append(trace)
+        }
+        forgetEarly()
         while !rest.isEmpty, !isFull {
             let group = Array(rest.prefix(Self.groupSize))
             rest = rest.dropFirst(group.count)
@@ -41,8 +85,7 @@ struct TraceGathering<Found: FoundTrace> {
             }
         }
         if let exceeded, found.isEmpty { throw .interrupted(.overBudget(bytes: exceeded)) }
-        // Spans may have come since the traces' starts were looked up.
-        return found.sorted(by: Found.isNewer)
+        return found
     }
 
     private mutating func gather(group ids: [TraceID]) throws(QueryError) {

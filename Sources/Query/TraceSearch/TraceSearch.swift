@@ -14,13 +14,13 @@ package import Scheduling
 /// 2. Of candidates the earliest start is looked up, in groups. The `limit` best are kept.
 /// 3. A trace starts no later than any of its spans. So once the kept ones are `limit` many and the worst of them starts
 ///    after the scan's position, no trace that is still unseen can be better, nor can a candidate whose match lies there.
-/// 4. The kept ones are fetched complete.
+/// 4. The kept ones are fetched complete. The first group is fetched at once, instead of its starts: it mostly is the answer.
 ///
 /// What is looked up beyond the answer is the traces that were running when the answer's oldest trace began.
 package struct TraceSearch: Sendable {
-    private let source: any TraceSource
+    let source: any TraceSource
     /// What of archived traces is not in the source any more belongs to them all the same.
-    private let archive: (any TraceArchive)?
+    let archive: (any TraceArchive)?
 
     package init(source: any TraceSource, archive: (any TraceArchive)? = nil) {
         self.source = source
@@ -56,75 +56,6 @@ package struct TraceSearch: Sendable {
             if let trace = try trace(id, context: context) { found.append(TraceSummary(trace)) }
         }
         return found
-    }
-
-    private func find<Found: FoundTrace>(
-        _ query: TraceQuery, size: @escaping (Found) -> Int, _ context: QueryContext,
-        fetch: ([TraceID]) throws(QueryError) -> [Found]
-    ) throws(QueryError) -> [Found] {
-        guard query.limit > 0, !query.range.isEmpty else { return [] }
-        var selection = TraceSelection(limit: query.limit)
-        var spent = 0
-        defer { context.release(bytes: spent) }
-        do throws(QueryError) {
-            // What it finds is to be fetched, too.
-            try scan(query, QueryContext(stageOf: context, quarters: 3)) { matches throws(QueryError) -> Bool in
-                for match in matches {
-                    if selection.isSettled(at: match.start) { return false }
-                    guard selection.add(candidate: match.traceID, at: match.start) else { continue }
-                    spent += TraceSelection.bytesPerCandidate
-                    try spend(TraceSelection.bytesPerCandidate, context)
-                    if selection.wantsStarts { try place(&selection, context) }
-                }
-                return true
-            }
-        } catch {
-            guard !selection.isEmpty, SearchEnd.warn(error, context) else { throw error }
-        }
-        do throws(QueryError) {
-            try place(&selection, context)
-        } catch {
-            guard !selection.kept.isEmpty, SearchEnd.warn(error, context) else { throw error }
-        }
-        return try withoutActuallyEscaping(fetch) { (fetch) throws(QueryError) in
-            var gathering = TraceGathering(context, size: size, fetch: fetch)
-            return try gathering.gather(selection.kept.map(\.id))
-        }
-    }
-
-    /// Looks up where the candidates stand.
-    private func place(_ selection: inout TraceSelection, _ context: QueryContext) throws(QueryError) {
-        let ids = selection.takeCandidates()
-        guard !ids.isEmpty else { return }
-        try check(context)
-        for (id, start) in zip(ids, try source.starts(of: ids, context: context)) {
-            guard let start else { continue }
-            // Archived spans may have begun before those that are still stored.
-            let isArchived = archive?.contains(id, context: context) ?? false
-            let earliest = isArchived ? try trace(id, context: context)?.start : nil
-            selection.place(id, at: min(start, earliest ?? start))
-        }
-    }
-
-    /// Hands over the spans that match, newest first.
-    private func scan(
-        _ query: TraceQuery, _ context: QueryContext, visit: ([SpanMatch]) throws(QueryError) -> Bool
-    ) throws(QueryError) {
-        let scanned = Self.scanned(query)
-        if scanned.service == query.service {
-            let isScanned = try source.scanMatches(scanned, context: context) { matches throws(QueryError) -> Bool in
-                try check(context)
-                return try visit(matches)
-            }
-            if isScanned { return }
-        }
-        let matcher = SpanMatcher(query)
-        try scan(scanned, context: context) { spans throws(QueryError) -> Bool in
-            try visit(
-                spans.compactMap { span in
-                    matcher.matches(span) ? SpanMatch(traceID: span.traceID, start: span.start) : nil
-                })
-        }
     }
 
     /// The trace with all its spans, or nil if it is not stored.
@@ -176,7 +107,7 @@ package struct TraceSearch: Sendable {
     }
 
     /// The query as a source may apply it: "no service" is not a name that a source stores.
-    private static func scanned(_ query: TraceQuery) -> TraceQuery {
+    static func scanned(_ query: TraceQuery) -> TraceQuery {
         guard query.service == TraceSpan.unnamedService else { return query }
         var wider = query
         wider.service = nil
@@ -193,7 +124,7 @@ package struct TraceSearch: Sendable {
         }
     }
 
-    private func check(_ context: QueryContext) throws(QueryError) {
+    func check(_ context: QueryContext) throws(QueryError) {
         do { try context.check() } catch { throw .interrupted(error) }
     }
 

@@ -120,6 +120,7 @@ struct Composition {
             PrometheusAPI(source: series, cache: results.metrics, facts: facts(configuration), now: now).routes,
             LokiAPI(engine: LogQLEngine(source: lines, cache: results.logs), now: now).routes,
             RecordAPI(search: search, records: RecordReader(logs: lines, metrics: series)).routes,
+            AttributeAPI(source: views.spans).routes,
             ServiceAPI(statistics: statistics, dependencies: views, now: now).routes,
         ]
     }

@@ -77,7 +77,7 @@ enum NaiveViews {
         Dictionary(grouping: spans) { ["\($0.hourStart)", $0.service, $0.name, "\($0.kind)"] }.mapValues { spans in
             let durations = spans.map(\.duration)
             return [
-                "\(spans.count)", "\(spans.count { $0.status == 2 })", "\(durations.reduce(0, +))",
+                "\(spans.count)", "\(spans.count { $0.status == 2 })", "\(durations.reduce(0) { $0 + max($1, 0) })",
                 "\(durations.min() ?? 0)", "\(durations.max() ?? 0)", histogram(durations),
             ]
         }

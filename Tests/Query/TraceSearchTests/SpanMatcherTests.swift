@@ -35,6 +35,11 @@ struct SpanMatcherTests {
                 time: Timestamp(nanoseconds: 1_100), name: "exception",
                 attributes: [Attribute(key: "exception.type", value: .string("IOError"))], droppedAttributesCount: 0)
         ]
+        span.links = [
+            .init(
+                traceID: TraceID(high: 1, low: 2), spanID: SpanID(word: 3), traceState: "",
+                attributes: [Attribute(key: "linked", value: .string("yes"))], droppedAttributesCount: 0, flags: 0)
+        ]
         span.traceState = "k=v"
         return span
     }()
@@ -51,6 +56,8 @@ struct SpanMatcherTests {
         ("resource.host.name", "h1"), ("service.name", "shop"), ("resource.service.name", "shop"),
         ("error", "false"), ("span.kind", "client"), ("span.status", "unset"), ("scope.name", "lib"),
         ("scope.version", "1.2"), ("otel.scope.name", "lib"), ("otel.scope.version", "1.2"), ("w3c.tracestate", "k=v"),
+        ("linked", "yes"), ("span.kind", "CLIENT"), ("span.kind", "Client"), ("span.status", "Unset"), ("error", "0"),
+        ("error", "F"), ("error", "False"),
     ])
     func `J-9 a tag that the span has matches`(key: String, value: String) {
         #expect(matches(key, value))
@@ -63,7 +70,7 @@ struct SpanMatcherTests {
         ("scope.host.name", "h1"), ("error", "true"), ("error", "x"), ("span.kind", "server"), ("span.status", "ok"),
         ("otel.status_code", "UNSET"), ("otel.status_code", ""), ("otel.status_description", ""),
         ("event", "exception"),
-        ("ratio", "0x3"),
+        ("ratio", "0x3"), ("span.status", "0"), ("span.kind", ""), ("linked", "no"), ("resource.linked", "yes"),
     ])
     func `J-9 a tag that the span has not does not match`(key: String, value: String) {
         #expect(!matches(key, value))
@@ -89,6 +96,39 @@ struct SpanMatcherTests {
         span.attributes.append(Attribute(key: "error", value: .string("timeout")))
         #expect(matches("error", "timeout", in: span))
         #expect(matches("error", "false", in: span))
+        #expect(!matches("error", "true", in: span))
+    }
+
+    @Test(arguments: ["true", "1", "t", "T", "TRUE", "True"])
+    func `J-9 an error is what the status or an attribute says, in all words for it`(word: String) {
+        var failed = Self.span
+        failed.statusCode = 2
+        #expect(matches("error", word, in: failed))
+        for value in [AttributeValue.bool(true), .string("true"), .string("T"), .int(1), .double(1)] {
+            var span = Self.span
+            span.attributes.append(Attribute(key: "error", value: value))
+            #expect(matches("error", word, in: span), "\(value)")
+            #expect(!matches("error", "false", in: span), "\(value)")
+            span = Self.span
+            span.events[0].attributes.append(Attribute(key: "error", value: value))
+            #expect(matches("error", word, in: span), "\(value)")
+        }
+        var span = Self.span
+        span.attributes.append(Attribute(key: "error", value: .bool(false)))
+        #expect(!matches("error", word, in: span))
+        #expect(matches("error", "f", in: span))
+    }
+
+    /// What was sent under a name that has a meaning of its own is found under it.
+    @Test(arguments: [
+        "span.kind", "span.status", "otel.status_code", "otel.status_description", "w3c.tracestate", "scope.name",
+        "otel.scope.version", "resource.name", "scope.a", "resource.service.name", "error",
+    ])
+    func `J-9 a reserved name hides no attribute`(key: String) {
+        var span = Self.span
+        span.attributes.append(Attribute(key: key, value: .string("as sent")))
+        #expect(matches(key, "as sent", in: span))
+        #expect(!matches(key, "as sent"))
     }
 
     @Test func `J-8 one span must satisfy all conditions`() {

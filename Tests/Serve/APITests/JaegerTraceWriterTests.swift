@@ -39,9 +39,10 @@ struct JaegerTraceWriterTests {
              "processID":"p1","warnings":null},
             {"traceID":"5b8aa5a2d2c872e8321cf37308d69df2","spanID":"0000000000000002",
              "operationName":"","references":[
-              {"refType":"FOLLOWS_FROM","traceID":"5b8aa5a2d2c872e8321cf37308d69df2","spanID":"051581bf3cb55c13"},
+              {"refType":"CHILD_OF","traceID":"5b8aa5a2d2c872e8321cf37308d69df2","spanID":"051581bf3cb55c13"},
               {"refType":"FOLLOWS_FROM","traceID":"00000000000000ab","spanID":"0000000000000009"},
-              {"refType":"CHILD_OF","traceID":"5b8aa5a2d2c872e8321cf37308d69df2","spanID":"0000000000000007"}],
+              {"refType":"CHILD_OF","traceID":"5b8aa5a2d2c872e8321cf37308d69df2","spanID":"0000000000000007"},
+              {"refType":"FOLLOWS_FROM","traceID":"5b8aa5a2d2c872e8321cf37308d69df2","spanID":"051581bf3cb55c13"}],
              "startTime":1706678909209713,"duration":0,
              "tags":[{"key":"otel.status_code","type":"string","value":"OK"}],"logs":[],
              "processID":"p2","warnings":null}],

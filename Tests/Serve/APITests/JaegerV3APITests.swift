@@ -90,7 +90,7 @@ struct JaegerV3APITests {
         ("\(window)&query.operationName=POST%20/", 1), ("\(window)&query.searchDepth=1", 1),
         ("\(window)&query.num_traces=1", 1), ("\(window)&query.attributes=%7B%22error%22:%22true%22%7D", 1),
         ("\(window)&query.durationMin=90ns&query.durationMax=1ms", 1),
-        ("\(window)&query.filter=x&query.rawTraces=true", 2),
+        ("\(window)&query.rawTraces=true", 2),
         ("query.startTimeMin=2023-11-14T22:13:20%2B00:00&query.startTimeMax=2023-11-14T22:13:20.000000005Z", 1),
         // The plus sign arrives as a space.
         ("query.startTimeMin=2023-11-14T22:13:20+00:00&query.startTimeMax=2023-11-14T23:13:20Z", 1),

@@ -2,6 +2,7 @@ import Core
 import HTTP
 import JSON
 import QueryModel
+import Scheduling
 import Testing
 import TraceFixtures
 import TraceSearch
@@ -161,7 +162,7 @@ struct ServiceAPITests {
         }
         let search = TraceSearch(source: MemoryTraceSource([]))
         let groups = [
-            RecordAPI(search: search, records: NoRecords()).routes,
+            RecordAPI(search: search, records: NoRecords()).routes, AttributeAPI(source: NoAttributes()).routes,
             ServiceAPI(statistics: search, dependencies: search, now: { TraceClient.now }).routes,
         ]
         let routes = groups.flatMap(\.routes).map { route in
@@ -173,5 +174,15 @@ struct ServiceAPITests {
             }.joined()
         }
         #expect(Set(paths.map(\.key)) == Set(routes))
+    }
+}
+
+private struct NoAttributes: AttributeSource {
+    func attributeNames(_ query: AttributeNamesQuery, context: QueryContext) -> Completions<AttributeName> {
+        Completions(found: [], isComplete: true)
+    }
+
+    func attributeValues(_ query: AttributeValuesQuery, context: QueryContext) -> Completions<AttributeValueText> {
+        Completions(found: [], isComplete: true)
     }
 }

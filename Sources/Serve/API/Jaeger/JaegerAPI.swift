@@ -192,7 +192,7 @@ package struct JaegerAPI: Sendable {
     private static func response(
         _ traces: [Trace], _ request: APIRequest, missing: [TraceID] = []
     ) throws(RequestFailure) -> HTTPResponse {
-        var writer = JaegerTraceWriter()
+        var writer = JaegerTraceWriter(spanCount: traces.reduce(0) { $0 + $1.spans.count })
         var account = JSONAccount(request.context)
         writer.json.beginObject()
         writer.json.key("data")

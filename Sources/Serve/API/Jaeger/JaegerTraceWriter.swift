@@ -5,13 +5,21 @@ import TraceSearch
 
 /// Writes traces as Jaeger's legacy API shows them (rules J-17 to J-22, §6.7 of the contract).
 struct JaegerTraceWriter {
-    var json = JSONWriter()
+    var json: JSONWriter
+    private var processes = JaegerProcesses()
+
+    /// - Parameter spanCount: of all traces that will be written, about.
+    init(spanCount: Int = 0) {
+        json = JSONWriter(reserving: min(spanCount, 1 << 12) * Self.bytesPerSpan)
+    }
+
+    /// What a span of usual size takes.
+    private static let bytesPerSpan = 1280
 
     mutating func trace(_ trace: Trace) {
         let traceID = Self.text(trace.id)
-        var processes = JaegerProcesses()
-        json.beginObject()
-        json.key("traceID")
+        processes.beginTrace()
+        json.begin(#"{"traceID":"#)
         json.string(traceID)
         json.key("spans")
         json.beginArray()
@@ -19,206 +27,197 @@ struct JaegerTraceWriter {
         json.endArray()
         json.key("processes")
         json.beginObject()
-        for (index, process) in processes.all.enumerated() {
+        for (index, process) in processes.ofTrace.enumerated() {
             json.key("p\(index + 1)")
-            json.beginObject()
-            json.key("serviceName")
-            json.string(process.serviceName)
-            json.key("tags")
-            tags(process.tags)
-            json.endObject()
+            json.raw(process)
         }
         json.endObject()
-        json.key("warnings")
-        json.null()
-        json.endObject()
+        json.end(#","warnings":null}"#)
     }
 
     /// 16 digits where the upper half is zero, as clients join by the text (J-17).
     static func text(_ id: TraceID) -> String { id.high == 0 ? Hex.string(id.low) : id.hex }
 
     private mutating func span(_ span: TraceSpan, traceID: String, process: Int) {
-        json.beginObject()
-        json.key("traceID")
+        json.begin(#"{"traceID":"#)
         json.string(traceID)
-        json.key("spanID")
+        json.go(on: #","spanID":"#)
         json.string(span.spanID.hex)
         if span.flags & 0xFF != 0 {
-            json.key("flags")
+            json.go(on: #","flags":"#)
             json.uint(UInt64(span.flags & 0xFF))
         }
-        json.key("operationName")
+        json.go(on: #","operationName":"#)
         json.string(span.name)
-        references(of: span)
-        json.key("startTime")
+        references(of: span, traceID: traceID)
+        json.go(on: #","startTime":"#)
         json.int(span.start.nanoseconds / 1_000)
-        json.key("duration")
+        json.go(on: #","duration":"#)
         json.int(span.duration / 1_000)
-        json.key("tags")
-        tags(JaegerTag.tags(of: span))
+        tags(of: span)
         logs(of: span)
-        json.key("processID")
-        json.string("p\(process)")
-        json.key("warnings")
-        json.null()
-        json.endObject()
+        json.go(on: #","processID":"p"#)
+        json.digits(UInt64(process))
+        json.end(#"","warnings":null}"#)
     }
 
-    /// The parent first, then the links; a link to the parent is the parent's reference, with the link's type.
-    private mutating func references(of span: TraceSpan) {
-        let links = span.links.filter { !$0.traceID.isZero && !$0.spanID.isZero }
-        json.key("references")
+    /// The parent first, then the links. A link to the parent leaves it the parent, and says no more if it says the same.
+    private mutating func references(of span: TraceSpan, traceID: String) {
+        json.go(on: #","references":"#)
         json.beginArray()
-        if !span.parentSpanID.isZero {
-            let link = links.first { $0.traceID == span.traceID && $0.spanID == span.parentSpanID }
-            reference(link.map(Self.referenceType) ?? "CHILD_OF", span.traceID, span.parentSpanID)
-        }
-        for link in links where link.traceID != span.traceID || link.spanID != span.parentSpanID {
-            reference(Self.referenceType(link), link.traceID, link.spanID)
+        if !span.parentSpanID.isZero { reference(isChild: true, traceID, span.parentSpanID) }
+        for link in span.links where !link.traceID.isZero && !link.spanID.isZero {
+            let isChild = Self.isChild(link)
+            if isChild, link.traceID == span.traceID, link.spanID == span.parentSpanID { continue }
+            reference(isChild: isChild, Self.text(link.traceID), link.spanID)
         }
         json.endArray()
     }
 
-    private static func referenceType(_ link: TraceSpan.Link) -> StaticString {
-        let isChild = link.attributes.contains {
-            $0.key == "opentracing.ref_type" && $0.value == .string("child_of")
-        }
-        return isChild ? "CHILD_OF" : "FOLLOWS_FROM"
+    private static func isChild(_ link: TraceSpan.Link) -> Bool {
+        link.attributes.contains { $0.key == "opentracing.ref_type" && $0.value == .string("child_of") }
     }
 
-    private mutating func reference(_ type: StaticString, _ traceID: TraceID, _ spanID: SpanID) {
-        json.beginObject()
-        json.key("refType")
-        json.string(type.description)
-        json.key("traceID")
-        json.string(Self.text(traceID))
-        json.key("spanID")
+    private mutating func reference(isChild: Bool, _ traceID: String, _ spanID: SpanID) {
+        if isChild {
+            json.begin(#"{"refType":"CHILD_OF","traceID":"#)
+        } else {
+            json.begin(#"{"refType":"FOLLOWS_FROM","traceID":"#)
+        }
+        json.string(traceID)
+        json.go(on: #","spanID":"#)
         json.string(spanID.hex)
-        json.endObject()
+        json.end("}")
     }
 
     private mutating func logs(of span: TraceSpan) {
-        json.key("logs")
+        json.go(on: #","logs":"#)
         json.beginArray()
         for event in span.events {
-            json.beginObject()
-            json.key("timestamp")
+            json.begin(#"{"timestamp":"#)
             json.int(event.time.nanoseconds / 1_000)
-            json.key("fields")
-            var fields = event.attributes.map { JaegerTag($0) }
+            json.go(on: #","fields":"#)
+            json.beginArray()
             if !event.name.isEmpty, !event.attributes.contains(where: { $0.key == "event" }) {
-                fields.insert(JaegerTag("event", .string(event.name)), at: 0)
+                json.tag("event", .string(event.name))
             }
-            tags(fields)
-            json.endObject()
+            for attribute in event.attributes { json.tag(attribute.key, attribute.value) }
+            json.endArray()
+            json.end("}")
         }
         json.endArray()
-    }
-
-    private mutating func tags(_ tags: [JaegerTag]) {
-        json.beginArray()
-        for tag in tags {
-            json.beginObject()
-            json.key("key")
-            json.string(tag.key)
-            json.key("type")
-            json.string(tag.type.rawValue)
-            json.key("value")
-            tag.writeValue(to: &json)
-            json.endObject()
-        }
-        json.endArray()
-    }
-}
-
-/// A tag in Jaeger's five types (J-20).
-struct JaegerTag: Hashable {
-    enum ValueType: String { case string, bool, int64, float64, binary }
-
-    /// Above it, JSON readers with doubles lose digits.
-    private static let largestExactInteger: Int64 = 1 << 53 - 1
-
-    let key: String
-    let type: ValueType
-    /// The value as text, which is also how most of them are written.
-    let text: String
-
-    init(_ key: String, _ value: AttributeValue) {
-        self.key = key
-        text = value.text
-        type =
-            switch value {
-            case .bool: .bool
-            case .int: .int64
-            case .double(let double) where double.isFinite: .float64
-            case .bytes: .binary
-            case .empty, .string, .double, .array, .map: .string
-            }
-    }
-
-    init(_ attribute: Attribute) { self.init(attribute.key, attribute.value) }
-
-    func writeValue(to json: inout JSONWriter) {
-        switch type {
-        case .string, .binary: json.string(text)
-        case .bool: json.bool(text == "true")
-        case .float64: json.raw(Array(text.utf8))
-        case .int64:
-            let isExact = Int64(text).map { $0.magnitude <= UInt64(Self.largestExactInteger) } ?? false
-            if isExact { json.raw(Array(text.utf8)) } else { json.string(text) }
-        }
     }
 
     /// The scope's, the span's own, then those that say what Jaeger has no field for.
-    static func tags(of span: TraceSpan) -> [JaegerTag] {
-        var tags: [JaegerTag] = []
-        tags.reserveCapacity(span.attributes.count + 6)
-        func add(_ key: String, _ text: String) {
-            if !text.isEmpty { tags.append(JaegerTag(key, .string(text))) }
-        }
-        add("otel.scope.name", span.scope.name)
-        add("otel.scope.version", span.scope.version)
-        for attribute in span.attributes { tags.append(JaegerTag(attribute)) }
-        add("span.kind", SpanKindName.name(of: span.kind))
+    private mutating func tags(of span: TraceSpan) {
+        json.go(on: #","tags":"#)
+        json.beginArray()
+        text("otel.scope.name", span.scope.name)
+        text("otel.scope.version", span.scope.version)
+        for attribute in span.attributes { json.tag(attribute.key, attribute.value) }
+        text("span.kind", SpanKindName.name(of: span.kind))
         switch span.statusCode {
-        case 1: add("otel.status_code", "OK")
+        case 1: text("otel.status_code", "OK")
         case 2:
-            add("otel.status_code", "ERROR")
-            tags.append(JaegerTag("error", .bool(true)))
+            text("otel.status_code", "ERROR")
+            json.tag("error", .bool(true))
         default: break
         }
-        add("otel.status_description", span.statusMessage)
-        add("w3c.tracestate", span.traceState)
-        return tags
+        text("otel.status_description", span.statusMessage)
+        text("w3c.tracestate", span.traceState)
+        json.endArray()
+    }
+
+    private mutating func text(_ key: String, _ text: String) {
+        if !text.isEmpty { json.tag(key, .string(text)) }
     }
 }
 
-/// The processes of one trace: each distinct pair of service and tags, numbered from 1 as they are met (J-21).
+/// Above it, JSON readers with doubles lose digits.
+private let largestExactInteger: UInt64 = 1 << 53 - 1
+
+extension JSONWriter {
+    /// A tag in Jaeger's five types: `string`, `bool`, `int64`, `float64`, `binary` (J-20).
+    fileprivate mutating func tag(_ key: String, _ value: AttributeValue) {
+        begin(#"{"key":"#)
+        string(key)
+        switch value {
+        case .string(let text):
+            go(on: #","type":"string","value":"#)
+            string(text)
+        case .bool(let flag):
+            go(on: #","type":"bool","value":"#)
+            bool(flag)
+        case .int(let integer):
+            go(on: #","type":"int64","value":"#)
+            if integer.magnitude <= largestExactInteger { int(integer) } else { quoted(integer) }
+        case .double(let double) where double.isFinite:
+            go(on: #","type":"float64","value":"#)
+            raw(Array(double.shortestText.utf8))
+        case .bytes:
+            go(on: #","type":"binary","value":"#)
+            string(value.text)
+        case .empty, .double, .array, .map:
+            go(on: #","type":"string","value":"#)
+            string(value.text)
+        }
+        end("}")
+    }
+}
+
+/// The processes of traces: each distinct pair of service and tags, numbered from 1 in each trace as they are met (J-21). Many traces
+/// share them, so their text is made once.
 private struct JaegerProcesses {
-    struct Process: Hashable {
-        let serviceName: String
-        /// Sorted.
-        let tags: [JaegerTag]
+    /// By number of the text.
+    private var texts: [[UInt8]] = []
+    private var numbersByText: [[UInt8]: Int] = [:]
+    /// Spans of one sender mostly share their resource's object, which the traces hold.
+    private var numbersByResource: [ObjectIdentifier: Int] = [:]
+    /// By number of the text: the number in the trace at hand, if it was met there.
+    private var placeInTrace: [Int] = []
+    private var met: [Int] = []
+
+    var ofTrace: [[UInt8]] { met.map { texts[$0] } }
+
+    mutating func beginTrace() {
+        for number in met { placeInTrace[number] = 0 }
+        met.removeAll(keepingCapacity: true)
     }
 
-    private(set) var all: [Process] = []
-    private var numbers: [Process: Int] = [:]
-    /// Spans of one sender mostly share their resource's object.
-    private var numbersByResource: [ObjectIdentifier: Int] = [:]
-
     mutating func number(of span: TraceSpan) -> Int {
-        let identity = ObjectIdentifier(span.resource)
-        if let number = numbersByResource[identity] { return number }
-        let tags = span.resource.attributes.filter { $0.key != "service.name" }.map { JaegerTag($0) }
-        let process = Process(
-            serviceName: span.serviceName,
-            tags: tags.sorted { ($0.key, $0.type.rawValue, $0.text) < ($1.key, $1.type.rawValue, $1.text) })
-        let number = numbers[process] ?? all.count + 1
-        if number > all.count {
-            all.append(process)
-            numbers[process] = number
+        let number = numbersByResource[ObjectIdentifier(span.resource)] ?? add(span)
+        if placeInTrace[number] == 0 {
+            met.append(number)
+            placeInTrace[number] = met.count
         }
-        numbersByResource[identity] = number
+        return placeInTrace[number]
+    }
+
+    private mutating func add(_ span: TraceSpan) -> Int {
+        let text = Self.text(span)
+        let number = numbersByText[text] ?? texts.count
+        if number == texts.count {
+            texts.append(text)
+            placeInTrace.append(0)
+            numbersByText[text] = number
+        }
+        numbersByResource[ObjectIdentifier(span.resource)] = number
         return number
+    }
+
+    private static func text(_ span: TraceSpan) -> [UInt8] {
+        var json = JSONWriter()
+        json.begin(#"{"serviceName":"#)
+        json.string(span.serviceName)
+        json.go(on: #","tags":"#)
+        json.beginArray()
+        let tags = span.resource.attributes.filter { $0.key != "service.name" }
+        // Whatever their order was, the same tags are the same process.
+        for tag in tags.map({ ($0, $0.value.text) }).sorted(by: { ($0.0.key, $0.1) < ($1.0.key, $1.1) }) {
+            json.tag(tag.0.key, tag.0.value)
+        }
+        json.endArray()
+        json.end("}")
+        return json.bytes
     }
 }

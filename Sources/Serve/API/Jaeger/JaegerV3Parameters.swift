@@ -40,6 +40,7 @@ struct JaegerV3Parameters {
     func searchQuery() throws(RequestFailure) -> TraceQuery {
         let start = try requiredTime("query.startTimeMin", "query.start_time_min")
         let end = try requiredTime("query.startTimeMax", "query.start_time_max")
+        guard start < end else { throw .badRequest("query.startTimeMin must be before query.startTimeMax") }
         try checkFlag("query.rawTraces", "query.raw_traces")
         let minimum = try duration("query.durationMin", "query.duration_min")
         let maximum = try duration("query.durationMax", "query.duration_max")
@@ -51,7 +52,27 @@ struct JaegerV3Parameters {
             operation: text("query.operationName", "query.operation_name"),
             kind: try spanKind("query.spanKind", "query.span_kind"), tags: try attributes(),
             minDuration: minimum, maxDuration: maximum,
-            range: TimeRange(start: start, end: end.advanced(by: 1)), limit: try limit())
+            range: TimeRange(start: start, end: end.advanced(by: 1)), limit: try limit(), condition: .span(try filter())
+        )
+    }
+
+    /// The structured filter, which stands for all other conditions.
+    private func filter() throws(RequestFailure) -> SpanCondition {
+        guard let text = text("query.filter") else { return .always }
+        let others = [
+            ["query.serviceName", "query.service_name"], ["query.operationName", "query.operation_name"],
+            ["query.spanKind", "query.span_kind"], ["query.durationMin", "query.duration_min"],
+            ["query.durationMax", "query.duration_max"], ["query.attributes"],
+        ]
+        let set = others.compactMap { first($0)?.name }
+        guard set.isEmpty else {
+            throw .malformed("query.filter", "cannot be combined with \(set.joined(separator: ", "))")
+        }
+        do throws(RequestFailure) {
+            return try JaegerFilter.parse(text)
+        } catch {
+            throw .malformed("query.filter", error.message)
+        }
     }
 
     private func requiredTime(_ names: String...) throws(RequestFailure) -> Timestamp {

@@ -23,8 +23,30 @@ struct RecordParameters {
             throw .badRequest("maxDuration must not be below minDuration")
         }
         return TraceQuery(
-            service: text("service"), operation: text("operation"), kind: try kind(), tags: try tags() + status(),
-            minDuration: minimum, maxDuration: maximum, range: try range(), limit: try limit())
+            service: text("service"), operation: text("operation"), kind: try kind(), tags: try tags(),
+            minDuration: minimum, maxDuration: maximum, range: try range(), limit: try limit(),
+            condition: try condition(), order: try order())
+    }
+
+    /// `q={…}`, and the status, which every span that meets one of its conditions has.
+    private func condition() throws(RequestFailure) -> TraceCondition {
+        var condition = TraceCondition.span(.always)
+        if let text = text("q") {
+            do throws(TraceQLError) {
+                condition = try TraceQLParser.parse(text)
+            } catch {
+                throw .badRequest("q: \(error.message)")
+            }
+        }
+        return try status().map { condition.requiring($0) } ?? condition
+    }
+
+    private func order() throws(RequestFailure) -> TraceOrder {
+        switch text("order") {
+        case nil, "newest": return .newest
+        case "duration": return .longest
+        case .some(let name): throw .badRequest("order: \"\(name)\" is neither newest nor duration")
+        }
     }
 
     /// All that are not empty.
@@ -62,13 +84,13 @@ struct RecordParameters {
         return kind
     }
 
-    /// `status=error` as the tag that searches know.
-    private func status() throws(RequestFailure) -> [(key: String, value: String)] {
-        guard let status = text("status") else { return [] }
-        guard ["ok", "error", "unset"].contains(status) else {
+    /// `status=error`: the status itself, whatever attributes say.
+    private func status() throws(RequestFailure) -> SpanCondition? {
+        guard let status = text("status") else { return nil }
+        guard SpanStatusName.words.contains(status) else {
             throw .badRequest("status: \"\(status)\" is none of ok, error and unset")
         }
-        return status == "error" ? [("error", "true")] : [("span.status", status)]
+        return .test(.field(.status), .equal([.string(status)]))
     }
 
     func flag(_ name: String) throws(RequestFailure) -> Bool? {

@@ -217,7 +217,7 @@ private struct ShownDurations {
         }
         bounds = (
             max(0, measures.durationMin), max(0, measures.durationMax),
-            max(0, measures.durationSum / Int64(measures.calls))
+            Int64(clamping: measures.durationSum / Int128(measures.calls))
         )
     }
 

@@ -2,6 +2,7 @@ internal import Columns
 internal import Core
 internal import Parts
 internal import QueryModel
+internal import Settings
 internal import Storage
 internal import Telemetry
 
@@ -28,7 +29,13 @@ enum SpanFilters {
     /// Whether only rows pass that the whole query accepts.
     static func isExact(_ query: TraceQuery) -> Bool {
         // No service has an empty name; one without a name has another to those who ask.
-        query.service != ""
+        query.service != "" && query.condition == .span(.always)
+            && query.tags.allSatisfy { !isNegative($0.key, $0.value) }
+    }
+
+    /// That a span has no error is said by its attributes, too, none of which may say that it has.
+    private static func isNegative(_ key: String, _ value: String) -> Bool {
+        key == "error" && FlagText.flag(value) == false
     }
 
     /// The column holds this text. One that is not UTF-8 is asked for as it is shown, which is repaired.
@@ -41,43 +48,34 @@ enum SpanFilters {
     }
 
     private static func make(_ key: String, _ value: String, _ table: SpanTable) -> RowFilter {
-        switch (key, value) {
-        case ("error", "true"): return .integers(table.statusCode.ordinal, 2...2)
-        case ("error", "false"): return integers(table.statusCode, [.min...1, 3...(.max)])
-        default: break
+        if key == "error" {
+            switch FlagText.flag(value) {
+            case true: return .anyOf([.integers(table.statusCode.ordinal, 2...2), attribute(key, .truth, table)])
+            case false: return integers(table.statusCode, [.min...1, 3...(.max)])
+            case nil: break
+            }
         }
-        let match = TextMatch(value)
-        if key.hasPrefix("resource.") {
-            return resource(String(key.dropFirst("resource.".count)), match, table)
-        }
+        let match = AttributeMatch.text(TextMatch(value))
         let attribute = attribute(key, match, table)
         return virtual(key, value, match, table).map { .anyOf([$0, attribute]) } ?? attribute
     }
 
     /// What a key with a meaning of its own says of the other columns. The span may also have an attribute of that name.
     private static func virtual(
-        _ key: String, _ value: String, _ match: TextMatch, _ table: SpanTable
+        _ key: String, _ value: String, _ match: AttributeMatch, _ table: SpanTable
     ) -> RowFilter? {
         switch key {
         case "span.kind":
-            let kinds = kindNames.indices.dropFirst().filter { kindNames[$0] == value }
+            if value.lowercased() == kindNames[0] { return integers(table.kind, [.min...0, 6...(.max)]) }
+            let kinds = kindNames.indices.dropFirst().filter { kindNames[$0] == value.lowercased() }
             return integers(table.kind, kinds.map { Int64($0)...Int64($0) })
-        case "span.status":
+        case "span.status", "otel.status_code":
             let codes: [ClosedRange<Int64>] =
-                switch value {
+                switch value.lowercased() {
                 case "ok": [1...1]
                 case "error": [2...2]
-                case "unset": [.min...0, 3...(.max)]
-                default: []
-                }
-            return integers(table.statusCode, codes)
-        case "otel.status_code":
-            let codes: [ClosedRange<Int64>] =
-                switch value {
-                case "OK": [1...1]
-                case "ERROR": [2...2]
-                // A span without a status has no such tag; one that is not known is shown as that.
-                case "UNSET": [.min...(-1), 3...(.max)]
+                // A span without a status shows no tag.
+                case "unset": key == "span.status" ? [.min...0, 3...(.max)] : []
                 default: []
                 }
             return integers(table.statusCode, codes)
@@ -86,13 +84,14 @@ enum SpanFilters {
         case "scope.name", "otel.scope.name": return scope(table, value) { $0.name }
         case "scope.version", "otel.scope.version": return scope(table, value) { $0.version }
         default:
+            if key.hasPrefix("resource.") { return resource(String(key.dropFirst("resource.".count)), match, table) }
             guard key.hasPrefix("scope.") else { return nil }
             return identity(table.scope, String(key.dropFirst("scope.".count)), match) { IdentityMessage(scope: $0) }
         }
     }
 
     /// OTLP's span kinds as the tag shows them.
-    private static let kindNames = ["", "internal", "server", "client", "producer", "consumer"]
+    private static let kindNames = ["unspecified", "internal", "server", "client", "producer", "consumer"]
 
     private static func integers(_ column: ColumnHandle<Int64>, _ ranges: [ClosedRange<Int64>]) -> RowFilter {
         .anyOf(ranges.map { .integers(column.ordinal, $0) })
@@ -110,34 +109,43 @@ enum SpanFilters {
         return .strings(table.scope.ordinal) { field(IdentityMessage(scope: $0)) == value }
     }
 
-    /// An attribute of the span, its resource, its scope, or one of its events.
-    private static func attribute(_ key: String, _ match: TextMatch, _ table: SpanTable) -> RowFilter {
+    /// An attribute of the span, its resource, its scope, or one of its events or links.
+    private static func attribute(_ key: String, _ match: AttributeMatch, _ table: SpanTable) -> RowFilter {
         let bytes = Array(key.utf8)
         return .anyOf([
             .allOf([
-                .indexed(table.attributes.ordinal, .attribute(AttributeProbe(key: bytes, text: match.text))),
+                .anyOf(
+                    match.texts.map {
+                        .indexed(table.attributes.ordinal, .attribute(AttributeProbe(key: bytes, text: $0)))
+                    }),
                 .attribute(table.attributes.ordinal, key: bytes) { match.matches($0, $1, key: key) },
             ]),
             resource(key, match, table),
             identity(table.scope, key, match) { IdentityMessage(scope: $0) },
             .allOf([
-                .indexed(
-                    table.events.ordinal, field: SpanTable.EventField.attributes,
-                    .attribute(AttributeProbe(key: bytes, text: match.text))),
+                .anyOf(
+                    match.texts.map {
+                        .indexed(
+                            table.events.ordinal, field: SpanTable.EventField.attributes,
+                            .attribute(AttributeProbe(key: bytes, text: $0)))
+                    }),
                 .nestedAttribute(
                     table.events.ordinal, field: SpanTable.EventField.attributes, key: bytes
                 ) { match.matches($0, $1, key: key) },
             ]),
+            .nestedAttribute(
+                table.links.ordinal, field: SpanTable.LinkField.attributes, key: bytes
+            ) { match.matches($0, $1, key: key) },
         ])
     }
 
-    private static func resource(_ key: String, _ match: TextMatch, _ table: SpanTable) -> RowFilter {
+    private static func resource(_ key: String, _ match: AttributeMatch, _ table: SpanTable) -> RowFilter {
         identity(table.resource, key, match) { IdentityMessage(resource: $0) }
     }
 
     /// Resources and scopes come back in every part, and in every chunk of memory: each is decoded once.
     private static func identity(
-        _ column: ColumnHandle<StringColumn>, _ key: String, _ match: TextMatch,
+        _ column: ColumnHandle<StringColumn>, _ key: String, _ match: AttributeMatch,
         _ decode: @escaping @Sendable (UnsafeRawBufferPointer) -> IdentityMessage
     ) -> RowFilter {
         let known = ByteMemo<Bool>()
@@ -173,11 +181,7 @@ struct TextMatch: Sendable {
         }
     }
 
-    func isAmong(_ attributes: [Attribute], _ key: String) -> Bool {
-        attributes.contains { $0.key == key && matches($0.value) }
-    }
-
-    func matches(_ type: AttributeType, _ value: SubcolumnValue, key: String) -> Bool {
+    func matches(_ type: AttributeType, _ value: SubcolumnValue) -> Bool {
         switch (type, value) {
         case (.string, .bytes(let raw)):
             // Text that is not UTF-8 is repaired before it is compared.
@@ -188,9 +192,53 @@ struct TextMatch: Sendable {
         case (.bytes, .bytes(let raw)): matches(.bytes(Array(raw)))
         case (.array, .bytes(let raw)), (.map, .bytes(let raw)):
             matches(AnyValue.decode(ProtobufSlice(raw)))
-        case (.overflow, .bytes(let raw)):
-            isAmong(AnyValue.attributes(ProtobufSlice(raw), field: 1), key)
         default: matches(.empty)
+        }
+    }
+}
+
+/// What is asked of the values of an attribute.
+enum AttributeMatch: Sendable {
+    case text(TextMatch)
+    /// That it is true, as Go reads it, of whatever type it was sent.
+    case truth
+
+    private static let trueTexts = ["true", "1", "t", "T", "TRUE", "True"]
+
+    /// The textual forms of the values that match, for indexes.
+    var texts: [String] {
+        switch self {
+        case .text(let match): [match.text]
+        case .truth: Self.trueTexts
+        }
+    }
+
+    private func matches(_ value: AttributeValue) -> Bool {
+        switch (self, value) {
+        case (.text(let match), _): match.matches(value)
+        case (.truth, .bool(let flag)): flag
+        case (.truth, .int(let integer)): integer == 1
+        case (.truth, .double(let double)): double == 1
+        case (.truth, .string(let text)): FlagText.flag(text) == true
+        case (.truth, _): false
+        }
+    }
+
+    func isAmong(_ attributes: [Attribute], _ key: String) -> Bool {
+        attributes.contains { $0.key == key && matches($0.value) }
+    }
+
+    func matches(_ type: AttributeType, _ value: SubcolumnValue, key: String) -> Bool {
+        if case (.overflow, .bytes(let raw)) = (type, value) {
+            return isAmong(AnyValue.attributes(ProtobufSlice(raw), field: 1), key)
+        }
+        if case .text(let match) = self { return match.matches(type, value) }
+        return switch (type, value) {
+        case (.string, .bytes(let raw)): FlagText.flag(String(decoding: raw, as: UTF8.self)) == true
+        case (.bool, .integer(let integer)): integer != 0
+        case (.int, .integer(let integer)): integer == 1
+        case (.double, .double(let double)): double == 1
+        default: false
         }
     }
 }

@@ -196,13 +196,12 @@ private struct ViewTally {
                 step: query.step(of: Timestamp(nanoseconds: buckets[row])))
             var added = SpanMeasures(calls: Int(calls[row]), errors: Int(errors[row]))
             if query.wantsDurations {
-                added.durationSum = batch[view.durationSum][row]
-                added.durationMin = batch[view.durationMin][row]
-                added.durationMax = batch[view.durationMax][row]
                 guard let durations = ExponentialHistogram(bytes: batch[view.durations].bytes(row)) else {
                     throw RollupError.corruptState(table: view.table.name, column: view.durations.name)
                 }
-                added.durations = durations
+                added.setDurations(
+                    storedSum: batch[view.durationSum][row], storedMin: batch[view.durationMin][row],
+                    storedMax: batch[view.durationMax][row], durations)
             }
             measures[combination, default: SpanMeasures()].merge(added)
         }
@@ -222,5 +221,27 @@ private struct ViewTally {
     mutating func rows() -> [SpanStatistics.Row] {
         close()
         return done
+    }
+}
+
+extension SpanMeasures {
+    /// Sets what a row of the view says of durations.
+    ///
+    /// Its sum wraps where it exceeds 64 bits, and in rows of older versions has the negative durations of spans that end before
+    /// they start in it. Where that can be, the histogram tells: every duration is known to `relativeError` there, and so is
+    /// their sum. One that it contradicts is replaced by what it says.
+    mutating func setDurations(storedSum: Int64, storedMin: Int64, storedMax: Int64, _ histogram: ExponentialHistogram)
+    {
+        durations = histogram
+        // No row was measured: the least is greater than the greatest.
+        guard storedMin <= storedMax else { return }
+        durationMin = max(0, storedMin)
+        durationMax = max(0, storedMax)
+        durationSum = Int128(storedSum)
+        let most = Int128(durationMax) * Int128(calls)
+        guard storedMin < 0 || most > Int128(Int64.max) else { return }
+        let estimate = histogram.estimatedSum
+        if abs(Double(storedSum) - estimate) <= estimate * ExponentialHistogram.relativeError + 1 { return }
+        durationSum = min(max(Int128(durationMax), Int128(estimate)), most)
     }
 }

@@ -63,8 +63,9 @@ private struct SpanStatisticsPlan {
         ]
         if query.wantsDurations {
             aggregates += [
-                Aggregate(.sum(duration)), Aggregate(.min(duration)), Aggregate(.max(duration)),
-                Aggregate(.histogram(duration)),
+                // A span that ends before it starts lasts no time.
+                Aggregate(.sum(duration), where: .integer(duration, 1...(.max))), Aggregate(.min(duration)),
+                Aggregate(.max(duration)), Aggregate(.histogram(duration)),
             ]
         }
         plan = ScanPlan(
@@ -105,9 +106,9 @@ private struct SpanStatisticsPlan {
         var measures = SpanMeasures(
             calls: Int(states.count(Number.calls, of: group)), errors: Int(states.count(Number.errors, of: group)))
         guard query.wantsDurations else { return measures }
-        measures.durationSum = Int64(clamping: states.sum(Number.durationSum, of: group))
-        measures.durationMin = states.integer(Number.durationMin, of: group) ?? .max
-        measures.durationMax = states.integer(Number.durationMax, of: group) ?? .min
+        measures.durationSum = states.sum(Number.durationSum, of: group)
+        measures.durationMin = states.integer(Number.durationMin, of: group).map { max(0, $0) } ?? .max
+        measures.durationMax = states.integer(Number.durationMax, of: group).map { max(0, $0) } ?? .min
         measures.durations = states.histogram(Number.durations, of: group)
         return measures
     }

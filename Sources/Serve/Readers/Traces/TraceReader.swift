@@ -13,6 +13,7 @@ package struct TraceReader: TraceSource {
     let table: SpanTable
     let spans: any SnapshotSource
     private let operationIndex = OperationIndex()
+    let attributeDirectory = AttributeDirectory()
 
     package init(table: SpanTable, spans: any SnapshotSource) {
         self.table = table
@@ -114,16 +115,20 @@ package struct TraceReader: TraceSource {
         visit: ([SpanMatch]) throws(QueryError) -> Bool
     ) throws(QueryError) -> Bool {
         guard SpanFilters.isExact(query) else { return false }
+        let needsDuration = query.order == .longest
+        let columns =
+            [table.startTime.ordinal, table.traceID.ordinal] + (needsDuration ? [table.duration.ordinal] : [])
         let request = ScanRequest(
-            range: query.range, columns: [table.startTime.ordinal, table.traceID.ordinal],
-            filters: SpanFilters.make(query, table), order: .newestFirst, isSearch: true)
+            range: query.range, columns: columns, filters: SpanFilters.make(query, table), order: .newestFirst,
+            isSearch: true)
         try forEachRows(of: request, context) { rows throws(QueryError) in
             guard !rows.isEmpty else { return true }
             return try visit(
                 rows.map { batch, row in
                     SpanMatch(
                         traceID: batch[table.traceID].traceID(row),
-                        start: Timestamp(nanoseconds: batch[table.startTime][row]))
+                        start: Timestamp(nanoseconds: batch[table.startTime][row]),
+                        duration: needsDuration ? max(0, batch[table.duration][row]) : 0)
                 })
         }
         return true

@@ -82,7 +82,7 @@ struct SpanStatisticsTests {
             .init(
                 service: "shop", operation: "b", kind: 77, step: 1,
                 measures: SpanMeasures(
-                    calls: 2, errors: 1, durationSum: 2, durationMin: -5, durationMax: 7,
+                    calls: 2, errors: 1, durationSum: 7, durationMin: 0, durationMax: 7,
                     durations: histogram(-5, 7))),
         ]
         for state in TraceStorage.State.allCases {
@@ -90,6 +90,30 @@ struct SpanStatisticsTests {
             let found = try storage.reader.spanStatistics(query, context: QueryContext(tenant: .default))
             #expect(found.rows == wanted)
             #expect(found.tables == [AnsweringTable(name: "otel_traces", range: range)])
+        }
+    }
+
+    /// Rule J-18: such a span lasts no time, and a mean lies between the least and the greatest.
+    @Test(arguments: TraceStorage.State.allCases)
+    func `spans that end before they start add nothing, and sums hold more than 64 bits`(state: TraceStorage.State)
+        throws
+    {
+        let century: Int64 = 3_155_760_000_000_000_000
+        for (durations, sum) in [
+            ([10, -1_000_000], 10), ([-5], 0), ([century, century, century, century, -century], 4 * Int128(century)),
+            ([Int64.max - 1_000, Int64.max - 1_000], 2 * Int128(Int64.max - 1_000)),
+        ] as [([Int64], Int128)] {
+            let sent = durations.enumerated().map {
+                TraceSpan.make(trace: 1, span: UInt64($0) + 1, start: century < $1 ? 500 : century, duration: $1)
+            }
+            let storage = try TraceStorage(sent, state)
+            let query = SpanStatisticsQuery(range: .everything)
+            let measures = try storage.reader.spanStatistics(query, context: QueryContext(tenant: .default)).rows.map(
+                \.measures)
+            #expect(measures.count == 1)
+            #expect(measures.first?.durationSum == sum, "\(durations)")
+            #expect(measures.first?.durationMin == durations.map { max(0, $0) }.min())
+            #expect(measures.first?.durationMax == durations.map { max(0, $0) }.max())
         }
     }
 

@@ -37,12 +37,30 @@ struct TraceSearchTwinTests {
     }
 
     private static func naive(_ traces: [TraceID: [TraceSpan]], _ query: TraceQuery) -> [Answer] {
-        let matcher = SpanMatcher(query)
-        let matching = traces.filter { $0.value.contains { matcher.matches($0) } }
+        let matchers = query.condition.leaves.map { SpanMatcher(query, leaf: $0) }
+        func holds(_ spans: [TraceSpan]) -> Bool {
+            var met: UInt64 = 0
+            for (leaf, matcher) in matchers.enumerated() where spans.contains(where: { matcher.matches($0) }) {
+                met |= 1 << UInt64(leaf)
+            }
+            return met != 0 && query.condition.holds(met)
+        }
         func start(_ spans: [TraceSpan]) -> Timestamp { spans.map(\.start).min() ?? .max }
-        return matching.sorted { left, right in
-            let (a, b) = (start(left.value), start(right.value))
-            return a == b ? left.key < right.key : a > b
+        /// The longest span that meets a leaf; of equal ones the newest.
+        func longest(_ spans: [TraceSpan]) -> (Int64, Timestamp) {
+            spans.filter { span in matchers.contains { $0.matches(span) } }.map { ($0.duration, $0.start) }.max {
+                $0 < $1
+            } ?? (0, .min)
+        }
+        return traces.filter { holds($0.value) }.sorted { left, right in
+            switch query.order {
+            case .newest:
+                let (a, b) = (start(left.value), start(right.value))
+                return a == b ? left.key < right.key : a > b
+            case .longest:
+                let (a, b) = (longest(left.value), longest(right.value))
+                return a == b ? left.key < right.key : a > b
+            }
         }.prefix(query.limit).map { Answer($0.key, $0.value) }
     }
 
@@ -69,6 +87,29 @@ struct TraceSearchTwinTests {
         }
     }
 
+    @Test(arguments: 520..<526 as Range<UInt64>, TraceStorage.State.allCases)
+    func `traces are found by any tree of conditions, which several spans may meet, and in either order`(
+        seed: UInt64, state: TraceStorage.State
+    ) throws {
+        var random = RandomTraces(seed: seed)
+        let sent = random.awkwardSpans(traces: 50)
+        let storage = try TraceStorage(sent, state)
+        let traces = Self.traces(sent)
+        var found = 0
+        for number in 0..<60 {
+            var query =
+                random.oneIn(3)
+                ? random.query(about: sent, limit: 1) : TraceQuery(range: .everything, limit: 1)
+            query.limit = random.pick([1, 3, 20, 1_000])
+            query.condition = random.traceCondition(about: sent)
+            if random.oneIn(3) { query.order = .longest }
+            let expected = Self.naive(traces, query)
+            found += expected.isEmpty ? 0 : 1
+            #expect(try answers(storage, query) == expected, "seed \(seed), query \(number): \(query)")
+        }
+        #expect(found > 20, "seed \(seed)")
+    }
+
     @Test(arguments: 600..<603 as Range<UInt64>)
     func `every virtual tag finds the spans that show it`(seed: UInt64) throws {
         var random = RandomTraces(seed: seed)
@@ -76,8 +117,10 @@ struct TraceSearchTwinTests {
         let storage = try TraceStorage(sent, .mixed)
         let traces = Self.traces(sent)
         let tags: [(String, [String])] = [
-            ("error", ["true", "false", "x"]), ("span.kind", ["client", "server", "internal", "", "CLIENT"]),
-            ("span.status", ["ok", "error", "unset", ""]), ("otel.status_code", ["OK", "ERROR", "UNSET", "ok", ""]),
+            ("error", ["true", "false", "x", "1", "T", "0", "False"]),
+            ("span.kind", ["client", "server", "internal", "", "CLIENT", "unspecified"]),
+            ("span.status", ["ok", "error", "unset", "", "Error"]),
+            ("otel.status_code", ["OK", "ERROR", "UNSET", "ok", ""]),
             ("otel.status_description", ["deadline exceeded", ""]),
             ("otel.scope.name", ["lib-1", "lib-2", ""]), ("scope.name", ["lib-3", ""]),
             ("otel.scope.version", ["1.1", "1.2", ""]), ("scope.version", ["1.3"]),
