@@ -79,7 +79,7 @@ let package = Package(
         module("Base", "Pattern", .kernel, imports: ["CRE2"]),
         module("Base", "JSON", .kernel),
         module("Base", "Files"),
-        module("Base", "Encoding", .kernel, imports: ["Core", "Compression"]),
+        module("Base", "Encoding", .kernel, imports: ["CLinux", "Core", "Compression"]),
         module("Base", "Indexing", .kernel, imports: ["Core", "CRoaring"]),
         module("Base", "TableSchema", imports: ["Core"]),
         module("Base", "Settings", imports: ["CYAML"]),
@@ -151,7 +151,8 @@ let package = Package(
         module(
             "Serve", "Readers", .kernel,
             imports: [
-                "Core", "Observability", "Scheduling", "Columns", "Execution", "Indexing", "JSON", "Parts", "Plans",
+                "Core", "Observability", "Scheduling", "Columns", "Encoding", "Execution", "Indexing", "JSON", "Parts",
+                "Plans",
                 "Rollups", "Storage",
                 "TableSchema", "Telemetry",
                 "QueryModel", "Pattern", "Settings", "CLinux",

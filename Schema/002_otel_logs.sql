@@ -19,6 +19,7 @@ CREATE TABLE otel_logs (
     dropped_attributes_count UInt32,
     INDEX by_trace_id trace_id TYPE token_postings,
     INDEX by_body body TYPE token_postings,
+    INDEX by_template body TYPE templates,
     INDEX by_attributes attributes TYPE token_postings
 ) PARTITION BY toStartOfDay(time)
   ORDER BY (service_name, resource, time)

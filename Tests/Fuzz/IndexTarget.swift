@@ -1,7 +1,8 @@
+import Encoding
 import Indexing
 
-/// Indexes of tokens: a byte for the kind, two for the length of the directory, the directory, and the pages. What is read of them is
-/// put under checksums that are right, which chance would never hit: so it is the decoders that are tried.
+/// Indexes of tokens and templates: a byte for the kind, two for the length of the directory, the directory, and the pages. What is
+/// read of them is put under checksums that are right, which chance would never hit: so it is the decoders that are tried.
 extension FuzzTarget {
     private static let blockCount = 40
 
@@ -10,6 +11,7 @@ extension FuzzTarget {
         let split = min(3 + Int(bytes[1]) + Int(bytes[2]) << 8, bytes.count)
         let directory = Array(bytes[3..<split])
         let pages = Array(bytes[split...])
+        guard kind != .templates else { return search(directory) }
         guard let index = try? TokenIndex(decoding: directory, kind: kind, blockCount: blockCount) else { return }
         precondition(
             index.encoded == directory || index.encoded.count <= directory.count, "an index grows by being read")
@@ -26,9 +28,45 @@ extension FuzzTarget {
         }
     }
 
+    private static func search(_ templates: [UInt8]) {
+        guard let index = try? TemplateIndex(decoding: templates, blockCount: blockCount) else { return }
+        for text in [
+            "", "GET", "10.0.0.1",
+            "word7 is no word but more than sixty-three bytes, of which an index looks at the first",
+        ] {
+            let blocks = index.blocks(mayContain: [TextMatcher(Array(text.utf8))])
+            precondition(blocks.allSatisfy { $0 < blockCount })
+        }
+    }
+
+    private static func sampleTemplates() -> [UInt8] {
+        var builder = TemplateIndex.Builder()
+        for block in 0..<blockCount {
+            var encoder = PageEncoder(zstdLevel: 1)
+            let lines = (0..<40).map { Array("took \($0 + block)ms from 10.0.\($0).1 as 2ZYF\($0)".utf8) }
+            let lengths = lines.map { UInt32($0.count) }
+            let page = lengths.withUnsafeBufferPointer { lengths in
+                Array(lines.joined()).withUnsafeBufferPointer {
+                    encoder.encode(strings: lengths, bytes: $0, areTexts: true)
+                }
+            }
+            encoder.output[page.bytes].withUnsafeBytes {
+                builder.add(
+                    page: $0, encoding: page.encoding.rawValue, compression: page.compression.rawValue,
+                    count: page.count)
+            }
+            builder.endBlock()
+        }
+        return builder.finish()
+    }
+
     private struct MissingPage: Error {}
 
     private static func sampleIndex(_ kind: TokenIndex.Kind) -> [UInt8] {
+        if kind == .templates {
+            let directory = sampleTemplates()
+            return [kind.rawValue, UInt8(directory.count & 255), UInt8(directory.count >> 8)] + directory
+        }
         var tokenizer = Tokenizer()
         let hashes = HashSet64()
         var stampBuilder = TokenStamps.Builder()
@@ -56,6 +94,7 @@ extension FuzzTarget {
         case .postings:
             let made = postings.finish()
             (index, pages) = (TokenIndex(.postings(made.directory), stamps: stamps), made.pages)
+        case .templates: preconditionFailure("made above")
         }
         let directory = index.encoded
         return [kind.rawValue, UInt8(directory.count & 255), UInt8(directory.count >> 8)] + directory + pages

@@ -71,6 +71,7 @@ extension FuzzTarget {
                 page: page, encoding: encoding, compression: compression, count: count, rawLength: length,
                 lengths: lengths.base)
             check(lengths, count, total: bytes.count)
+            try search(header, page, bytes)
         case 5:
             let lengths = BufferMemory<UInt32>(capacity: count)
             let values = try decoder.decodeIntegerRows(
@@ -89,6 +90,21 @@ extension FuzzTarget {
                 page: page, encoding: encoding, compression: compression, rawLength: length)
             precondition(bytes.count == length)
         }
+    }
+
+    /// Searches a page of templates, whose texts were read.
+    private static func search(
+        _ header: PageHeader, _ page: UnsafeRawBufferPointer, _ bytes: Buffer<UInt8>
+    ) throws(EncodingError) {
+        let texts = try TemplatedTexts(
+            page: Array(page), encoding: header.encoding.rawValue, compression: header.compression.rawValue,
+            count: header.count, rawLength: header.rawLength, byteLimit: byteLimit)
+        guard let texts else { return }
+        var rows = Array(0..<UInt32(header.count))
+        try texts.keep(&rows, passing: [TextTest(anyOf: [Array("10".utf8), Array("took".utf8)], keepsMatches: true)])
+        precondition(rows.count <= header.count)
+        let some = try texts.texts(rows).bytes.count
+        precondition(some <= bytes.count, "some texts have more bytes than all")
     }
 
     /// Pages that refer to another leaf, or to a list.
@@ -226,8 +242,23 @@ private enum PageSeeds {
             }
         }
         let raw = Array("bytes of the caller's own layout".utf8)
+        let statements: [String] = (0..<90).map { row in
+            switch row % 3 {
+            case 0: "GET /items/\(row * 7) took 0\(row % 10)ms"
+            case 1: "user \(uuids[row % 40]) put 2ZYF\(row)GM"
+            default: "{\"agent\": \"Mozilla/5.0 (X11; rv \(row % 4))\", \"ok\": true}"
+            }
+        }
+        let templates = page(kind: 4, compression) { encoder in
+            let lengths = statements.map { UInt32($0.utf8.count) }
+            let bytes = statements.flatMap { Array($0.utf8) }
+            return lengths.withUnsafeBufferPointer { lengths in
+                bytes.withUnsafeBufferPointer { encoder.encode(strings: lengths, bytes: $0, areTexts: true) }
+            }
+        }
         return strings + [
-            page(kind: 7, compression) { encoder in raw.withUnsafeBufferPointer { encoder.encode(raw: $0) } }
+            templates,
+            page(kind: 7, compression) { encoder in raw.withUnsafeBufferPointer { encoder.encode(raw: $0) } },
         ]
     }
 

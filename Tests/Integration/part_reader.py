@@ -16,6 +16,7 @@ _xxhash.XXH3_64bits_withSeed.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctype
 
 PLAIN, CONSTANT, RUNS, PACKED, DELTA_PACKED, VARINTS, SCALED, PLANES = range(8)
 DECIMAL, NEAR_DECIMAL, SPARSE, DICTIONARY, DISTANCES, ENTRIES, STRINGS, CANONICAL, ROWS = 16, 17, 24, 25, 26, 27, 32, 33, 40
+TEMPLATES = 34
 
 (INTEGERS, FLOATS, FIXED8, FIXED16, CODES, TEXTS, INTEGER_ROWS, FLOAT_ROWS, NATURALS, RELATED8, LISTED_INTEGERS,
  LISTED16) = range(12)
@@ -350,7 +351,78 @@ def _strings(encoding, source, count):
         which = bitmap(source, count) if filled < count else [1] * count
         values = iter(canonical(form, source, filled))
         return [next(values) if bit else b"" for bit in which]
+    if encoding == TEMPLATES:
+        return templated(source, count)
     raise AssertionError(f"encoding {encoding} of strings")
+
+
+class Template:
+    """Constants and slots: (kind, width, shortest, longest, the bytes of a text or None)."""
+
+    def __init__(self, source):
+        self.slots = [self._slot(source) for _ in range(source.varint())]
+        assert len(self.slots) <= 64
+        self.constants = cut_next(source, [source.varint() for _ in range(len(self.slots) + 1)])
+
+    def _slot(self, source):
+        kind = source.fixed(1)
+        assert kind <= 3
+        width = source.fixed(1) if kind == 2 else 0
+        shortest = source.varint()
+        longest = shortest + source.varint()
+        allowed = None
+        if kind == 0:
+            words = source.fixed(8) | source.fixed(8) << 64
+            high = source.fixed(1)
+            allowed = {byte for byte in range(256) if (words >> byte & 1 if byte < 128 else high)}
+        return kind, width, shortest, longest, allowed
+
+
+def cut_next(source, lengths):
+    return [source.take(length) for length in lengths]
+
+
+def templated(source, count):
+    number = source.varint()
+    table = Source(section_bytes(source, source.varint()))
+    groups, templates = [], []
+    for _ in range(number):
+        group = table.varint()
+        template = Template(table)
+        if group == len(groups):
+            groups.append([])
+        assert all(a[:2] == b[:2] for other in groups[group] for a, b in zip(templates[other].slots, template.slots))
+        groups[group].append(len(templates))
+        templates.append(template)
+    table.end()
+    codes = section_integers(source, count)
+    values = {}
+    for group in groups:
+        rows = [row for template in group for row in range(count) if codes[row] == template]
+        for slot, (kind, width, *_) in enumerate(templates[group[0]].slots):
+            if kind == 3:
+                continue
+            if kind == 0:
+                column = section_strings(source, len(rows))
+            else:
+                column = [str(value).zfill(width).encode() for value in section_integers(source, len(rows))]
+            values.update(zip(((row, slot) for row in rows), column))
+    ids = [(row, slot) for row in range(count)
+           for slot, described in enumerate(templates[codes[row]].slots) if described[0] == 3]
+    if ids:
+        for place, value in zip(ids, section_fixed(source, len(ids), 16)):
+            text = value.hex()
+            values[place] = "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:])).encode()
+    texts = []
+    for row in range(count):
+        template = templates[codes[row]]
+        text = template.constants[0]
+        for slot, (_, _, shortest, longest, allowed) in enumerate(template.slots):
+            value = values[row, slot]
+            assert shortest <= len(value) <= longest and (allowed is None or set(value) <= allowed)
+            text += value + template.constants[slot + 1]
+        texts.append(text)
+    return texts
 
 
 def canonical(form, source, count):
@@ -422,7 +494,7 @@ class Part:
         self.data = data
         assert data[:8] == data[-8:] == b"VARVEP01"
         version, zero = struct.unpack("<II", data[8:16])
-        assert version in (1, 2) and zero == 0
+        assert version in (1, 2, 3) and zero == 0
         offset, length, compression, checksum = struct.unpack("<QIIQ", data[-32:-8])
         stored = data[offset:-32]
         assert xxh3(stored) == checksum

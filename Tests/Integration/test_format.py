@@ -3,7 +3,7 @@ import pathlib
 
 import pytest
 
-from part_reader import Part, Source, xxh3
+from part_reader import TEMPLATES, Part, Source, Template, decompress, xxh3
 
 ROOT = pathlib.Path(__file__).parents[2]
 GOLDEN = ROOT / "Tests/Golden/parts"
@@ -60,6 +60,7 @@ def tables():
         "1 time DateTime64(9)", "2 series LowCardinality(String)", "3 trace_id FixedString(16)",
         "4 span_id FixedString(8)", "5 parent_span_id FixedString(8)", "6 total Float64", "7 text String",
         "8 attributes Map()"]))
+    found["every_template"] = (902, columns_of(["1 time DateTime64(9)", "2 text String"]))
     return found
 
 
@@ -266,6 +267,41 @@ def check_stamps(stamps, found, is_run):
         assert any(known & mask == mask and length >= min(len(some), 65535) for known, length in stamps[is_run]), some
 
 
+def templates_of(part, leaf, block):
+    encoding, source = part.payload(leaf.pages[block])
+    if encoding != TEMPLATES:
+        return None
+    number, length = source.varint(), source.varint()
+    table = source.section()[1]
+    assert len(table.data) == length
+    return [table.varint() * 0 or Template(table) for _ in range(number)]
+
+
+def check_templates(part, column, kind, first, count, start, directory):
+    """An index of templates knows what each page is made of, and what its slots hold."""
+    stored = part.data[directory.offset:directory.end]
+    assert start == directory.offset and xxh3(stored) & 0xFFFFFFFF == directory.checksum
+    source = Source(decompress(stored, directory.compression, directory.raw))
+    known = [Template(source) for _ in range(source.varint())]
+    leaf = part.leaf(column, 0)
+    for block in range(first, first + count):
+        some, at, own = source.varint(), 0, []
+        for _ in range(some - 1):
+            at += source.varint()
+            own.append(known[at])
+        found = templates_of(part, leaf, block)
+        assert (found is None) == (some == 0)
+        for template in found or []:
+            same = [other for other in own if other.constants == template.constants
+                    and [slot[0] == 3 for slot in other.slots] == [slot[0] == 3 for slot in template.slots]]
+            assert len(same) == 1
+            digits = set(b"0123456789")
+            for slot, wide in zip(template.slots, same[0].slots):
+                assert wide[2] <= slot[2] and slot[3] <= wide[3]
+                assert wide[4] is None or (slot[4] if slot[4] is not None else digits) <= wide[4]
+    source.end()
+
+
 # Tests
 
 
@@ -320,6 +356,9 @@ def test_indexes_have_what_the_text_says(path):
             assert all(may_contain(lines, xxh3(value)) for value in set(values_of(wanted, block))
                        if by_number[wanted][0].nothing != value)
     for entry in part.indexes:
+        if entry[1] == 3:
+            check_templates(part, *entry)
+            continue
         index = TokenIndex(part, *entry)
         for block in range(entry[2], entry[2] + entry[3]):
             column, field = by_number[entry[0]]

@@ -81,9 +81,15 @@ enum DecimalText {
         return value
     }
 
+    @inline(__always)
     static func length(_ value: Int64) -> Int {
-        var length = 1
-        var rest = value
+        if value < 10 { return 1 }
+        if value < 100 { return 2 }
+        if value < 1000 { return 3 }
+        if value < 10_000 { return 4 }
+        if value < 100_000 { return 5 }
+        var length = 6
+        var rest = value / 100_000
         while rest >= 10 {
             rest /= 10
             length += 1
@@ -93,12 +99,33 @@ enum DecimalText {
 
     static func print(_ value: Int64, into text: UnsafeMutablePointer<UInt8>) -> Int {
         let length = length(value)
-        var rest = value
-        for i in stride(from: length - 1, through: 0, by: -1) {
-            text[i] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+        var rest = UInt64(bitPattern: value)
+        var i = length
+        while i > 0 {
+            i &-= 1
+            text[i] = 0x30 &+ UInt8(truncatingIfNeeded: rest % 10)
             rest /= 10
         }
         return length
+    }
+}
+
+/// Naturals with leading zeros.
+enum PaddedText {
+    static func greatest(_ width: Int) -> Int64 {
+        var power: Int64 = 1
+        for _ in 0..<min(width, 18) { power *= 10 }
+        return power - 1
+    }
+
+    @inline(__always)
+    static func print(_ value: Int64, _ width: Int, into text: UnsafeMutablePointer<UInt8>) -> Int {
+        var rest = value
+        for i in stride(from: width - 1, through: 0, by: -1) {
+            text[i] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        }
+        return width
     }
 }
 

@@ -33,6 +33,8 @@ package enum EncodingID: UInt8, Sendable, CaseIterable {
     case strings = 32
     /// Strings that are all of one canonical form (`CanonicalForm`), as binary values.
     case canonical = 33
+    /// Texts that few statements wrote: the constant parts of each once, which of them a text has, and its variables.
+    case templates = 34
     /// Rows of integers: lengths, and values less those of the row before it.
     case rows = 40
 

@@ -77,11 +77,14 @@ package struct PageEncoder: ~Copyable {
     }
 
     /// Strings: the length of each, and the bytes of all, one after the other.
+    ///
+    /// - Parameter areTexts: whether they are lines that statements of programs wrote, which may be cut into templates.
     package mutating func encode(
-        strings lengths: UnsafeBufferPointer<UInt32>, bytes: UnsafeBufferPointer<UInt8>
+        strings lengths: UnsafeBufferPointer<UInt32>, bytes: UnsafeBufferPointer<UInt8>, areTexts: Bool = false
     ) -> EncodedPage {
         sink.removeAll()
-        let chosen = StringCodec.encode(lengths, UnsafeRawBufferPointer(bytes), with: compressor, into: &sink)
+        let chosen = StringCodec.encode(
+            lengths, UnsafeRawBufferPointer(bytes), areTexts: areTexts, with: compressor, into: &sink)
         return finish(chosen, count: lengths.count)
     }
 

@@ -8,6 +8,7 @@ private import Glibc
 /// constant    the string that all are
 /// dictionary  number of distinct strings, varint | section of them | section of each row's number
 /// canonical   binary values (CanonicalForm)
+/// templates   what statements write, and the variables between (TemplateCodec); of whole pages alone
 /// ```
 enum StringCodec {
     /// Strings where they lie, with the place of each.
@@ -35,13 +36,22 @@ enum StringCodec {
             let start = starts.base[i]
             return UnsafeRawBufferPointer(rebasing: bytes[start..<(start &+ Int(lengths[i]))])
         }
+
+        /// Where a string begins, if there are any bytes at all.
+        @inline(__always)
+        func start(_ i: Int) -> UnsafeRawPointer {
+            guard let base = bytes.baseAddress else { preconditionFailure("strings without bytes have no variables") }
+            return base + starts.base[i]
+        }
     }
 
+    /// - Parameter areTexts: whether the strings are lines that statements of programs wrote.
     static func encode(
-        _ lengths: UnsafeBufferPointer<UInt32>, _ bytes: UnsafeRawBufferPointer, with compressor: Compressor,
-        into sink: inout ByteSink
+        _ lengths: UnsafeBufferPointer<UInt32>, _ bytes: UnsafeRawBufferPointer, areTexts: Bool = false,
+        with compressor: Compressor, into sink: inout ByteSink
     ) -> Payload {
         let strings = Strings(lengths, bytes)
+        if areTexts, TemplateCodec.append(strings, with: compressor, to: &sink) { return Payload(.templates, .never) }
         if isConstant(strings) {
             sink.append(strings[0])
             return Payload(.constant, .full)
@@ -105,6 +115,9 @@ extension StringCodec {
         case .constant: return try decodeConstant(payload, count: count, bounds, lengths: lengths)
         case .dictionary: return try decodeDictionary(&source, count: count, bounds, lengths: lengths)
         case .canonical: return try CanonicalForm.decode(&source, count: count, bounds, lengths: lengths)
+        case .templates:
+            let page = try TemplatePage(payload, count: count, bounds)
+            return try page.decode(payload, lengths: lengths)
         case .strings: break
         default: throw .wrongType(encoding)
         }
@@ -115,6 +128,27 @@ extension StringCodec {
         try Section.decode(&source, into: UnsafeMutableRawBufferPointer(start: memory.base, count: total))
         try source.end()
         return Buffer(owner: memory, base: memory.base, count: total)
+    }
+
+    /// The bytes of `count` strings one after the other, of those that repeat once.
+    static func distinctBytes(
+        _ payload: UnsafeRawBufferPointer, _ encoding: EncodingID, count: Int, _ bounds: Bounds
+    ) throws(EncodingError) -> Buffer<UInt8> {
+        if encoding == .constant { return Buffer(payload) }
+        guard encoding == .dictionary else {
+            let lengths = Scratch<UInt32>(count)
+            return try decode(payload, encoding, count: count, bounds, lengths: lengths.base)
+        }
+        var source = ByteSource(payload)
+        let distinct = try source.count(atMost: count)
+        let inner = try bounds.inner()
+        let lengths = Scratch<UInt32>(distinct)
+        var held = Buffer<UInt8>.empty
+        try Section.withPayload(&source, bounds) { payload, encoding throws(EncodingError) in
+            guard encoding != .templates else { throw .wrongType(encoding) }
+            held = try decode(payload, encoding, count: distinct, inner, lengths: lengths.base)
+        }
+        return held
     }
 
     private static func decodeConstant(
@@ -138,6 +172,7 @@ extension StringCodec {
         let distinctLengths = Scratch<UInt32>(distinct)
         var held = Buffer<UInt8>.empty
         try Section.withPayload(&source, bounds) { payload, encoding throws(EncodingError) in
+            guard encoding != .templates else { throw .wrongType(encoding) }
             held = try decode(payload, encoding, count: distinct, inner, lengths: distinctLengths.base)
         }
         let starts = Scratch<Int>(distinct)

@@ -6,6 +6,8 @@ package struct TokenIndex: Sendable, Equatable {
     package enum Kind: UInt8, Sendable, CaseIterable {
         case blooms = 1
         case postings = 2
+        /// What texts are made of, in another form than the others (`TemplateIndex` in Encoding).
+        case templates = 3
     }
 
     package enum Form: Sendable, Equatable {
@@ -171,6 +173,7 @@ package struct TokenIndex: Sendable, Equatable {
             switch kind {
             case .blooms: .blooms(try TokenBlooms(decoding: &reader, blockCount: blockCount))
             case .postings: .postings(try TokenPostings(decoding: &reader, blockCount: blockCount))
+            case .templates: throw .corrupt
             }
         var stamps: [TokenStamps] = []
         let count = try reader.varint(below: blockCount + 1)

@@ -10,6 +10,8 @@ package enum SkipIndex: Int, CaseIterable, Sendable {
     case attributeKey
     case bloom
     case tokens
+    /// No template of a block can make the text.
+    case templates
 
     package var name: String {
         switch self {
@@ -18,6 +20,7 @@ package enum SkipIndex: Int, CaseIterable, Sendable {
         case .attributeKey: "attributeKey"
         case .bloom: "bloom"
         case .tokens: "tokens"
+        case .templates: "templates"
         }
     }
 }

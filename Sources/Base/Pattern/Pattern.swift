@@ -20,6 +20,9 @@ package final class Pattern: @unchecked Sendable {
     /// an anchored pattern matches exactly these, an unanchored one every text that contains one of them.
     package let literals: [String]?
 
+    /// Of an unanchored pattern: sets of texts, of each of which a text contains one if it matches. Empty if nothing is known.
+    package let required: [[[UInt8]]]
+
     /// The number of capture groups, without the whole match.
     package let groupCount: Int
 
@@ -46,6 +49,7 @@ package final class Pattern: @unchecked Sendable {
         var parser = LiteralParser(source)
         let choices = parser.parse()
         literals = choices
+        required = anchored ? [] : choices.map { [$0.map { Array($0.utf8) }] } ?? RequiredTexts.find(in: source)
         lookup = anchored ? choices.map(LiteralSet.init) : nil
         if lookup != nil, !parser.sawCapture {
             program = nil

@@ -163,6 +163,7 @@ struct Parser {
         case "bloom_filter": kind = .bloomFilter(falsePositives: try rate())
         case "tokenbf": kind = .tokenBloom(falsePositives: try rate())
         case "token_postings": kind = .tokenPostings
+        case "templates": kind = .templates
         case "minmax": kind = .minMax
         default: throw file.error(at: start.offset, "unknown kind of index \(start.shown)")
         }

@@ -97,6 +97,7 @@ extension SkipIndexDefinition.Kind {
         case (.tokenPostings, .string), (.tokenPostings, .lowCardinality), (.tokenPostings, .attributes),
             (.tokenPostings, .fixed):
             true
+        case (.templates, .string): true
         case (.minMax, .integer), (.minMax, .float): true
         default: false
         }

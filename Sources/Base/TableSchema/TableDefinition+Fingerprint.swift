@@ -34,6 +34,7 @@ extension SkipIndexDefinition.Kind {
         case .bloomFilter(let rate): "bloom_filter \(rate)"
         case .tokenBloom(let rate): "tokenbf \(rate)"
         case .tokenPostings: "token_postings"
+        case .templates: "templates"
         case .minMax: "minmax"
         }
     }

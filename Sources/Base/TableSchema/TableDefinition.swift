@@ -91,6 +91,8 @@ package struct SkipIndexDefinition: Hashable, Sendable {
         case tokenBloom(falsePositives: Double)
         /// Token fingerprints with lists of blocks.
         case tokenPostings
+        /// Which templates the texts of each block are made of; pages of the column are cut into templates where that pays.
+        case templates
         /// Least and greatest value per block.
         case minMax
     }

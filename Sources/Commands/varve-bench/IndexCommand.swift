@@ -46,6 +46,8 @@ struct IndexCommand {
     private struct Result {
         var variant: Variant
         var indexBytes = 0
+        /// Of the column itself.
+        var columnBytes = 0
         var seconds = 0.0
         var answers: [(read: Int, blocks: Int)]
     }
@@ -66,7 +68,9 @@ struct IndexCommand {
                 Variant(column: column, kind: .tokenBloom(falsePositives: 0.0001), name: "tokenbf(0.0001)"),
                 Variant(column: column, kind: .tokenPostings, name: "token_postings"),
             ]
+            if column == "body" { variants.append(Variant(column: column, kind: .templates, name: "templates")) }
         }
+        var ngrams = NgramMeasure(texts)
         var questions: [String: [Question]] = [:]
         var results = variants.map { Result(variant: $0, answers: []) }
         var rows = 0
@@ -80,11 +84,45 @@ struct IndexCommand {
                         &results[number], batch, partition, table, questions[results[number].variant.column] ?? [])
                     if number == 0 { blocks += part.blockCount }
                 }
+                if corpus.signal == .logs, case .strings(let bodies)? = batch.columns[place("body", table).ordinal] {
+                    ngrams.add(bodies, partition.rows)
+                }
                 parts += 1
             }
             rows += batch.rowCount
         }
         try report(results, questions, rows: rows, blocks: blocks, parts: parts)
+        if corpus.signal == .logs { report(ngrams, rows: rows) }
+    }
+
+    /// What is looked for in bodies.
+    private var texts: [(name: String, text: [UInt8])] {
+        var texts = [
+            ("absent word", "needlezz0absent"), ("absent letters", "xylophonist"),
+            ("absent phrase", "refused to cooperate"), ("absent digits", "99887766554433"),
+        ]
+        if let needle = corpus.needles.first { texts.append(("rare", needle.word)) }
+        texts += [("phrase", " declined "), ("frequent", "timeout"), ("of a regular expression", "retrying after ")]
+        return texts.map { ($0.0, Array($0.1.utf8)) }
+    }
+
+    private func report(_ ngrams: NgramMeasure, rows: Int) {
+        let rows = Double(max(rows, 1))
+        var lines: [[String]] = []
+        for result in ngrams.results {
+            // A filter with one false positive in a hundred takes 9.6 bits for each n-gram of each block; a list of a part
+            // takes a fingerprint of 24 bits and the blocks for each n-gram.
+            let filter = Double(result.grams) * 9.6 / 8 / rows
+            let postings = (Double(result.terms) * 24 + result.postingBits) / 8 / rows
+            for (question, blocks) in zip(ngrams.questions, result.blocks) {
+                lines.append([
+                    "body \(result.kind.name)", Console.decimal(filter, 3), Console.decimal(postings, 3),
+                    Console.decimal(result.seconds * 1e9 / rows, 0), question.name, Console.grouped(blocks),
+                ])
+            }
+        }
+        Console.table(
+            ["n-grams", "filters, bytes/row", "lists, bytes/row", "build ns/row", "question", "blocks left"], lines)
     }
 
     // MARK: Rows
@@ -128,11 +166,8 @@ struct IndexCommand {
     private func ask(_ column: String, _ batch: ColumnBatch, _ table: TableDefinition) -> [Question] {
         let place = place(column, table)
         if column == "body" {
-            var words = [("absent", "needlezz0absent")]
-            if let needle = corpus.needles.first { words.append(("rare", needle.word)) }
-            words += [("phrase", " declined "), ("frequent", " timeout:")]
-            return words.compactMap { name, word in
-                IndexProbe.containing(anyOf: [Array(word.utf8)]).map { Question(name: name, probe: $0) }
+            return texts.compactMap { name, text in
+                IndexProbe.containing(anyOf: [text]).map { Question(name: name, probe: $0) }
             }
         }
         switch values(place, batch) {
@@ -213,8 +248,11 @@ struct IndexCommand {
         result.seconds += Self.processorSeconds() - begun
         let part = try Part(try system.open(path), table: table)
         for size in part.storedSizes(fileLength: summary.byteCount)
-        where ["bloom", "tokenbf", "token_postings"].contains(where: { size.path.hasPrefix($0 + " ") }) {
+        where ["bloom", "tokenbf", "token_postings", "templates"].contains(where: { size.path.hasPrefix($0 + " ") }) {
             result.indexBytes += size.bytes
+        }
+        for size in part.storedSizes(fileLength: summary.byteCount) where size.path == variant.column {
+            result.columnBytes += size.bytes
         }
         guard variant.kind != nil else { return part }
         if result.answers.isEmpty { result.answers = questions.map { _ in (0, 0) } }
@@ -240,7 +278,9 @@ struct IndexCommand {
         for _ in 0..<2 {
             let statistics = QueryStatistics()
             let found =
-                if let field = place.field {
+                if case .templates? = variant.kind {
+                    try part.candidates(byTemplates: question.probe, column: place.ordinal, statistics: statistics)
+                } else if let field = place.field {
                     try part.candidates(question.probe, column: place.ordinal, field: field, statistics: statistics)
                 } else {
                     try part.candidates(question.probe, column: place.ordinal, statistics: statistics)
@@ -277,7 +317,8 @@ struct IndexCommand {
             let cost = Console.decimal((result.seconds - results[0].seconds) * 1e9 / Double(max(rows, 1)), 0)
             for (question, answer) in zip(questions[result.variant.column] ?? [], result.answers) {
                 lines.append([
-                    "\(result.variant.column) \(result.variant.name)", size, cost, question.name,
+                    "\(result.variant.column) \(result.variant.name)",
+                    Console.decimal(Double(result.columnBytes) / Double(max(rows, 1)), 3), size, cost, question.name,
                     Console.grouped(answer.read), Console.grouped(answer.blocks),
                 ])
                 try history.append([
@@ -288,6 +329,10 @@ struct IndexCommand {
                 ])
             }
         }
-        Console.table(["index", "bytes/row", "build ns/row", "question", "index bytes read", "blocks left"], lines)
+        Console.table(
+            [
+                "index", "column bytes/row", "index bytes/row", "build ns/row", "question", "index bytes read",
+                "blocks left",
+            ], lines)
     }
 }

@@ -276,6 +276,7 @@ struct ColumnEncoder: ~Copyable {
             if isSorted, key.role == .values { leaves[leaves.count - 1].zones = zones }
             return
         }
+        let areTexts = key.role == .values && indexer.areTexts(key.column)
         addLeaf(key, .strings, selection) { encoder, _, range in
             encoder.codeScratch.removeAll(keepingCapacity: true)
             encoder.byteScratch.removeAll(keepingCapacity: true)
@@ -286,9 +287,13 @@ struct ColumnEncoder: ~Copyable {
             }
             let lengths = encoder.codeScratch
             let bytes = encoder.byteScratch
-            return lengths.withUnsafeBufferPointer { lengths in
-                bytes.withUnsafeBufferPointer { encoder.encoder.encode(strings: lengths, bytes: $0) }
+            let page = lengths.withUnsafeBufferPointer { lengths in
+                bytes.withUnsafeBufferPointer {
+                    encoder.encoder.encode(strings: lengths, bytes: $0, areTexts: areTexts)
+                }
             }
+            if areTexts { encoder.indexer.add(page, encoder.encoder.output[page.bytes], of: key.column) }
+            return page
         }
     }
 

@@ -1,16 +1,19 @@
 internal import Columns
 internal import Core
+internal import Encoding
 internal import Observability
 internal import TableSchema
 
 /// Fills the indexes of tokens of a part that is written from memory, column by column.
 struct ColumnIndexer {
     private(set) var writers: [TokenIndexWriter]
+    private var templates: [TemplateIndexWriter]
     private let work: WorkTimes
 
     /// - Parameter work: where the time that it takes is counted, as part of encoding.
     init(_ table: TableDefinition, _ work: WorkTimes) {
         writers = TokenIndexWriter.make(table)
+        templates = TemplateIndexWriter.make(table)
         self.work = work
     }
 
@@ -71,11 +74,27 @@ struct ColumnIndexer {
         }
     }
 
+    /// Whether the texts of a column are cut into templates.
+    func areTexts(_ column: UInt16) -> Bool { templates.contains { $0.column == column } }
+
+    /// A page of texts, with which a block ends.
+    mutating func add(_ page: EncodedPage, _ bytes: ArraySlice<UInt8>, of column: UInt16) {
+        for number in templates.indices where templates[number].column == column {
+            templates[number].add(
+                bytes, encoding: page.encoding.rawValue, compression: page.compression.rawValue, count: page.count)
+            templates[number].endBlock()
+        }
+    }
+
     /// Finishes the indexes and writes them.
     mutating func finish(_ output: inout PartOutput, _ footer: inout PartFooter) {
         for number in writers.indices {
             writers[number].endSegment()
             writers[number].writeSegments(&output, &footer)
+        }
+        for number in templates.indices {
+            templates[number].endSegment()
+            templates[number].writeSegments(&output, &footer)
         }
     }
 

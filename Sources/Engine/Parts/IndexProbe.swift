@@ -1,25 +1,35 @@
 internal import Columns
-package import Indexing
+internal import Encoding
+internal import Indexing
 
 /// What a search knows of the rows that it wants, in a form that a skip index can answer.
 package enum IndexProbe: Sendable {
-    /// Texts that contain one of some needles: by needle, the tokens that each such text has.
-    case texts(anyOf: [[TokenCondition]])
+    /// Texts that contain one of some needles.
+    case texts(TextProbe)
     /// Ids that are among these, by their hashes.
     case ids([UInt64])
     /// Attributes with a key that is accepted, and a value that has this text.
     case attribute(AttributeProbe)
 
-    /// - Returns: nil if an index cannot help, since a needle has no token that is known whole.
+    /// - Returns: nil if no index can help, since every text contains one of the needles.
     package static func containing(anyOf needles: [[UInt8]]) -> IndexProbe? {
+        needles.contains { $0.isEmpty } ? nil : .texts(TextProbe(anyOf: needles))
+    }
+}
+
+/// Texts that a search wants: those that contain one of some needles.
+package struct TextProbe: Sendable {
+    /// By needle, the tokens that each such text has; nil if a needle has no token that is known whole.
+    let tokens: [[TokenCondition]]?
+    let matchers: [TextMatcher]
+
+    init(anyOf needles: [[UInt8]]) {
         var tokenizer = Tokenizer()
-        var conditions: [[TokenCondition]] = []
-        for needle in needles {
-            let some = needle.withUnsafeBytes { tokenizer.conditions(containing: $0) }
-            guard !some.isEmpty else { return nil }
-            conditions.append(some)
+        let conditions = needles.map { needle in
+            needle.withUnsafeBytes { tokenizer.conditions(containing: $0) }
         }
-        return .texts(anyOf: conditions)
+        tokens = conditions.contains { $0.isEmpty } ? nil : conditions
+        matchers = needles.map { TextMatcher($0) }
     }
 }
 

@@ -14,7 +14,7 @@ extension Part {
             case .fixed16, .listed16, .related8: bytes += page.count * 16
             // Shapes come with the places of values, one for each attribute.
             case .naturals, .codes: bytes += page.count * 8
-            case .strings: bytes += page.rawLength + page.count * 8
+            case .strings: bytes += page.rawLength * page.expansion + page.count * 8
             case .integerRows, .floatRows: bytes += page.rawLength * 2 + page.count * 8
             }
         }

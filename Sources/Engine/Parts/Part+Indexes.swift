@@ -29,13 +29,15 @@ extension Part {
     private func candidates(
         _ probe: IndexProbe, column: UInt16, _ statistics: QueryStatistics?
     ) throws(PartError) -> BlockSet? {
-        let indexes = footer.tokenIndexes.indices.filter { footer.tokenIndexes[$0].column == column }
-        guard !indexes.isEmpty else { return nil }
+        let indexes = footer.tokenIndexes.indices.filter {
+            footer.tokenIndexes[$0].column == column && footer.tokenIndexes[$0].kind != .templates
+        }
+        guard !indexes.isEmpty, let conditions = conditions(probe, column) else { return nil }
         // What no index is about may have anything.
         var unknown = BlockSet.all(of: blockCount)
         for index in indexes { for block in footer.tokenIndexes[index].blocks { unknown.remove(block) } }
         var found = BlockSet.none(of: blockCount)
-        for tokens in conditions(probe, column) {
+        for tokens in conditions {
             var blocks = BlockSet.all(of: blockCount)
             for condition in tokens where !blocks.isEmpty {
                 blocks.formIntersection(try self.blocks(with: condition, indexes, statistics))
@@ -46,10 +48,10 @@ extension Part {
         return found
     }
 
-    /// What the blocks have that a search wants: all of one of these.
-    private func conditions(_ probe: IndexProbe, _ column: UInt16) -> [[TokenCondition]] {
+    /// What the blocks have that a search wants: all of one of these; nil if it has no token that is known whole.
+    private func conditions(_ probe: IndexProbe, _ column: UInt16) -> [[TokenCondition]]? {
         switch probe {
-        case .texts(let alternatives): return alternatives
+        case .texts(let texts): return texts.tokens
         case .ids(let hashes): return hashes.map { [TokenCondition(whole: $0)] }
         case .attribute(let attribute):
             guard let number = shapesOfColumn[column] else { return [] }

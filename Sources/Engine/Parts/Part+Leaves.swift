@@ -133,7 +133,7 @@ extension Part {
             // The leaf that they refer to is decoded as well.
             case .fixed16, .listed16, .related8: bytes += page.count * 16
             // Repeated strings, ids and hexadecimal digits are longer once decoded than they are stored.
-            case .strings: bytes += page.rawLength * 2 + page.count * 12
+            case .strings: bytes += page.rawLength * max(page.expansion, 2) + page.count * 12
             case .integerRows, .floatRows: bytes += page.rawLength * 4 + page.count * 4
             }
         }

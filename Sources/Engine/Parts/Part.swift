@@ -21,6 +21,7 @@ package final class Part: Sendable {
     /// By which the pool knows the part.
     private let number: UInt64
     let tokenIndexes: PartCache<TokenIndex>
+    let templateIndexes: PartCache<TemplateIndex>
     /// By bloom filter: its bytes, once they were read and their checksum was found right; none of a large one.
     private let knownBlooms: PartCache<[UInt8]>
     /// Larger filters are read one line at a time.
@@ -61,6 +62,7 @@ package final class Part: Sendable {
             footer.shapes.enumerated().map { ($1.column, $0) }, uniquingKeysWith: { first, _ in first })
         leavesOfColumn = Dictionary(grouping: footer.leaves.indices) { [footer] in footer.leaves[$0].key.column }
         tokenIndexes = PartCache(count: footer.tokenIndexes.count)
+        templateIndexes = PartCache(count: footer.tokenIndexes.count)
         knownBlooms = PartCache(count: footer.blooms.count)
         var rows = 0
         firstRows = footer.blockRows.map { count in

@@ -5,7 +5,7 @@ internal import TableSchema
 /// How many bytes one thing takes in a part's file.
 package struct StoredSize: Sendable {
     /// `column`, `nested.field`, `attributes[key]`, with ` lengths`, ` shapes` or ` dictionary` where it is not the values;
-    /// `footer`, `bloom column`, `tokenbf column` and `token_postings column` for the rest.
+    /// `footer`, `bloom column`, `tokenbf column`, `token_postings column` and `templates column` for the rest.
     package var path: String
     package var bytes: Int
     package var pages: Int
@@ -55,7 +55,13 @@ extension Part {
         }
         for index in footer.tokenIndexes {
             // Its pages stand before the directory.
-            let path = "\(index.kind == .postings ? "token_postings" : "tokenbf") \(name(index.column))"
+            let kind =
+                switch index.kind {
+                case .blooms: "tokenbf"
+                case .postings: "token_postings"
+                case .templates: "templates"
+                }
+            let path = "\(kind) \(name(index.column))"
             add(path, [index.directory])
             sizes[path]?.kind = .index
             sizes[path]?.bytes += Int(max(index.directory.offset - index.offset, 0))

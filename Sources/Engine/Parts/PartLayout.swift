@@ -13,7 +13,7 @@ package import TableSchema
 package enum PartLayout {
     static let magic: [UInt8] = Array("VARVEP01".utf8)
     /// What writers write; the readers know it and all before it.
-    static let version: UInt32 = 2
+    static let version: UInt32 = 3
     /// In whose footers there are no origins.
     static let firstVersion: UInt32 = 1
     static let headerLength = 16
@@ -24,6 +24,8 @@ package enum PartLayout {
     static let groupBlocks = 64
     /// The longest footer that is read, before and after decompression.
     static let footerLimit = 256 << 20
+    /// The most bytes of an index of templates.
+    static let templateIndexLimit = 64 << 20
     /// The most rows of a part.
     package static let rowLimit = 1 << 31
     /// The most values that one page may hold, which bounds what a hostile footer can make a reader allocate.

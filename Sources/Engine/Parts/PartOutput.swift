@@ -85,6 +85,19 @@ struct PartOutput {
         bytes.append(contentsOf: directory)
     }
 
+    /// Appends an index of templates.
+    mutating func append(_ segment: TemplateIndexWriter.Segment, _ column: UInt16, _ footer: inout PartFooter) {
+        var encoder = PageEncoder(zstdLevel: 3)
+        let page = segment.bytes.withUnsafeBufferPointer { encoder.encode(raw: $0) }
+        let start = Int64(offset)
+        var directory = encoder.store(page, into: &bytes)
+        directory.offset = start
+        footer.tokenIndexes.append(
+            TokenIndexEntry(
+                column: column, kind: .templates, firstBlock: segment.firstBlock, blockCount: segment.blockCount,
+                offset: start, directory: directory))
+    }
+
     /// Appends the footer and the trailer, which end the file.
     mutating func append(_ footer: PartFooter) {
         let raw = footer.encoded()

@@ -105,6 +105,9 @@ package struct PartStream: ~Copyable {
     private var groupBlocks = 0
     private var blooms: [Bloom] = []
     private var indexes: [TokenIndexWriter]
+    private var templates: [TemplateIndexWriter]
+    /// By leaf: which of these its pages go to.
+    private var templatesOfLeaf: [Int: Int] = [:]
     /// By leaf: the indexes that its values go to, and what subcolumn it is.
     private var feeds: [[(index: Int, subcolumn: SubcolumnTokens?)]]
     private var rowCount = 0
@@ -139,6 +142,10 @@ package struct PartStream: ~Copyable {
         }
         indexes = TokenIndexWriter.make(table)
         feeds = Self.feeds(indexes, plan)
+        templates = TemplateIndexWriter.make(table)
+        for (leaf, entry) in plan.leaves.enumerated() where entry.key.role == .values {
+            templatesOfLeaf[leaf] = templates.firstIndex { $0.column == entry.key.column }
+        }
         for leaf in footer.leaves.indices where footer.leaves[leaf].kind.isListed {
             footer.leaves[leaf].dictionary = dictionaries.count
             dictionaries.append((idLists[leaf] ?? IDList()).encoded(&encoder))
@@ -225,6 +232,7 @@ package struct PartStream: ~Copyable {
         precondition(footer.leaves[leaf].pages.count == footer.blockRows.count, "one page per leaf and block")
         let start = group[leaf].count
         group[leaf].append(contentsOf: page.bytes)
+        addTemplates(group[leaf][start...], page.entry, of: leaf)
         finish(page.entry, at: start, leaf)
         if wantsZones(leaf), let zone = page.zone { footer.leaves[leaf].zones.append(zone) }
         guard isIndexed(leaf), page.count > 0 else { return }
@@ -275,7 +283,7 @@ package struct PartStream: ~Copyable {
             + blooms.reduce(0) { sum, bloom in
                 sum + bloom.keys.byteCount + bloom.groups.reduce(0) { $0 + $1.count * 8 }
             }
-            + indexes.reduce(0) { $0 + $1.byteCount }
+            + indexes.reduce(0) { $0 + $1.byteCount } + templates.reduce(0) { $0 + $1.byteCount }
     }
 
     private mutating func encode(fixed bytes: [UInt8], width: Int, _ leaf: Int) -> EncodedPage {
@@ -317,7 +325,9 @@ package struct PartStream: ~Copyable {
 
     package mutating func append(strings lengths: [UInt32], _ contents: [UInt8], to leaf: Int) {
         let page = lengths.withUnsafeBufferPointer { lengths in
-            contents.withUnsafeBufferPointer { encoder.encode(strings: lengths, bytes: $0) }
+            contents.withUnsafeBufferPointer {
+                encoder.encode(strings: lengths, bytes: $0, areTexts: templatesOfLeaf[leaf] != nil)
+            }
         }
         add(page, decoded: contents.count + lengths.count * 4, to: leaf)
         indexTokens(of: leaf, count: lengths.count) { body in
@@ -364,7 +374,16 @@ package struct PartStream: ~Copyable {
         precondition(footer.leaves[leaf].pages.count == footer.blockRows.count, "one page per leaf and block")
         // Its place in the group's bytes, until it is known where these go.
         let start = group[leaf].count
-        finish(encoder.store(page, into: &group[leaf]), at: start, leaf)
+        let entry = encoder.store(page, into: &group[leaf])
+        addTemplates(group[leaf][start...], entry, of: leaf)
+        finish(entry, at: start, leaf)
+    }
+
+    /// Adds what a page is made of to the index of templates, if its column has one.
+    private mutating func addTemplates(_ bytes: ArraySlice<UInt8>, _ page: PageEntry, of leaf: Int) {
+        guard let index = templatesOfLeaf[leaf] else { return }
+        guard footer.leaves[leaf].kind == .strings else { return templates[index].addUnknown(count: page.count) }
+        templates[index].add(bytes, encoding: page.encoding, compression: page.compression, count: page.count)
     }
 
     /// Ends a page that stands at the end of the group's bytes of its leaf.
@@ -469,6 +488,7 @@ package struct PartStream: ~Copyable {
             precondition(leaf.pages.count == footer.blockRows.count, "every leaf has a page in every block")
         }
         for index in indexes.indices { indexes[index].endBlock() }
+        for index in templates.indices { templates[index].endBlock() }
         groupBlocks += 1
         if groupBlocks == PartLayout.groupBlocks || groupLength >= limits.groupBytes { try endGroup() }
     }
@@ -494,6 +514,10 @@ package struct PartStream: ~Copyable {
         try endBlooms()
         for index in indexes.indices where !indexes[index].segments.isEmpty {
             indexes[index].writeSegments(&output, &footer)
+            try output.write(to: file)
+        }
+        for index in templates.indices where !templates[index].segments.isEmpty {
+            templates[index].writeSegments(&output, &footer)
             try output.write(to: file)
         }
     }
@@ -547,6 +571,10 @@ package struct PartStream: ~Copyable {
         for index in indexes.indices {
             indexes[index].endSegment()
             indexes[index].writeSegments(&output, &footer)
+        }
+        for index in templates.indices {
+            templates[index].endSegment()
+            templates[index].writeSegments(&output, &footer)
         }
         output.append(footer)
         try output.write(to: file)

@@ -137,7 +137,12 @@ package struct PartVerifier {
     private mutating func readTokenIndexes() {
         for (number, index) in part.footer.tokenIndexes.enumerated() {
             do throws(PartError) {
-                progress(try part.readTokenIndex(number).pages.count + index.directory.storedLength)
+                if index.kind == .templates {
+                    _ = try part.templateIndex(number, nil)
+                    progress(index.directory.storedLength)
+                } else {
+                    progress(try part.readTokenIndex(number).pages.count + index.directory.storedLength)
+                }
             } catch {
                 addTokenDamage(number, error.reason)
             }
@@ -154,6 +159,11 @@ package struct PartVerifier {
         for (number, index) in part.footer.tokenIndexes.enumerated()
         where index.blocks.contains(block) && !report.indexes.contains(part.footer.blooms.count + number) {
             // What cannot be read is damage of the block or of a dictionary, which are found on their own.
+            if index.kind == .templates {
+                guard let isDenied = try? part.isDenied(byTemplates: number, block: block) else { continue }
+                if isDenied { addTokenDamage(number, "the index says no of a text that is there") }
+                continue
+            }
             guard let isDenied = try? tokens.denies(number, block: block) else { continue }
             if isDenied { addTokenDamage(number, "the index says no of a token that is there") }
         }

@@ -48,7 +48,7 @@ struct TokenIndexWriter {
         case .tokenPostings:
             kind = .postings
             form = .postings(TokenPostings.Builder())
-        case .bloomFilter, .minMax: return nil
+        case .bloomFilter, .minMax, .templates: return nil
         }
         column = index.column
         hasStamps = type == .string || type == .lowCardinality

@@ -66,7 +66,7 @@ struct BlockPruning {
                 possible.formUnion(some)
             }
             var index = SkipIndex.bloom
-            for kind in [SkipIndex.bloom, .tokens] {
+            for kind in [SkipIndex.bloom, .tokens, .templates] {
                 let bytes = silent.statistics[kind].bytesRead.load(ordering: .relaxed)
                 statistics[kind].bytesRead.add(bytes, ordering: .relaxed)
                 if bytes > 0 { index = kind }
@@ -98,6 +98,21 @@ struct BlockPruning {
             }
         }
         if let possible { skip(&blocks, by: .tokens) { possible.contains($0) } }
+        if field == nil { try askTemplates(probe, column, &blocks) }
+    }
+
+    private func askTemplates(_ probe: IndexProbe, _ column: Int, _ blocks: inout BlockSet) throws(PartError) {
+        guard !blocks.isEmpty else { return }
+        do throws(PartError) {
+            let possible = try part.candidates(byTemplates: probe, column: column, statistics: statistics)
+            if let possible { skip(&blocks, by: .templates) { possible.contains($0) } }
+        } catch {
+            switch error {
+            // As above.
+            case .corruptIndex, .checksumMismatch: return
+            default: throw error
+            }
+        }
     }
 
     /// The blocks that may have one of the ids, and the hashes of those that may be in one.

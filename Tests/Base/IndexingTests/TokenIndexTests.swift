@@ -31,6 +31,7 @@ import Testing
         case .postings:
             let (directory, pages) = postings.finish()
             return (TokenIndex(.postings(directory), stamps: stamps).encoded, pages)
+        case .templates: preconditionFailure("no index of tokens")
         }
     }
 

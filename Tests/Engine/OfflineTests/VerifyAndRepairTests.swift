@@ -118,7 +118,7 @@ struct VerifyAndRepairTests {
         try place.disk.open("/\(folder)/999.vp", .create).append([1, 2, 3])
         let (findings, summary) = try place.verify()
         #expect(summary.isClean && findings.map(\.severity) == [.note])
-        place.disk.edit(files[0]) { $0[8] = 3 }
+        place.disk.edit(files[0]) { $0[8] = 4 }
         let (actions, repaired) = try place.repair()
         #expect(actions.map(\.kind) == [.leaveAlone] && repaired.leftAlone == 1)
         #expect(place.disk.bytes(of: files[0]) != nil)

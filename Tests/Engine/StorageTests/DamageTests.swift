@@ -197,11 +197,11 @@ struct DamageTests {
         let (files, _) = try filled()
         let path = try #require(files.keys.filter { $0.hasSuffix(".vp") }.min())
         let disk = try copy(files)
-        disk.edit(path) { $0[8] = 3 }
+        disk.edit(path) { $0[8] = 4 }
         let damage = DamageLog()
         let store = try open(disk, damage: damage)
         let handle = try #require(store.allParts.values.joined().first { $0.path == path })
-        #expect(throws: StorageError.part(path: path, .unsupportedVersion(3))) { try handle.part() }
+        #expect(throws: StorageError.part(path: path, .unsupportedVersion(4))) { try handle.part() }
         #expect(damage.all.isEmpty && !handle.isSetAside)
     }
 

@@ -41,6 +41,9 @@ enum GoldenWriter {
     private static func content(_ name: String, _ table: TableDefinition) throws -> (batch: ColumnBatch, rows: [[Cell]])
     {
         if name == "every_index" { return (BatchOfCells.make(EveryIndexTable.rows, table), EveryIndexTable.rows) }
+        if name == "every_template" {
+            return (BatchOfCells.make(EveryTemplateTable.rows, table), EveryTemplateTable.rows)
+        }
         let tables = try TestTables()
         var style = OTLPGenerator.Style()
         style.hasRejects = false

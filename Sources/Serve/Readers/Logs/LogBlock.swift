@@ -1,10 +1,12 @@
 internal import Columns
 internal import Core
+internal import Encoding
 internal import Observability
 internal import Parts
 internal import QueryModel
 internal import Scheduling
 internal import Storage
+private import Synchronization
 internal import Telemetry
 
 /// The rows of one block that passed so far. Columns are read when they are first wanted, since of most blocks few rows, or
@@ -31,6 +33,8 @@ final class LogBlock {
     let context: QueryContext
     private var heldBytes = 0
     private var knownBodyTypes: Buffer<Int64>??
+    /// The bodies, not yet put together; nil if it is not known whether they are stored so.
+    private var knownTemplates: TemplatedTexts??
     /// Whether a column could not be read: what was thrown then concerns this block alone, and the answer has a warning.
     private(set) var isLeftOut = false
 
@@ -100,11 +104,46 @@ final class LogBlock {
     private func load(_ ordinal: Int) throws(QueryError) {
         guard batch.columns[ordinal] == nil, let origin else { return }
         let statistics = context.statistics
-        let column = try reading(origin) { (part) throws(PartError) in
-            try part.read(ordinal, block: origin.block, statistics: statistics)
+        let templates = ordinal == table.body.ordinal ? try templatedBodies() : nil
+        let column = try reading(origin) { (part) throws(PartError) -> Column in
+            guard let templates else { return try part.read(ordinal, block: origin.block, statistics: statistics) }
+            // Rows that were left out are not asked for again.
+            let wanted = rows.count < templates.count ? rows : nil
+            return .strings(try part.column(of: templates, rows: wanted, ordinal, block: origin.block))
         }
         batch.columns[ordinal] = column
         try hold(bytes: column.heldBytes)
+    }
+
+    /// The bodies as templates, if they are stored so and nobody has put them together yet.
+    ///
+    /// Bodies that are read later are those of the rows that are left then: of others the column has none.
+    private func templatedBodies() throws(QueryError) -> TemplatedTexts? {
+        if let knownTemplates { return knownTemplates }
+        let statistics = context.statistics
+        let ordinal = table.body.ordinal
+        guard batch.columns[ordinal] == nil, let origin else { return nil }
+        let found = try reading(origin) { (part) throws(PartError) in
+            try part.templatedTexts(ordinal, block: origin.block, statistics: statistics)
+        }
+        knownTemplates = .some(found)
+        if let found { try hold(bytes: found.byteCount) }
+        return found
+    }
+
+    /// Keeps the rows whose body passes all tests, by the templates of the bodies.
+    ///
+    /// - Returns: false if they are not stored so: nothing was done then.
+    func keepBodies(_ rows: inout [UInt32], passing tests: [TextTest]) throws(QueryError) -> Bool {
+        guard let origin, let texts = try templatedBodies() else { return false }
+        let ordinal = table.body.ordinal
+        var kept = rows
+        let bytes = try reading(origin) { (part) throws(PartError) in
+            try part.keep(&kept, of: texts, passing: tests, ordinal, block: origin.block)
+        }
+        rows = kept
+        context.statistics.bytesDecoded.add(bytes, ordering: .relaxed)
+        return true
     }
 
     func reading<Result>(

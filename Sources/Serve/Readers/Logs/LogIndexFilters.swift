@@ -9,9 +9,8 @@ internal import Telemetry
 enum LogIndexFilters {
     /// Of conditions on lines.
     static func make(_ lines: [LinePredicate], _ table: LogTable) -> [RowFilter] {
-        lines.compactMap { predicate in
-            guard let texts = texts(predicate), let probe = IndexProbe.containing(anyOf: texts.map { Array($0.utf8) })
-            else { return nil }
+        lines.flatMap(required).compactMap { texts in
+            guard let probe = IndexProbe.containing(anyOf: texts) else { return nil }
             // The line of a body that is no string is another text than what is stored.
             return .anyOf([
                 .indexed(table.body.ordinal, probe),
@@ -20,18 +19,19 @@ enum LogIndexFilters {
         }
     }
 
-    /// The texts of which a line must hold one; nil if that is not what the condition says.
-    private static func texts(_ predicate: LinePredicate) -> [String]? {
+    /// Sets of texts, of each of which a line must hold one.
+    private static func required(_ predicate: LinePredicate) -> [[[UInt8]]] {
         switch predicate {
-        case .contains(let texts): return texts
+        case .contains(let texts): return [texts.map { Array($0.utf8) }]
         case .matches(let patterns):
-            var texts: [String] = []
+            if patterns.count == 1 { return patterns[0].required }
+            var texts: [[UInt8]] = []
             for pattern in patterns {
-                guard let literals = pattern.literals else { return nil }
-                texts += literals
+                guard let first = pattern.required.first else { return [] }
+                texts += first
             }
-            return texts
-        case .lacks, .mismatches: return nil
+            return texts.isEmpty ? [] : [texts]
+        case .lacks, .mismatches: return []
         }
     }
 

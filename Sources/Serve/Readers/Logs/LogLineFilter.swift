@@ -1,6 +1,7 @@
 private import CLinux
 internal import Columns
 internal import Core
+private import Encoding
 internal import Observability
 internal import Pattern
 internal import QueryModel
@@ -12,7 +13,8 @@ internal import Telemetry
 ///
 /// Bodies lie in a page one after the other. If most of a page's bodies are asked about, a text is searched in the whole page
 /// at once, and a hit counts if it lies inside one body; otherwise, and for regular expressions, body by body. A dictionary's
-/// entries are asked about once each. Bodies that are no strings are turned into lines first. Texts are compared as bytes, so
+/// entries are asked about once each. Of bodies that are stored as templates only those are put together for which their template
+/// does not tell. Bodies that are no strings are turned into lines first. Texts are compared as bytes, so
 /// a body that is not UTF-8 is searched as it was sent.
 final class LogLineFilter {
     private enum Condition {
@@ -24,6 +26,23 @@ final class LogLineFilter {
         let condition: Condition
         /// Whether a line is kept if the condition holds, or if it does not.
         let keepsMatches: Bool
+        /// The same, of bodies that are stored as templates.
+        let templated: TextTest
+
+        init(_ condition: Condition, keepsMatches: Bool) {
+            self.condition = condition
+            self.keepsMatches = keepsMatches
+            switch condition {
+            case .texts(let texts): templated = TextTest(anyOf: texts, keepsMatches: keepsMatches)
+            case .patterns(let patterns):
+                // Of several patterns one matches: what all of them require is seldom anything.
+                templated = TextTest(
+                    required: patterns.count == 1 ? patterns[0].required : [], keepsMatches: keepsMatches
+                ) { line in
+                    patterns.contains { $0.matches(line) }
+                }
+            }
+        }
     }
 
     private let tests: [Test]
@@ -64,7 +83,7 @@ final class LogLineFilter {
         // Every line contains the empty text.
         if keepsMatches, texts.contains("") { return nil }
         if !keepsMatches, texts.isEmpty { return nil }
-        return Test(condition: .texts(texts.map { Array($0.utf8) }), keepsMatches: keepsMatches)
+        return Test(.texts(texts.map { Array($0.utf8) }), keepsMatches: keepsMatches)
     }
 
     private static func test(_ patterns: [Pattern], keepsMatches: Bool) -> Test? {
@@ -72,7 +91,7 @@ final class LogLineFilter {
         var texts: [String] = []
         for pattern in patterns {
             guard !pattern.isAnchored, let literals = pattern.literals else {
-                return Test(condition: .patterns(patterns), keepsMatches: keepsMatches)
+                return Test(.patterns(patterns), keepsMatches: keepsMatches)
             }
             texts += literals
         }
@@ -84,9 +103,8 @@ final class LogLineFilter {
     /// Keeps the rows whose line passes.
     func keep(in block: LogBlock) throws(QueryError) {
         guard !block.rows.isEmpty else { return }
-        let bodies = try block[block.table.body]
         guard let types = try block.bodyTypes() else {
-            keepTexts(&block.rows, bodies)
+            try keepTexts(&block.rows, block)
             return
         }
         let string = Int64(AttributeType.string.rawValue)
@@ -97,11 +115,14 @@ final class LogLineFilter {
             context.statistics.bytesDecoded.add(line.utf8.count, ordering: .relaxed)
             if line.withUTF8({ passes(UnsafeRawBufferPointer($0)) }) { others.append(row) }
         }
-        keepTexts(&texts, bodies)
+        try keepTexts(&texts, block)
         block.rows = others.isEmpty ? texts : (texts + others).sorted()
     }
 
-    private func keepTexts(_ rows: inout [UInt32], _ bodies: StringColumn) {
+    private func keepTexts(_ rows: inout [UInt32], _ block: LogBlock) throws(QueryError) {
+        guard !rows.isEmpty else { return }
+        if try block.keepBodies(&rows, passing: tests.map(\.templated)) { return }
+        let bodies = try block[block.table.body]
         count(rows, bodies)
         if bodies.dictionary.isUnique {
             keep(&rows, bodies, answers(bodies.dictionary))
