@@ -32,7 +32,8 @@ extension Part {
         let indexes = footer.tokenIndexes.indices.filter {
             footer.tokenIndexes[$0].column == column && footer.tokenIndexes[$0].kind != .templates
         }
-        guard !indexes.isEmpty, let conditions = conditions(probe, column) else { return nil }
+        guard !indexes.isEmpty else { return nil }
+        guard let conditions = conditions(probe, column) else { return .all(of: blockCount) }
         // What no index is about may have anything.
         var unknown = BlockSet.all(of: blockCount)
         for index in indexes { for block in footer.tokenIndexes[index].blocks { unknown.remove(block) } }
