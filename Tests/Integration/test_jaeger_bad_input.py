@@ -16,6 +16,8 @@ ID = TRACE.hex()
 
 # Values that are refused, and values that are taken; an empty one counts as absent.
 KINDS = {
+    "filter": (["none", "[]", '{"op":"xor","args":[]}', "{" * 1_000, "\x00", "%00", "x" * 20_000],
+               ["", '{"op":"eq","args":[{"attr":{"key":"a"}},{"scalar":{"value":"1"}}]}']),
     "text": ([], ["", "none", "a/b", "\U0001F680", "x" * 20_000, "%00", "\x00", "' or 1=1", "../..", "<script>"]),
     "integer": (["x", "1.5", "1e3", "0x10", "2023-11-14T22:00:00Z", "1 000", "NaN", "\u0661"], ["", "0", "-1", ENORMOUS, "-" + ENORMOUS,
                 "1700000000", "1700000000000", "1700000000000000", "+5"]),
@@ -37,13 +39,16 @@ KINDS = {
               "2023-11-14T25:00:00Z", "2023-11-14T22:00:00", "20231114T220000Z"],
              ["2023-11-14T22:00:00Z", "2023-11-14T22:00:00.123456789Z", "2023-11-14T22:00:00+02:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]),
 }
+# A search of v3 begins before it ends (J-13): good bounds are those that fit the other one of WINDOW.
+KINDS["start"] = (KINDS["time"][0], KINDS["time"][1][:4])
+KINDS["end"] = (KINDS["time"][0], ["2030-11-14T22:00:00Z", "2030-11-14T22:00:00.123456789Z", "2030-11-14T22:00:00+02:00", "9999-12-31T23:59:59Z"])
 WINDOW = {"query.startTimeMin": "2023-11-14T22:00:00Z", "query.startTimeMax": "2030-11-14T23:00:00Z"}
 METRICS = {"service": "text!", "endTs": "integer", "lookback": "steps", "step": "positive", "ratePer": "positive", "spanKind": "kind",
            "groupByOperation": "flag"}
 V3_SEARCH = {
     "query.serviceName": "text", "query.service_name": "text", "query.operationName": "text", "query.operation_name": "text",
-    "query.attributes": "tags", "query.filter": "text", "query.startTimeMin": "time!", "query.start_time_min": "time",
-    "query.startTimeMax": "time!", "query.start_time_max": "time", "query.durationMin": "duration", "query.duration_min": "duration",
+    "query.attributes": "tags", "query.filter": "filter", "query.startTimeMin": "start!", "query.start_time_min": "start",
+    "query.startTimeMax": "end!", "query.start_time_max": "end", "query.durationMin": "duration", "query.duration_min": "duration",
     "query.durationMax": "duration", "query.duration_max": "duration", "query.searchDepth": "count", "query.search_depth": "count",
     "query.num_traces": "count", "query.numTraces": "count", "query.rawTraces": "flag", "query.raw_traces": "flag", "query.spanKind": "kind",
 }
@@ -183,12 +188,13 @@ def test_uploads_that_are_no_traces(server, body):
 
 
 def test_bounds_in_the_wrong_order(server):
-    """J-13: a range that is empty is legal, bounds of durations that contradict each other are not."""
+    """J-13: a range that is empty is legal but in v3, bounds of durations that contradict each other are not."""
     taken(ask(server, "/api/traces", {"service": "shop", "start": "2", "end": "1"}))
     assert refused(ask(server, "/api/traces", {"service": "shop", "minDuration": "2s", "maxDuration": "1s"}), "/api") == (
         "'maxDuration' should be greater than 'minDuration'")
     refused(ask(server, "/api/v3/traces", {**WINDOW, "query.durationMin": "2s", "query.durationMax": "1s"}), "/api/v3")
-    taken(ask(server, "/api/v3/traces", {"query.startTimeMin": WINDOW["query.startTimeMax"], "query.startTimeMax": WINDOW["query.startTimeMin"]}))
+    backwards = {"query.startTimeMin": WINDOW["query.startTimeMax"], "query.startTimeMax": WINDOW["query.startTimeMin"]}
+    assert refused(ask(server, "/api/v3/traces", backwards), "/api/v3") == "query.startTimeMin must be before query.startTimeMax"
 
 
 def test_unknown_parameters_and_headers_are_ignored_G_5(server):
