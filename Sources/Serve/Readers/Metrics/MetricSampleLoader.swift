@@ -114,7 +114,7 @@ struct SampleLoader {
     }
 
     /// The first row whose time is in the second half.
-    private static func partition(
+    static func partition(
         _ rows: Range<Int>, _ times: Buffer<Int64>, _ isInSecondHalf: (Int64) -> Bool
     ) -> Int {
         guard let last = rows.last else { return rows.upperBound }

@@ -23,8 +23,8 @@ struct PlanRuns {
 
     /// Appends those rows of a block, which ascend in time, that lie between two times in milliseconds.
     mutating func append(_ rows: PlanRows, _ range: Range<Int>, from start: Int64, through end: Int64) {
-        let first = Self.partition(range, rows.timestamps) { $0 >= start }
-        let last = Self.partition(first..<range.upperBound, rows.timestamps) { $0 > end }
+        let first = SampleLoader.partition(range, rows.timestamps) { $0 >= start }
+        let last = SampleLoader.partition(first..<range.upperBound, rows.timestamps) { $0 > end }
         if first < last { runs.append(Run(rows: rows, range: first..<last, order: nil)) }
     }
 
@@ -34,22 +34,6 @@ struct PlanRuns {
     ) {
         let kept = order[range].filter { (start...end).contains(rows.timestamp(Int($0))) }
         if !kept.isEmpty { runs.append(Run(rows: rows, range: 0..<kept.count, order: kept)) }
-    }
-
-    /// The first row whose time is in the second half.
-    private static func partition(
-        _ rows: Range<Int>, _ times: Buffer<Int64>, _ isInSecondHalf: (Int64) -> Bool
-    ) -> Int {
-        guard let last = rows.last else { return rows.upperBound }
-        if isInSecondHalf(times.base[rows.lowerBound]) { return rows.lowerBound }
-        if !isInSecondHalf(times.base[last]) { return rows.upperBound }
-        var low = rows.lowerBound
-        var high = last
-        while low < high {
-            let middle = (low + high) / 2
-            if isInSecondHalf(times.base[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
     }
 }
 
