@@ -16,7 +16,7 @@ package indirect enum Predicate: Hashable, Sendable {
     /// One of the inner rows of a nested column satisfies the whole of a predicate on its fields.
     case anyElement(ColumnID, Predicate)
     /// Holds for every row, and says that rows for which the predicate does not hold are not wanted: indexes may rule out blocks
-    /// by it. Whoever asks tests rows himself.
+    /// by it. Among choices it is none for rows of parts that indexes rule out. Whoever asks tests rows himself.
     case hint(Predicate)
 
     package static let everyRow = Predicate.all([])

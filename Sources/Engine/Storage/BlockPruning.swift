@@ -34,7 +34,7 @@ struct BlockPruning {
         switch filter {
         case .integers, .integerSet, .doubles, .ids, .shortIDs, .not: .zone
         case .strings: .dictionary
-        case .attribute, .nestedAttribute, .anyElement: .attributeKey
+        case .attribute, .nestedAttribute, .anyElement, .attributeKeys: .attributeKey
         case .anyOf(let filters): filters.first.map(index) ?? .zone
         case .allOf(let filters): filters.last.map(index) ?? .zone
         case .indexed: .tokens

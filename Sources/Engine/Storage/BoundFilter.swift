@@ -53,7 +53,7 @@ indirect enum BoundFilter: Sendable {
                 .nestedAttribute(column, field: field, key: key, accepts)
             case .anyOf(let filters): .anyOf(filters.map { BoundFilter($0) })
             case .allOf(let filters): .allOf(filters.map { BoundFilter($0) })
-            case .indexed: .always
+            case .indexed, .attributeKeys: .always
             }
     }
 
@@ -87,6 +87,8 @@ indirect enum BoundFilter: Sendable {
                 keys.contains(key) || keys.contains([])
                 ? .nestedAttribute(column, field: field, key: key, accepts) : .never
         case .indexed(let column, let field, let probe): self = .indexed(column, field: field, probe)
+        case .attributeKeys(let column, let accepts):
+            self = part.attributeSubcolumns(column).contains(where: { accepts($0.key, $0.type) }) ? .always : .never
         case .allOf(let filters):
             var conditions: [BoundFilter] = []
             for filter in filters {

@@ -119,7 +119,7 @@ struct PredicateCompiler {
     private func pruning(_ predicate: Predicate) throws(PlanError) -> RowFilter {
         switch predicate {
         case .all(let parts): return .allOf(try each(parts, pruning))
-        case .any(let parts): return .anyOf(try each(parts, pruning))
+        case .any(let parts): return .anyOf(try choices(parts))
         case .not: return .allOf([])
         case .hint(let part): return try pruning(part)
         case .anyElement(let column, let part):
@@ -134,6 +134,7 @@ struct PredicateCompiler {
             let (_, type) = try self.column(column)
             guard type == .attributes else { throw Self.mismatch(table, column, "no column of attributes") }
             guard functions.knows(derivation.function) else { throw .unknownFunction(derivation.function) }
+            if case .exists = condition { return keys(column, derivation) }
             return probe(.attributes(column, derivation), condition) ?? .allOf([])
         case .test(let operand, let condition):
             let exact = try test(operand, condition)
@@ -144,6 +145,39 @@ struct PredicateCompiler {
                 // Zones and dictionaries tell; texts without a dictionary would be read.
                 return try self.column(column).type == .string ? .allOf([]) : exact
             case .derived: return exact
+            }
+        }
+    }
+
+    /// As `pruning`, of each; texts of which a column holds one are asked for at once.
+    private func choices(_ parts: [Predicate]) throws(PlanError) -> [RowFilter] {
+        var needles: [ColumnID: [[UInt8]]] = [:]
+        for case .test(.column(let column), .contains(let needle)) in parts {
+            needles[column, default: []].append(needle)
+        }
+        var filters: [RowFilter] = []
+        for part in parts {
+            guard case .test(.column(let column), .contains) = part, let ordinal = ordinal(column), nested == nil else {
+                filters.append(try pruning(part))
+                continue
+            }
+            guard let texts = needles.removeValue(forKey: column) else { continue }
+            // For the check.
+            _ = try filter(part)
+            filters.append(IndexProbe.containing(anyOf: texts).map { .indexed(ordinal, $0) } ?? .allOf([]))
+        }
+        return filters
+    }
+
+    /// A part's keys tell whether any of its rows can have the attribute.
+    private func keys(_ column: ColumnID, _ derivation: Derivation) -> RowFilter {
+        guard nested == nil, let ordinal = ordinal(column) else { return .allOf([]) }
+        return .attributeKeys(ordinal) { [functions] key, type in
+            switch type {
+            case .overflow: return true
+            case .empty: return false
+            case .map: return functions.match(derivation, key: key) != .none
+            default: return functions.match(derivation, key: key) == .whole
             }
         }
     }

@@ -33,6 +33,8 @@ package enum RowFilter: Sendable {
     indirect case allOf([RowFilter])
     /// Holds for every row: it only leaves out blocks, by the indexes of a column or of a field of a nested one.
     case indexed(Int, field: Int? = nil, IndexProbe)
+    /// Holds for every row, but of a part none of whose attributes has such a key and type for none.
+    case attributeKeys(Int, @Sendable ([UInt8], AttributeType) -> Bool)
 }
 
 extension RowFilter {
@@ -45,7 +47,7 @@ extension RowFilter {
             [column]
         case .not(let filter): filter.columns
         case .anyOf(let filters), .allOf(let filters): filters.flatMap(\.columns)
-        case .indexed: []
+        case .indexed, .attributeKeys: []
         }
     }
 }

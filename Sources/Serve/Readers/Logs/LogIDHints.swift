@@ -1,6 +1,7 @@
 internal import Columns
 internal import Core
 internal import Parts
+internal import Plans
 internal import QueryModel
 internal import Scheduling
 internal import Storage
@@ -38,13 +39,13 @@ struct LogIDHints {
     }
 
     /// What a scan may look for by itself.
-    var filters: [RowFilter] {
-        var filters: [RowFilter] = []
-        if let traceID, unsureOfTrace.isEmpty { filters.append(.ids(table.traceID.ordinal, [traceID])) }
+    var predicate: Predicate {
+        var parts: [Predicate] = []
+        if let traceID, unsureOfTrace.isEmpty { parts.append(.trace(table.traceID.id, traceID)) }
         if let spanID, unsureOfSpan.isEmpty {
-            filters.append(.indexed(table.spanID.ordinal, .ids([BloomKeys.hash(spanID)])))
+            parts.append(.hint(.test(.column(table.spanID.id), .shortIDs([spanID.word]))))
         }
-        return filters
+        return .all(parts)
     }
 
     /// The snapshot without the parts that cannot have the trace.

@@ -14,6 +14,8 @@ enum LogLevel {
     static let labelNames = Set(rankedNames)
     /// Those that can be a label's, the best one first.
     static let labelsByRank = rankedNames.filter { Labels.isPlainName($0) }
+    /// Labels that tell a level, and the level itself.
+    static let tellingNames = labelNames.union([label])
     private static let ranks = Dictionary(uniqueKeysWithValues: rankedNames.enumerated().map { ($1, $0) })
 
     /// The place of the name that tells the level best.

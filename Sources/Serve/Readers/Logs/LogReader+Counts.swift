@@ -53,14 +53,15 @@ extension LogReader {
         to total: inout State, readsLevel: Bool, _ context: QueryContext
     ) throws(QueryError) -> Bool {
         let buckets = TimeRange(start: request.range.start.advanced(by: -1), end: request.range.end.advanced(by: -1))
-        let scanned = ScanRequest(
-            range: buckets,
-            columns: [view.bucket, view.severityNumber, view.count].map(\.ordinal)
-                + [view.resource, view.severityText].map(\.ordinal),
-            filters: selection(request.selector, labels: request.labels, resource: view.resource.ordinal))
+        let predicate = predicates.streams(request.selector, labels: request.labels, resource: view.resource.id)
         let columns = LogColumnReader(table, identities, rules)
         var tellsEnough = true
         try SourceErrors.mapping {
+            let scanned = try ScanRequest(
+                view.table, range: buckets,
+                columns: [view.bucket, view.severityNumber, view.count].map(\.ordinal)
+                    + [view.resource, view.severityText].map(\.ordinal),
+                predicate: predicate, functions: functions)
             var scan = Scan(snapshot, scanned, context: context)
             try scan.run { (found) throws(QueryError) -> Bool in
                 guard let (block, counts) = view.block(found, self, readsLevel: readsLevel, context) else {

@@ -1,5 +1,6 @@
 internal import Columns
 package import Core
+internal import Plans
 package import QueryModel
 package import Scheduling
 internal import Storage
@@ -13,17 +14,15 @@ extension LogReader {
         in range: TimeRange, limit: Int, context: QueryContext
     ) throws(QueryError) -> [LogRecord] {
         guard !range.isEmpty, limit > 0 else { return [] }
-        var filters: [RowFilter] = []
-        if let service {
-            let wanted = Array(service.utf8)
-            filters.append(.strings(table.serviceName.ordinal) { $0.elementsEqual(wanted) })
-        }
-        if let traceID { filters.append(.ids(table.traceID.ordinal, [traceID])) }
+        var parts: [Predicate] = []
+        if let service { parts.append(.text(table.serviceName.id, service.utf8)) }
+        if let traceID { parts.append(.trace(table.traceID.id, traceID)) }
         if let minimumSeverity {
-            filters.append(.integers(table.severityNumber.ordinal, Int64(minimumSeverity)...Int64(Int32.max)))
+            parts.append(.integer(table.severityNumber.id, Int64(minimumSeverity)...Int64(Int32.max)))
         }
-        let rows = LogRowScan(
-            logs.snapshot(context.tenant, in: range), of: self, range: range, order: .newestFirst, filters: filters,
+        let rows = try LogRowScan(
+            logs.snapshot(context.tenant, in: range), of: self, range: range, order: .newestFirst,
+            predicate: .all(parts),
             .init(lines: text.map { [.contains(anyOf: [$0])] } ?? []), context: context)
         var records: [LogRecord] = []
         try rows.forEachRow { (block, row) throws(QueryError) -> Bool in

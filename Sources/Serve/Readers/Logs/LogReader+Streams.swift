@@ -89,9 +89,10 @@ extension LogReader {
         matching selector: [LabelMatcher], in range: TimeRange, context: QueryContext
     ) throws(QueryError) -> [LogVolume] {
         guard !range.isEmpty else { return [] }
-        let rows = LogRowScan(
-            logs.snapshot(context.tenant, in: range), of: self, range: range, order: .any, filters: selection(selector),
-            .init(), context: context)
+        let rows = try LogRowScan(
+            logs.snapshot(context.tenant, in: range), of: self, range: range, order: .any,
+            predicate: predicates.streams(selector, labels: [], resource: table.resource.id), .init(),
+            context: context)
         let volumes: [LogStream: LogVolume] = try rows.aggregate({ [:] }) { (volumes, block) throws(QueryError) in
             let lengths = try block.lineLengths()
             var total = 0

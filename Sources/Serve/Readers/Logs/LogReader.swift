@@ -2,6 +2,7 @@ internal import Columns
 internal import Core
 internal import Observability
 internal import Parts
+internal import Plans
 package import QueryModel
 package import Scheduling
 package import Storage
@@ -62,32 +63,17 @@ package struct LogReader: LogSource {
     ) throws(QueryError) -> LogRowScan {
         var ids = LogIDHints(request.labels, rules: rules, table: table)
         let snapshot = try ids.prune(snapshot, identities, context: context)
-        return LogRowScan(
+        return try LogRowScan(
             snapshot, of: self, range: request.range, order: request.order.ofBlocks,
-            filters: selection(request.selector, labels: request.labels) + ids.filters
-                + LogIndexFilters.make(request.labels, table, rules: rules, identities),
+            predicate: .all([
+                predicates.streams(request.selector, labels: request.labels, resource: table.resource.id),
+                ids.predicate, predicates.labels(request.labels),
+            ]),
             .init(lines: request.lines, ids: ids, labels: request.labels, rows: request.rows), context: context)
     }
 
-    /// The rows whose resource the selector accepts, and of the conditions on labels those that an index label fails.
-    ///
-    /// - Parameter resource: the column of resources; nil is the records'.
-    func selection(
-        _ selector: [LabelMatcher], labels conditions: [LabelMatcher] = [], resource: Int? = nil
-    ) -> [RowFilter] {
-        guard !selector.isEmpty || !conditions.isEmpty else { return [] }
-        let identities = identities
-        return [
-            .strings(resource ?? table.resource.ordinal) { bytes in
-                let labels = identities.resource(bytes).stream.labels
-                guard selector.matches(labels) else { return false }
-                return conditions.allSatisfy { condition in
-                    let value = labels[condition.name]
-                    return value.isEmpty || condition.matches(value)
-                }
-            }
-        ]
-    }
+    var predicates: LogPredicates { LogPredicates(table: table, rules: rules) }
+    var functions: LogScanFunctions { LogScanFunctions(identities: identities) }
 }
 
 extension ScanOrder {

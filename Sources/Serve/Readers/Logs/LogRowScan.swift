@@ -2,6 +2,7 @@ internal import Columns
 internal import Core
 internal import Observability
 internal import Parts
+internal import Plans
 internal import QueryModel
 internal import Scheduling
 internal import Storage
@@ -28,20 +29,22 @@ struct LogRowScan {
         var rows: LogRowFiltering?
     }
 
-    /// - Parameter filters: what the scan applies besides the range.
+    /// - Parameter predicate: what the scan applies besides the range.
     init(
-        _ snapshot: TableSnapshot, of reader: LogReader, range: TimeRange, order: BlockOrder, filters: [RowFilter],
+        _ snapshot: TableSnapshot, of reader: LogReader, range: TimeRange, order: BlockOrder, predicate: Predicate,
         _ conditions: Conditions, context: QueryContext
-    ) {
+    ) throws(QueryError) {
         self.snapshot = snapshot
         self.reader = reader
         self.context = context
         self.conditions = conditions
         let table = reader.table
-        request = ScanRequest(
-            range: range, columns: [table.time.ordinal, table.resource.ordinal],
-            filters: filters + LogIndexFilters.make(conditions.lines, table),
-            order: order)
+        request = try SourceErrors.mapping {
+            try ScanRequest(
+                table.definition, range: range, columns: [table.time.ordinal, table.resource.ordinal],
+                predicate: .all([predicate, reader.predicates.lines(conditions.lines)]), functions: reader.functions,
+                order: order)
+        }
     }
 
     // MARK: Threads

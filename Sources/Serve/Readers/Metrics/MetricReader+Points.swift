@@ -1,6 +1,7 @@
 internal import Columns
 package import Core
 internal import Parts
+internal import Plans
 package import QueryModel
 package import Scheduling
 internal import Storage
@@ -25,19 +26,17 @@ extension MetricReader {
         _ limit: Int, _ name: String?, _ service: String?, _ snapshot: TableSnapshot, _ range: TimeRange,
         _ context: QueryContext
     ) throws(QueryError) -> [PointPlace] {
-        func equal(_ column: Int, _ text: String?) -> [RowFilter] {
-            guard let bytes = text.map({ Array($0.utf8) }) else { return [] }
-            return [.strings(column) { $0.elementsEqual(bytes) }]
-        }
-        let filters =
-            equal(table.metricName.ordinal, name) + equal(table.serviceName.ordinal, service)
+        let parts = [
+            name.map { Predicate.text(table.metricName.id, $0.utf8) },
+            service.map { Predicate.text(table.serviceName.id, $0.utf8) },
+        ]
         let time = table.time.ordinal
-        var scan = Scan(
-            snapshot,
-            ScanRequest(range: range, columns: [time], filters: filters, order: .newestFirst),
-            context: context)
         var newest = NewestPoints(limit: limit)
-        do {
+        try SourceErrors.mapping {
+            let request = try ScanRequest(
+                table.definition, range: range, columns: [time], predicate: .all(parts.compactMap { $0 }),
+                order: .newestFirst)
+            var scan = Scan(snapshot, request, context: context)
             try scan.run { (block) throws(QueryError) in
                 guard case .integers(let times)? = block.batch.columns[time] else { return true }
                 for row in block.rows {
@@ -48,15 +47,6 @@ extension MetricReader {
                 }
                 return !newest.isComplete(bound: block.bound)
             }
-        } catch let error as ScanError {
-            switch error {
-            case .interrupted(let interruption): throw .interrupted(interruption)
-            case .storage(let error): throw .storage(error.description)
-            }
-        } catch let error as QueryError {
-            throw error
-        } catch {
-            throw .storage("\(error)")
         }
         return newest.sorted()
     }

@@ -13,6 +13,8 @@ struct LogReaderRandomTests {
 
     private struct Generator {
         var random: SeededRandom
+        /// Whether something else than a severity may have a severity's labels, or tell a level.
+        var hidesSeverities = true
 
         mutating func pick<Element>(_ choices: [Element]) -> Element {
             choices[Int.random(in: 0..<choices.count, using: &random)]
@@ -27,11 +29,13 @@ struct LogReaderRandomTests {
                 [text("service.name", "web")], [text("service.name", "web"), text("k8s.pod.name", "web-1")],
                 [text("service.name", "db"), text("host.name", "h1"), text("region", "eu")],
                 [Attribute(key: "service.name", value: .int(7))], [text("container.name", "box")], [],
-                [text("k8s.job.name", "nightly"), text("trace_id", "r"), text("level", "warning")],
+                [text("k8s.job.name", "nightly"), text("trace_id", "r")]
+                    + (hidesSeverities ? [text(pick(["level", "severity_number"]), "warning")] : []),
             ])
             if chance(50) { record.scopeName = pick(["lib", "other"]) }
             if chance(20) { record.scopeVersion = "2" }
             if chance(20) { record.scopeAttributes = [text("user.id", "scope"), text("region", "scope")] }
+            if hidesSeverities, chance(5) { record.scopeAttributes = [text("severity.text", "INFO")] }
             let time = LogReaderRandomTests.start + Int64.random(in: 0..<max(1, span), using: &random)
             if chance(90) { record.time = time }
             if chance(50) { record.observed = time + Int64.random(in: -5...5, using: &random) }
@@ -84,11 +88,50 @@ struct LogReaderRandomTests {
                             Attribute(key: "n", value: .int(1)),
                         ])))
             }
-            if chance(10) { result.append(Attribute(key: "detected_level", value: .string(pick(["WARN", "weird"])))) }
-            if chance(10) { result.append(Attribute(key: "lvl", value: .string("dbg"))) }
+            if hidesSeverities { result += severities() }
             if chance(20) { result.append(Attribute(key: "list", value: .array([.int(1), .string("x")]))) }
             if chance(5) { result.append(Attribute(key: "service_name", value: .string("fake"))) }
             return result
+        }
+
+        /// What comes before a severity, or is taken for one that is not sent.
+        mutating func severities() -> [Attribute] {
+            var result: [Attribute] = []
+            if chance(10) { result.append(Attribute(key: "detected_level", value: .string(pick(["WARN", "weird"])))) }
+            if chance(10) { result.append(Attribute(key: "lvl", value: .string("dbg"))) }
+            if chance(5) { result.append(Attribute(key: "severity.number", value: .int(pick([17, 3])))) }
+            if chance(5) {
+                let member = Attribute(key: "text", value: .string(pick(["INFO", "x"])))
+                result.append(Attribute(key: "severity", value: .map([member])))
+            }
+            return result
+        }
+
+        /// Conditions on labels.
+        private mutating func conditions() throws -> [LabelMatcher] {
+            let conditions: [[LabelMatcher]] = [
+                [], [], [], [try LabelMatcher("trace_id", .equal, TraceID(high: 5, low: 1).hex)],
+                [try LabelMatcher("span_id", .equal, SpanID(word: 2).hex)],
+                [try LabelMatcher("service_name", .notEqual, "web")], [try LabelMatcher("user_id", .equal, "1")],
+                [try LabelMatcher("detected_level", .regex, "warn|error")], [try LabelMatcher("region", .equal, "eu")],
+                [try LabelMatcher("user_id", .notEqual, "1")], [try LabelMatcher("detected_level", .equal, "info")],
+                [try LabelMatcher("severity_text", .equal, "INFO")],
+                [try LabelMatcher("severity_text", .notEqual, "odd")],
+                [try LabelMatcher("severity_number", .regex, "1.?")], [try LabelMatcher("scope_name", .equal, "lib")],
+                [try LabelMatcher("severity_number", .equal, pick(["17", "3", "30", ""]))],
+                [try LabelMatcher("severity_number", .notEqual, pick(["9", "0", ""]))],
+                [try LabelMatcher("severity_text", .regex, pick(["|odd", "I.*", "e.*"]))],
+                [try LabelMatcher("severity_text", .notRegex, pick(["|odd", "I.*"]))],
+                [try LabelMatcher("detected_level", .equal, pick(["error", "fatal", "odd", "unknown", "weird"]))],
+                [try LabelMatcher("detected_level", .notRegex, pick(["error|info", "warn", "u.*"]))],
+                [
+                    try LabelMatcher("k8s_pod_name", .equal, "web-1"),
+                    try LabelMatcher("detected_level", .equal, "info"),
+                ],
+                [try LabelMatcher("detected_level", .notEqual, "debug"), try LabelMatcher("user_id", .notEqual, "")],
+                [try LabelMatcher("level", .equal, "warning")], [try LabelMatcher("trace_n", .equal, "1")],
+            ]
+            return pick(conditions)
         }
 
         mutating func request(span: Int64) throws -> LogScanRequest {
@@ -119,18 +162,6 @@ struct LogReaderRandomTests {
                 [try LabelMatcher("k8s_pod_name", .notEqual, "")],
                 [try LabelMatcher("service_name", .notRegex, "w.*"), try LabelMatcher("region", .equal, "")],
             ]
-            let hints: [[LabelMatcher]] = [
-                [], [], [], [try LabelMatcher("trace_id", .equal, TraceID(high: 5, low: 1).hex)],
-                [try LabelMatcher("span_id", .equal, SpanID(word: 2).hex)],
-                [try LabelMatcher("service_name", .notEqual, "web")], [try LabelMatcher("user_id", .equal, "1")],
-                [try LabelMatcher("detected_level", .regex, "warn|error")], [try LabelMatcher("region", .equal, "eu")],
-                [try LabelMatcher("user_id", .notEqual, "1")], [try LabelMatcher("detected_level", .equal, "info")],
-                [try LabelMatcher("severity_text", .equal, "INFO")],
-                [try LabelMatcher("severity_text", .notEqual, "odd")],
-                [try LabelMatcher("severity_number", .regex, "1.?")], [try LabelMatcher("scope_name", .equal, "lib")],
-                [try LabelMatcher("detected_level", .notEqual, "debug"), try LabelMatcher("user_id", .notEqual, "")],
-                [try LabelMatcher("level", .equal, "warning")], [try LabelMatcher("trace_n", .equal, "1")],
-            ]
             var bounds = [0, 1].map { _ in
                 LogReaderRandomTests.start + Int64.random(in: -5...(span + 5), using: &random)
             }
@@ -140,7 +171,7 @@ struct LogReaderRandomTests {
                 ? .everything
                 : TimeRange(start: Timestamp(nanoseconds: bounds[0]), end: Timestamp(nanoseconds: bounds[1]))
             return LogScanRequest(
-                selector: pick(selectors), lines: lines, labels: pick(hints), range: range,
+                selector: pick(selectors), lines: lines, labels: try conditions(), range: range,
                 order: pick([.oldestFirst, .newestFirst, .any]))
         }
     }
@@ -204,17 +235,18 @@ struct LogReaderRandomTests {
         var twin = LogTwin(received: Self.start + 1)
         for round in 0..<4 {
             var records: [SentLog] = []
+            generator.hidesSeverities = generator.chance(50)
             for _ in 0..<(count / 4) { records.append(generator.record(span: span)) }
             twin.records += records
             try store.ingest(records)
-            for _ in 0..<12 {
+            for _ in 0..<16 {
                 let request = try generator.request(span: span)
                 try compare(
                     store, twin.entries(request), request, names: generator.pick(Array(0..<5)),
                     "seed \(seed), round \(round)")
             }
             if round != 2 { try store.flush() }
-            for _ in 0..<12 {
+            for _ in 0..<16 {
                 let request = try generator.request(span: span)
                 try compare(
                     store, twin.entries(request), request, names: generator.pick(Array(0..<5)),
