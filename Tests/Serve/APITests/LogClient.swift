@@ -13,10 +13,10 @@ struct LogClient {
     private let router: Router
     let source: MemoryLogSource
 
-    init(_ entries: [LogEntry] = [], limits: LogQLLimits = LogQLLimits()) {
+    init(_ entries: [LogEntry] = [], limits: LogQLLimits = LogQLLimits(), queryLimits: QueryLimits = QueryLimits()) {
         source = MemoryLogSource(entries)
         let engine = LogQLEngine(source: source, limits: limits)
-        router = Router([LokiAPI(engine: engine, now: { Self.now }).routes])
+        router = Router([LokiAPI(engine: engine, now: { Self.now }).routes], limits: queryLimits)
     }
 
     func get(

@@ -17,6 +17,17 @@ struct LokiIndexTests {
 
     private let client = LogClient(Self.entries)
 
+    @Test func `lists of labels count against the memory of their query`() {
+        let entries = (0..<100).map { number in
+            LogClient.entry(Int64(number), ["service_name": "\(number)" + String(repeating: "x", count: 1000)], "line")
+        }
+        for path in ["label/service_name/values", "series"] {
+            let small = LogClient(entries, queryLimits: QueryLimits(memory: 50_000)).ask(path)
+            #expect(small.status == 400 && small.text.contains("the query needs more than 50000 bytes"), "\(path)")
+            #expect(LogClient(entries, queryLimits: QueryLimits(memory: 500_000)).ask(path).status == 200, "\(path)")
+        }
+    }
+
     @Test(arguments: [
         ("labels", #"{"status":"success","data":[]}"#), ("label/nope/values", #"{"status":"success","data":[]}"#),
         ("series", #"{"status":"success","data":[]}"#), ("detected_labels", #"{"detectedLabels":[]}"#),

@@ -1,3 +1,4 @@
+import API
 import Core
 import HTTP
 import JSON
@@ -147,6 +148,26 @@ struct RecordAPITests {
         #expect(
             try response.json()
                 == .object([("error", .object([("code", .int(400)), ("message", .string(message))]))]))
+    }
+
+    @Test func `the text of an answer counts against the memory of its query`() {
+        var record = LogRecord(resource: Self.resource, scope: Self.scope)
+        record.body = .string(String(repeating: "x", count: 1000))
+        var point = MetricPoint(resource: Self.resource, scope: Self.scope)
+        point.kind = .gauge
+        point.description = String(repeating: "x", count: 1000)
+        let points = (0..<100).map { index in
+            point.name = "\(index)"
+            return point
+        }
+        let source = FixedRecords(logs: Array(repeating: record, count: 100), metrics: points)
+        for signal in ["logs", "metrics"] {
+            let small = TraceClient(records: source, limits: QueryLimits(memory: 50_000)).get("/api/v1/\(signal)")
+            #expect(small.status == 422)
+            #expect(small.text.contains("the query needs more than 50000 bytes"))
+            let client = TraceClient(records: source, limits: QueryLimits(memory: 500_000))
+            #expect(client.get("/api/v1/\(signal)").status == 200)
+        }
     }
 
     @Test func `what is not there is 404, and no data is empty`() {

@@ -15,14 +15,16 @@ struct TraceClient {
     private let router: Router
 
     init(
-        _ spans: [TraceSpan] = [], records: any RecordSource = NoRecords(), archive: (any TraceArchive)? = nil
+        _ spans: [TraceSpan] = [], records: any RecordSource = NoRecords(), archive: (any TraceArchive)? = nil,
+        limits: QueryLimits = QueryLimits()
     ) {
         let search = TraceSearch(source: MemoryTraceSource(spans), archive: archive)
-        router = Router([
-            JaegerAPI(search: search, archive: archive, now: { Self.now }).routes, JaegerV3API(search: search).routes,
-            RecordAPI(search: search, records: records).routes,
-            ServiceAPI(statistics: search, dependencies: search, now: { Self.now }).routes,
-        ])
+        router = Router(
+            [
+                JaegerAPI(search: search, archive: archive, now: { Self.now }).routes,
+                JaegerV3API(search: search).routes, RecordAPI(search: search, records: records).routes,
+                ServiceAPI(statistics: search, dependencies: search, now: { Self.now }).routes,
+            ], limits: limits)
     }
 
     func get(_ target: String) -> HTTPResponse { send(.get, target) }

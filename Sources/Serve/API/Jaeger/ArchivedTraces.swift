@@ -46,10 +46,12 @@ package struct ArchivedTraces: TraceArchive {
     }
 
     package func keep(_ spans: [TraceSpan], of trace: TraceID, context: QueryContext) throws(TraceArchiveError) {
-        var writer = OTLPJSONWriter()
+        var writer = OTLPJSONWriter(counting: context)
         writer.json.beginObject()
         writer.json.key("resourceSpans")
-        writer.resourceSpans(spans)
+        do throws(QueryError) { try writer.resourceSpans(spans) } catch {
+            throw .storage("the trace cannot be archived: \(RequestFailure(error).message)")
+        }
         writer.json.endObject()
         do throws(TraceFiles.Failure) {
             try files.keep(writer.json.bytes, of: trace, tenant: context.tenant)

@@ -78,22 +78,22 @@ package struct JaegerV3API: Sendable {
         try JaegerV3Parameters(http: request.http).checkHints()
         let found = try asking { () throws(QueryError) in try search.trace(id, context: request.context) }
         guard let found else { throw .traceNotFound("No traces found", request) }
-        return Self.response([found], request)
+        return try Self.response([found], request)
     }
 
     private func traces(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let query = try JaegerV3Parameters(http: request.http).searchQuery()
-        return Self.response(
-            try asking { () throws(QueryError) in try search.search(query, context: request.context) }, request)
+        return try Self.response(
+            asking { () throws(QueryError) in try search.search(query, context: request.context) }, request)
     }
 
-    private static func response(_ traces: [Trace], _ request: APIRequest) -> HTTPResponse {
-        var writer = OTLPJSONWriter()
+    private static func response(_ traces: [Trace], _ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
+        var writer = OTLPJSONWriter(counting: request.context)
         writer.json.beginObject()
         writer.json.key("result")
         writer.json.beginObject()
         writer.json.key("resourceSpans")
-        writer.resourceSpans(traces.flatMap(\.spans))
+        try asking { () throws(QueryError) in try writer.resourceSpans(traces.flatMap(\.spans)) }
         writer.json.endObject()
         Explanation.writeWarnings(request, to: &writer.json)
         Explanation.write(request, to: &writer.json)

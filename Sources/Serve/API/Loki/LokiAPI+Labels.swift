@@ -9,30 +9,26 @@ extension LokiAPI {
     func labelNames(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let streams = try streams(request, selectors: [parameters(request).query])
         let names = Set(streams.flatMap { $0.pairs.map(\.name) }).filter { !$0.hasPrefix("__") }
-        return Self.strings(names.sorted())
+        return try Self.list(names.sorted(), request) { $0.string($1) }
     }
 
     func labelValues(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let name = request.pathParameters["name"] ?? ""
         let streams = try streams(request, selectors: [parameters(request).query])
         let values = Set(streams.map { $0[name] }).filter { !$0.isEmpty }
-        return Self.strings(values.sorted())
+        return try Self.list(values.sorted(), request) { $0.string($1) }
     }
 
     func series(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let selectors = request.http.parameters.filter { $0.name == "match[]" || $0.name == "match" }.map(\.value)
         let streams = try streams(request, selectors: selectors)
-        return Self.success { json in
-            json.beginArray()
-            for stream in streams.sorted() {
-                json.beginObject()
-                for label in stream.pairs {
-                    json.key(label.name)
-                    json.string(label.value)
-                }
-                json.endObject()
+        return try Self.list(streams.sorted(), request) { json, stream in
+            json.beginObject()
+            for label in stream.pairs {
+                json.key(label.name)
+                json.string(label.value)
             }
-            json.endArray()
+            json.endObject()
         }
     }
 

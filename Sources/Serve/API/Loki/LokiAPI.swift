@@ -60,21 +60,30 @@ package struct LokiAPI: Sendable {
     }
 
     /// `{"status":"success","data":…}`
-    static func success(_ data: (inout JSONWriter) -> Void) -> HTTPResponse {
+    static func success<Failure>(
+        _ data: (inout JSONWriter) throws(Failure) -> Void
+    ) throws(Failure) -> HTTPResponse {
         var json = JSONWriter()
         json.beginObject()
         json.key("status")
         json.string("success")
         json.key("data")
-        data(&json)
+        try data(&json)
         json.endObject()
         return .json(json.bytes)
     }
 
-    static func strings(_ texts: [String]) -> HTTPResponse {
-        success { json in
+    /// A list, whose text counts against its query's memory.
+    static func list<Element>(
+        _ elements: [Element], _ request: APIRequest, _ write: (inout JSONWriter, Element) -> Void
+    ) throws(RequestFailure) -> HTTPResponse {
+        var account = JSONAccount(request.context)
+        return try success { (json) throws(RequestFailure) in
             json.beginArray()
-            for text in texts { json.string(text) }
+            for element in elements {
+                write(&json, element)
+                try askingLoki { () throws(QueryError) in try account.count(json, atLeast: 1 << 10) }
+            }
             json.endArray()
         }
     }

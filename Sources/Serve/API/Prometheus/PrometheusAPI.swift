@@ -180,10 +180,10 @@ package struct PrometheusAPI: Sendable {
         let parameters = PrometheusParameters(http: request.http)
         let limit = try parameters.limit()
         let (selectors, range) = (try parameters.selectors(), try parameters.range())
-        let names = try asking { () throws(QueryError) in
-            try source.labelNames(matching: selectors, in: range, context: request.context)
+        return try asking { () throws(QueryError) in
+            let names = try source.labelNames(matching: selectors, in: range, context: request.context)
+            return try PrometheusResponses.list(names, limit: limit, request.context) { $0.string($1) }
         }
-        return PrometheusResponses.strings(names, limit: limit)
     }
 
     private func labelValues(_ request: APIRequest) throws(PrometheusFailure) -> HTTPResponse {
@@ -192,10 +192,10 @@ package struct PrometheusAPI: Sendable {
         let parameters = PrometheusParameters(http: request.http)
         let limit = try parameters.limit()
         let (selectors, range) = (try parameters.selectors(), try parameters.range())
-        let values = try asking { () throws(QueryError) in
-            try source.labelValues(of: name, matching: selectors, in: range, context: request.context)
+        return try asking { () throws(QueryError) in
+            let values = try source.labelValues(of: name, matching: selectors, in: range, context: request.context)
+            return try PrometheusResponses.list(values, limit: limit, request.context) { $0.string($1) }
         }
-        return PrometheusResponses.strings(values, limit: limit)
     }
 
     private func series(_ request: APIRequest) throws(PrometheusFailure) -> HTTPResponse {
@@ -203,10 +203,10 @@ package struct PrometheusAPI: Sendable {
         guard request.http.parameter("match[]") != nil else { throw .badData("no match[] parameter provided") }
         let limit = try parameters.limit()
         let (selectors, range) = (try parameters.selectors(), try parameters.range())
-        let sets = try asking { () throws(QueryError) in
-            try source.labelSets(matching: selectors, in: range, context: request.context)
+        return try asking { () throws(QueryError) in
+            let sets = try source.labelSets(matching: selectors, in: range, context: request.context)
+            return try PrometheusResponses.list(sets.sorted(), limit: limit, request.context) { $0.labels($1) }
         }
-        return PrometheusResponses.labelSets(sets.sorted(), limit: limit)
     }
 
     // MARK: Metadata and exemplars
@@ -254,15 +254,15 @@ package struct PrometheusAPI: Sendable {
                 try source.exemplars(matching: selectors, in: range, context: request.context)
             }
         }
-        return PrometheusResponses.success { json in
-            json.beginArray()
-            for (labels, exemplars) in found.sorted(by: { $0.labels < $1.labels }) where !exemplars.isEmpty {
+        let series = found.filter { !$0.exemplars.isEmpty }.sorted { $0.labels < $1.labels }
+        return try asking { () throws(QueryError) in
+            try PrometheusResponses.list(series, request.context) { json, series in
                 json.beginObject()
                 json.key("seriesLabels")
-                json.labels(labels)
+                json.labels(series.labels)
                 json.key("exemplars")
                 json.beginArray()
-                for exemplar in exemplars {
+                for exemplar in series.exemplars {
                     json.beginObject()
                     json.key("labels")
                     json.labels(exemplar.labels)
@@ -275,7 +275,6 @@ package struct PrometheusAPI: Sendable {
                 json.endArray()
                 json.endObject()
             }
-            json.endArray()
         }
     }
 }

@@ -39,18 +39,18 @@ struct PrometheusResponses {
         return annotations.prefix(mostAnnotations) + ["\(more) more \(kind) annotations omitted"]
     }
 
-    static func strings(_ values: [String], limit: Int?) -> HTTPResponse {
-        let isCut = limit.map { values.count > $0 } ?? false
-        return success(warnings: isCut ? [limitWarning] : []) { json in
-            json.strings(isCut ? Array(values.prefix(limit ?? values.count)) : values)
-        }
-    }
-
-    static func labelSets(_ sets: [Labels], limit: Int?) -> HTTPResponse {
-        let isCut = limit.map { sets.count > $0 } ?? false
-        return success(warnings: isCut ? [limitWarning] : []) { json in
+    /// A list, whose text counts against its query's memory.
+    static func list<Element>(
+        _ elements: [Element], limit: Int? = nil, _ context: QueryContext, _ write: (inout JSONWriter, Element) -> Void
+    ) throws(QueryError) -> HTTPResponse {
+        let isCut = limit.map { elements.count > $0 } ?? false
+        var account = JSONAccount(context)
+        return try success(warnings: isCut ? [limitWarning] : []) { (json) throws(QueryError) in
             json.beginArray()
-            for labels in sets.prefix(limit ?? sets.count) { json.labels(labels) }
+            for element in elements.prefix(limit ?? elements.count) {
+                write(&json, element)
+                try account.count(json, atLeast: 1 << 10)
+            }
             json.endArray()
         }
     }

@@ -5,13 +5,13 @@ import QueryModel
 /// `resourceMetrics`.
 extension OTLPJSONWriter {
     /// Writes the array that is `resourceMetrics`; points of one metric are put together.
-    mutating func resourceMetrics(_ points: [MetricPoint]) {
-        grouped(points, scopesKey: "scopeMetrics", itemsKey: "metrics", origin: { ($0.resource, $0.scope) }) {
-            $0.metrics($1)
+    mutating func resourceMetrics(_ points: [MetricPoint]) throws(QueryError) {
+        try grouped(points, scopesKey: "scopeMetrics", itemsKey: "metrics", origin: { ($0.resource, $0.scope) }) {
+            (writer, points) throws(QueryError) in try writer.metrics(points)
         }
     }
 
-    private mutating func metrics(_ points: [MetricPoint]) {
+    private mutating func metrics(_ points: [MetricPoint]) throws(QueryError) {
         var order: [MetricIdentity] = []
         var pointsByMetric: [MetricIdentity: [MetricPoint]] = [:]
         for point in points {
@@ -19,7 +19,10 @@ extension OTLPJSONWriter {
             if pointsByMetric[identity] == nil { order.append(identity) }
             pointsByMetric[identity, default: []].append(point)
         }
-        for identity in order { metric(identity, pointsByMetric[identity] ?? []) }
+        for identity in order {
+            metric(identity, pointsByMetric[identity] ?? [])
+            try countText()
+        }
     }
 
     private mutating func metric(_ metric: MetricIdentity, _ points: [MetricPoint]) {

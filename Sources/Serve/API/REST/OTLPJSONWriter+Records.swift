@@ -5,16 +5,24 @@ import QueryModel
 /// `resourceSpans` and `resourceLogs`.
 extension OTLPJSONWriter {
     /// Writes the array that is `resourceSpans`.
-    mutating func resourceSpans(_ spans: [TraceSpan]) {
-        grouped(spans, scopesKey: "scopeSpans", itemsKey: "spans", origin: { ($0.resource, $0.scope) }) {
-            for span in $1 { $0.span(span) }
+    mutating func resourceSpans(_ spans: [TraceSpan]) throws(QueryError) {
+        try grouped(spans, scopesKey: "scopeSpans", itemsKey: "spans", origin: { ($0.resource, $0.scope) }) {
+            (writer, spans) throws(QueryError) in
+            for span in spans {
+                writer.span(span)
+                try writer.countText()
+            }
         }
     }
 
     /// Writes the array that is `resourceLogs`.
-    mutating func resourceLogs(_ records: [LogRecord]) {
-        grouped(records, scopesKey: "scopeLogs", itemsKey: "logRecords", origin: { ($0.resource, $0.scope) }) {
-            for record in $1 { $0.logRecord(record) }
+    mutating func resourceLogs(_ records: [LogRecord]) throws(QueryError) {
+        try grouped(records, scopesKey: "scopeLogs", itemsKey: "logRecords", origin: { ($0.resource, $0.scope) }) {
+            (writer, records) throws(QueryError) in
+            for record in records {
+                writer.logRecord(record)
+                try writer.countText()
+            }
         }
     }
 

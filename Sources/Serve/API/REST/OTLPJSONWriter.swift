@@ -1,6 +1,7 @@
 import Core
 import JSON
 import QueryModel
+internal import Scheduling
 
 /// Writes what OTLP calls resources, scopes, attributes and values as OTLP/JSON (rules J-43, O-20 to O-24).
 ///
@@ -8,8 +9,18 @@ import QueryModel
 /// out, except where clients expect it. The three signals are in extensions.
 struct OTLPJSONWriter {
     var json: JSONWriter
+    private var account: JSONAccount?
 
-    init(_ json: JSONWriter = JSONWriter()) { self.json = json }
+    private static let countedBytes = 16 << 10
+
+    /// - Parameter context: of the query against whose memory the text counts; nil: of none.
+    init(_ json: JSONWriter = JSONWriter(), counting context: QueryContext? = nil) {
+        self.json = json
+        account = context.map { JSONAccount($0) }
+    }
+
+    /// To be called after each span, record or metric.
+    mutating func countText() throws(QueryError) { try account?.count(json, atLeast: Self.countedBytes) }
 
     // MARK: Resources and scopes
 
@@ -17,8 +28,9 @@ struct OTLPJSONWriter {
     /// resources and scopes is put together; the order of items is kept inside a scope.
     mutating func grouped<Item>(
         _ items: [Item], scopesKey: StaticString, itemsKey: StaticString,
-        origin: (Item) -> (TelemetryResource, TelemetryScope), write: (inout OTLPJSONWriter, [Item]) -> Void
-    ) {
+        origin: (Item) -> (TelemetryResource, TelemetryScope),
+        write: (inout OTLPJSONWriter, [Item]) throws(QueryError) -> Void
+    ) throws(QueryError) {
         var groups = OriginGroups<Item>()
         for item in items {
             let (resource, scope) = origin(item)
@@ -37,7 +49,7 @@ struct OTLPJSONWriter {
                 scope(scopeGroup.scope)
                 json.key(itemsKey)
                 json.beginArray()
-                write(&self, scopeGroup.items)
+                try write(&self, scopeGroup.items)
                 json.endArray()
                 text("schemaUrl", scopeGroup.scope.schemaURL)
                 json.endObject()

@@ -44,7 +44,9 @@ package struct RecordAPI: Sendable {
             try ids.isEmpty
                 ? search.search(query, context: request.context) : search.traces(ids, context: request.context)
         }
-        return Self.response(request, "resourceSpans") { $0.resourceSpans(found.flatMap(\.spans)) }
+        return try Self.response(request, "resourceSpans") { (writer) throws(QueryError) in
+            try writer.resourceSpans(found.flatMap(\.spans))
+        }
     }
 
     private func trace(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
@@ -54,7 +56,9 @@ package struct RecordAPI: Sendable {
         }
         let found = try asking { () throws(QueryError) in try search.trace(id, context: request.context) }
         guard let found else { throw .traceNotFound("trace \(id.hex) not found", request) }
-        return Self.response(request, "resourceSpans") { $0.resourceSpans(found.spans) }
+        return try Self.response(request, "resourceSpans") { (writer) throws(QueryError) in
+            try writer.resourceSpans(found.spans)
+        }
     }
 
     private func logs(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
@@ -68,7 +72,9 @@ package struct RecordAPI: Sendable {
                 service: parameters.text("service"), traceID: traceID, minimumSeverity: severity,
                 contains: parameters.text("contains"), in: range, limit: limit, context: request.context)
         }
-        return Self.response(request, "resourceLogs") { $0.resourceLogs(found) }
+        return try Self.response(request, "resourceLogs") { (writer) throws(QueryError) in
+            try writer.resourceLogs(found)
+        }
     }
 
     private func metrics(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
@@ -80,16 +86,18 @@ package struct RecordAPI: Sendable {
                 name: parameters.text("name"), service: parameters.text("service"), in: range, limit: limit,
                 context: request.context)
         }
-        return Self.response(request, "resourceMetrics") { $0.resourceMetrics(found) }
+        return try Self.response(request, "resourceMetrics") { (writer) throws(QueryError) in
+            try writer.resourceMetrics(found)
+        }
     }
 
     private static func response(
-        _ request: APIRequest, _ key: StaticString, _ write: (inout OTLPJSONWriter) -> Void
-    ) -> HTTPResponse {
-        var writer = OTLPJSONWriter()
+        _ request: APIRequest, _ key: StaticString, _ write: (inout OTLPJSONWriter) throws(QueryError) -> Void
+    ) throws(RequestFailure) -> HTTPResponse {
+        var writer = OTLPJSONWriter(counting: request.context)
         writer.json.beginObject()
         writer.json.key(key)
-        write(&writer)
+        try asking { () throws(QueryError) in try write(&writer) }
         Explanation.writeWarnings(request, to: &writer.json)
         Explanation.write(request, to: &writer.json)
         writer.json.endObject()

@@ -10,9 +10,11 @@ struct JSONAccount {
     init(_ context: QueryContext) { self.context = context }
 
     /// To be called after each series, stream or trace.
-    mutating func count(_ json: JSONWriter) throws(QueryError) {
+    ///
+    /// - Parameter least: fewer bytes wait until they are more: for what is called after each of very many small things.
+    mutating func count(_ json: JSONWriter, atLeast least: Int = 1) throws(QueryError) {
         let written = json.bytes.count
-        guard written > counted else { return }
+        guard written - counted >= least else { return }
         try context.proceed()
         try context.charge(bytes: written - counted)
         counted = written

@@ -147,7 +147,7 @@ final class LogBlockLabels {
                 continue
             }
             guard slot.isWanted else { continue }
-            var text = text(slot.source, row)
+            var text = try text(slot.source, row)
             if text.isEmpty { return nil }
             if slot.name == LogLevel.label { text = normalized(text) }
             labels.append(Label(slot.name, text))
@@ -159,7 +159,7 @@ final class LogBlockLabels {
         switch plan.level {
         case .constant(let level): return level
         case .slot(let slot):
-            let text = text(plan.slots[slot].source, row)
+            let text = try text(plan.slots[slot].source, row)
             return text.isEmpty ? nil : normalized(text)
         case .severityOrLine: return try block.level(row)
         }
@@ -170,17 +170,17 @@ final class LogBlockLabels {
         return lastLevel.level
     }
 
-    private func text(_ source: Source, _ row: Int) -> String {
+    private func text(_ source: Source, _ row: Int) throws(QueryError) -> String {
         switch source {
         case .constant(let text): return text
-        case .field(let field): return fields.text(field, row, texts)
+        case .field(let field): return try fields.text(field, row, texts)
         case .level: return ""
         case .subcolumn(let number, let place):
             guard let attributes else { return "" }
             let slot = Int(attributes.slots[Int(attributes.starts[row]) + place])
             let subcolumn = attributes.subcolumns[number]
             switch (subcolumn.type, subcolumn.values) {
-            case (.string, .strings(let column)?): return texts.text(column, slot)
+            case (.string, .strings(let column)?): return try texts.text(column, slot)
             case (.int, .integers(let values)?): return String(values[slot])
             default: return subcolumn.value(slot).text
             }
@@ -195,7 +195,7 @@ final class LogBlockLabels {
     ) throws(QueryError) -> [Label] {
         var labels: [Label] = []
         for field in LogFields.Field.allCases where combination.fields & 1 << UInt8(field.rawValue) != 0 {
-            labels.append(Label(field.label, fields.text(field, row, texts)))
+            labels.append(Label(field.label, try fields.text(field, row, texts)))
         }
         if let attributes { LogLabelName.flatten(attributes.attributes(row), into: &labels) }
         labels += try block.scope(row).metadata

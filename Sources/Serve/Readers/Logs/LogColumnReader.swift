@@ -2,6 +2,7 @@ internal import Columns
 internal import Core
 internal import Parts
 internal import QueryModel
+internal import Scheduling
 internal import Storage
 internal import Telemetry
 
@@ -16,9 +17,9 @@ final class LogColumnReader {
     private let table: LogTable
     private let identities: LogIdentities
     private let rules: LogLabelRules
-    private let texts = LogTexts()
-    private var resources: [ObjectIdentifier: LogDecodedEntries<LogResource>] = [:]
-    private var constants: [ConstantKey: LogConstants] = [:]
+    private let texts: LogTexts
+    private let resources: KnownDictionaries<ObjectIdentifier, LogDecodedEntries<LogResource>>
+    private let constants: KnownDictionaries<ConstantKey, LogConstants>
     private var keys: [KeysKey: LogLabelKeys] = [:]
 
     private struct ConstantKey: Hashable {
@@ -34,28 +35,21 @@ final class LogColumnReader {
         let name: String
     }
 
-    /// Dictionaries are kept so that they are known by address; when there are more than this, all are let go.
     private static let mostDictionaries = 1024
 
-    init(_ table: LogTable, _ identities: LogIdentities, _ rules: LogLabelRules) {
+    init(_ table: LogTable, _ identities: LogIdentities, _ rules: LogLabelRules, _ context: QueryContext) {
+        texts = LogTexts(context)
+        resources = KnownDictionaries(context, limit: Self.mostDictionaries)
+        constants = KnownDictionaries(context, limit: Self.mostDictionaries)
         self.table = table
         self.identities = identities
         self.rules = rules
     }
 
     /// Lets the block know its resources, as long as this thread has it.
-    func begin(_ block: LogBlock) {
-        if constants.count + resources.count > Self.mostDictionaries {
-            resources = [:]
-            constants = [:]
-        }
+    func begin(_ block: LogBlock) throws(QueryError) {
         if keys.count > Self.mostDictionaries { keys = [:] }
-        let dictionary = block.resourceDictionary
-        let identities = identities
-        let known = resources[ObjectIdentifier(dictionary)]
-        let entries = known ?? LogDecodedEntries(dictionary) { identities.resource($0) }
-        if known == nil { resources[ObjectIdentifier(dictionary)] = entries }
-        block.resources = entries
+        block.resources = try resources.value(of: block, identities)
     }
 
     // MARK: Labels
@@ -68,8 +62,8 @@ final class LogColumnReader {
     private func plain(_ name: String, _ block: LogBlock) throws(QueryError) -> LogTextColumn? {
         let keys = keys(name, block)
         guard !keys.isComplex else { return try assembled(name, block) }
-        let stream = constants(.stream, name, block.resourceDictionary)
-        let resource = constants(.resource, name, block.resourceDictionary)
+        let stream = try constants(.stream, name, block.resourceDictionary)
+        let resource = try constants(.resource, name, block.resourceDictionary)
         let streamHas = stream.hasAny(of: block.usedResources)
         let resourceHas = resource.hasAny(of: block.usedResources)
         let scope = try scopeConstants(name, block)
@@ -90,20 +84,21 @@ final class LogColumnReader {
         return builder.column
     }
 
-    private func constants(_ origin: ConstantKey.Origin, _ name: String, _ dictionary: StringDictionary) -> LogConstants
-    {
+    private func constants(
+        _ origin: ConstantKey.Origin, _ name: String, _ dictionary: StringDictionary
+    ) throws(QueryError) -> LogConstants {
         let key = ConstantKey(dictionary: ObjectIdentifier(dictionary), origin: origin, name: name)
-        if let known = constants[key] { return known }
         let identities = identities
-        let made = LogConstants(dictionary) { bytes in
-            switch origin {
-            case .stream: identities.resource(bytes).stream.labels[name]
-            case .resource: identities.resource(bytes).metadata.first { $0.name == name }?.value ?? ""
-            case .scope: identities.scope(bytes).metadata.first { $0.name == name }?.value ?? ""
+        // The label's texts are parts of the entries.
+        return try constants.value(key, bytes: dictionary.heldBytes(perEntry: 20)) {
+            LogConstants(dictionary) { bytes in
+                switch origin {
+                case .stream: identities.resource(bytes).stream.labels[name]
+                case .resource: identities.resource(bytes).metadata.first { $0.name == name }?.value ?? ""
+                case .scope: identities.scope(bytes).metadata.first { $0.name == name }?.value ?? ""
+                }
             }
         }
-        constants[key] = made
-        return made
     }
 
     /// - Returns: nil if no scope has the label. Scopes are few; those of a part are looked at before a block's codes are read.
@@ -114,7 +109,7 @@ final class LogColumnReader {
         } else {
             dictionary = try block[table.scope].dictionary
         }
-        let scope = constants(.scope, name, dictionary)
+        let scope = try constants(.scope, name, dictionary)
         return scope.hasAny ? scope : nil
     }
 
@@ -287,5 +282,17 @@ private struct LevelCodes {
         }
         builder[row] = severities[Int(number)]
         return true
+    }
+}
+
+extension KnownDictionaries<ObjectIdentifier, LogDecodedEntries<LogResource>> {
+    /// What the resources of a block's rows decode to.
+    func value(
+        of block: LogBlock, _ identities: LogIdentities
+    ) throws(QueryError) -> LogDecodedEntries<LogResource> {
+        let dictionary = block.resourceDictionary
+        return try value(ObjectIdentifier(dictionary), bytes: dictionary.heldBytes(perEntry: 8)) {
+            LogDecodedEntries(dictionary) { identities.resource($0) }
+        }
     }
 }

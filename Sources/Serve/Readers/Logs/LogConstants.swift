@@ -110,14 +110,14 @@ enum LogFieldTexts {
     /// Sets the label of the rows that have the field.
     static func fill(_ builder: inout LogTextBuilder, _ field: LogFields.Field, _ block: LogBlock) throws(QueryError) {
         let fields = try LogFields(block, LogLabelNames([field.label]))
-        let texts = LogTexts()
+        let texts = LogTexts(block.context)
         var last: (text: String, code: UInt32) = ("", LogTextBuilder.empty)
         var known: [String: UInt32] = [:]
         let bit: UInt8 = 1 << UInt8(field.rawValue)
         guard let end = block.rows.last else { return }
         let present = fields.present(0..<Int(end) + 1)
         for row in block.rows where present[Int(row)] & bit != 0 {
-            let text = fields.text(field, Int(row), texts)
+            let text = try fields.text(field, Int(row), texts)
             if text != last.text {
                 let code = known[text] ?? builder.add(text)
                 if known.count < 4096 { known[text] = code }

@@ -1,5 +1,6 @@
 internal import Core
 internal import QueryModel
+internal import Scheduling
 internal import Telemetry
 
 /// Makes Loki's entries of rows.
@@ -15,10 +16,10 @@ struct LogEntryBuilder {
         self.texts = texts
     }
 
-    init(_ request: LogScanRequest) {
+    init(_ request: LogScanRequest, _ context: QueryContext) {
         self.init(
             needsLine: request.needsLine, names: request.needsMetadata ? LogLabelNames(request.metadataNames) : nil,
-            texts: LogTexts())
+            texts: LogTexts(context))
     }
 
     func entry(_ block: LogBlock, _ row: Int) throws(QueryError) -> LogEntry {

@@ -1,6 +1,7 @@
 internal import Columns
 internal import Core
 internal import QueryModel
+internal import Scheduling
 internal import Telemetry
 
 /// The fields of log records that become labels when they are set (rule M-4), in the columns of one block.
@@ -89,10 +90,10 @@ struct LogFields {
         return bits
     }
 
-    func text(_ field: Field, _ row: Int, _ texts: LogTexts) -> String {
+    func text(_ field: Field, _ row: Int, _ texts: LogTexts) throws(QueryError) -> String {
         switch values[field.rawValue] {
         case .numbers(_, let numbers)?: String(numbers[row])
-        case .texts(_, let column)?: texts.text(column, row)
+        case .texts(_, let column)?: try texts.text(column, row)
         case .traceIDs(let ids)?: ids.traceID(row).hex
         case .spanIDs(let ids)?: ids.spanID(row).hex
         case .observed(let delays, _, let times)?: String(times[row] &+ delays[row])
@@ -106,20 +107,25 @@ final class LogTexts {
     /// Of larger dictionaries each text is made anew.
     private static let limit = 1 << 14
 
-    private var known: [ObjectIdentifier: LogDecodedEntries<String>] = [:]
+    private static let mostDictionaries = 256
+
+    private let known: KnownDictionaries<ObjectIdentifier, LogDecodedEntries<String>>
     private var last: (dictionary: ObjectIdentifier, entries: LogDecodedEntries<String>)?
 
-    func text(_ column: StringColumn, _ row: Int) -> String {
+    init(_ context: QueryContext) { known = KnownDictionaries(context, limit: Self.mostDictionaries) }
+
+    func text(_ column: StringColumn, _ row: Int) throws(QueryError) -> String {
         let code = Int(column.codes[row])
         guard column.dictionary.isUnique, column.dictionary.count <= Self.limit else {
             return column.dictionary.string(code)
         }
         let identity = ObjectIdentifier(column.dictionary)
         if let last, last.dictionary == identity { return last.entries[code] }
-        let entries =
-            known[identity]
-            ?? LogDecodedEntries(column.dictionary) { String(decoding: $0, as: UTF8.self) }
-        known[identity] = entries
+        let dictionary = column.dictionary
+        let bytes = dictionary.byteCount + dictionary.heldBytes(perEntry: 16)
+        let entries = try known.value(identity, bytes: bytes) {
+            LogDecodedEntries(dictionary) { String(decoding: $0, as: UTF8.self) }
+        }
         last = (identity, entries)
         return entries[code]
     }

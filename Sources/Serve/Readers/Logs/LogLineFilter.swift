@@ -49,8 +49,8 @@ final class LogLineFilter {
     private let context: QueryContext
     /// Blocks of a few parts come in turn where their times overlap; of more, each dictionary would be held until the end.
     private static let mostDictionaries = 8
-    /// Of the dictionaries of parts: the entries that were asked about. Each keeps its dictionary, which is known by address.
-    private var known: [ObjectIdentifier: Answers] = [:]
+    /// Of the dictionaries of parts: the entries that were asked about.
+    private let known: KnownDictionaries<ObjectIdentifier, Answers>
 
     private final class Answers {
         let dictionary: StringDictionary
@@ -67,6 +67,7 @@ final class LogLineFilter {
     init?(_ predicates: [LinePredicate], context: QueryContext) {
         tests = predicates.compactMap(Self.test)
         self.context = context
+        known = KnownDictionaries(context, limit: Self.mostDictionaries)
         if tests.isEmpty { return nil }
     }
 
@@ -125,7 +126,7 @@ final class LogLineFilter {
         let bodies = try block[block.table.body]
         count(rows, bodies)
         if bodies.dictionary.isUnique {
-            keep(&rows, bodies, answers(bodies.dictionary))
+            keep(&rows, bodies, try answers(bodies.dictionary))
             return
         }
         for test in tests where !rows.isEmpty {
@@ -145,12 +146,8 @@ final class LogLineFilter {
         context.statistics.bytesDecoded.add(bytes, ordering: .relaxed)
     }
 
-    private func answers(_ dictionary: StringDictionary) -> Answers {
-        if let answers = known[ObjectIdentifier(dictionary)] { return answers }
-        if known.count == Self.mostDictionaries { known = [:] }
-        let answers = Answers(dictionary)
-        known[ObjectIdentifier(dictionary)] = answers
-        return answers
+    private func answers(_ dictionary: StringDictionary) throws(QueryError) -> Answers {
+        try known.value(ObjectIdentifier(dictionary), bytes: dictionary.heldBytes(perEntry: 1)) { Answers(dictionary) }
     }
 
     private func keep(_ rows: inout [UInt32], _ bodies: StringColumn, _ answers: Answers) {

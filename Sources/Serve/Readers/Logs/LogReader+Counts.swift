@@ -54,7 +54,7 @@ extension LogReader {
     ) throws(QueryError) -> Bool {
         let buckets = TimeRange(start: request.range.start.advanced(by: -1), end: request.range.end.advanced(by: -1))
         let predicate = predicates.streams(request.selector, labels: request.labels, resource: view.resource.id)
-        let columns = LogColumnReader(table, identities, rules)
+        let columns = LogColumnReader(table, identities, rules, context)
         var tellsEnough = true
         try SourceErrors.mapping {
             let scanned = try ScanRequest(
@@ -68,7 +68,7 @@ extension LogReader {
                     tellsEnough = false
                     return false
                 }
-                columns.begin(block)
+                try columns.begin(block)
                 try columns.keep(request.labels, in: block)
                 if block.rows.isEmpty { return true }
                 var rows = try columns.rows(block, needs) { (_) throws(QueryError) in

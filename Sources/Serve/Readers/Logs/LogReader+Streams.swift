@@ -16,18 +16,25 @@ extension LogReader {
     ) throws(QueryError) -> [Labels] {
         guard !range.isEmpty else { return [] }
         var found: Set<LogStream> = []
+        var uncounted = 0
         func add(_ bytes: UnsafeRawBufferPointer) {
             let stream = identities.resource(bytes).stream
             guard !found.contains(stream) else { return }
             if selectors.isEmpty || selectors.contains(where: { $0.matches(stream.labels) }) {
                 found.insert(stream)
+                uncounted += stream.labels.footprint
             }
+        }
+        func count() throws(QueryError) {
+            try context.charge(bytes: uncounted)
+            uncounted = 0
         }
         let snapshot = logs.snapshot(context.tenant, in: range)
         for batch in snapshot.memory {
             try context.proceed()
             let column = batch[table.resource]
             for code in usedCodes(batch, in: range) { add(column.dictionary.bytes(code)) }
+            try count()
         }
         for handle in snapshot.parts {
             try context.proceed()
@@ -36,6 +43,7 @@ extension LogReader {
                     try forEachResource(of: handle.part(), in: range, context, add)
                 }
             }
+            try count()
         }
         return found.map(\.labels).sorted()
     }
@@ -121,4 +129,9 @@ extension LogReader {
         }
         return volumes.values.sorted { $0.stream.labels < $1.stream.labels }
     }
+}
+
+extension Labels {
+    /// About how many bytes they take in a set, with the texts.
+    fileprivate var footprint: Int { pairs.reduce(128) { $0 + 32 + $1.name.utf8.count + $1.value.utf8.count } }
 }

@@ -47,6 +47,8 @@ struct LogRowScan {
         }
     }
 
+    private static let mostDictionaries = 1024
+
     // MARK: Threads
 
     /// What a thread that reads blocks keeps from one to the next.
@@ -54,10 +56,11 @@ struct LogRowScan {
         let columns: LogColumnReader
         let lines: LogLineFilter?
         let rows: (any LogRowFilter)?
-        let entries = LogEntryBuilder(needsLine: true, names: .all, texts: LogTexts())
+        let entries: LogEntryBuilder
 
         init(_ reader: LogReader, _ conditions: Conditions, _ context: QueryContext) {
-            columns = LogColumnReader(reader.table, reader.identities, reader.rules)
+            columns = LogColumnReader(reader.table, reader.identities, reader.rules, context)
+            entries = LogEntryBuilder(needsLine: true, names: .all, texts: LogTexts(context))
             lines = LogLineFilter(conditions.lines, context: context)
             rows = conditions.rows?.make()
         }
@@ -82,7 +85,7 @@ struct LogRowScan {
     }
 
     private static func keep(_ block: LogBlock, _ conditions: Conditions, _ worker: Worker) throws(QueryError) {
-        worker.columns.begin(block)
+        try worker.columns.begin(block)
         try conditions.ids?.keep(in: block)
         try worker.columns.keep(conditions.labels, in: block)
         try worker.lines?.keep(in: block)
@@ -103,7 +106,8 @@ struct LogRowScan {
         _ body: (LogBlock, Int64?) throws(QueryError) -> Bool
     ) throws(QueryError) {
         var scan = Scan(snapshot, request, context: context)
-        var decoded: [ObjectIdentifier: LogDecodedEntries<LogResource>] = [:]
+        let resources = KnownDictionaries<ObjectIdentifier, LogDecodedEntries<LogResource>>(
+            context, limit: Self.mostDictionaries)
         let identities = reader.identities
         try SourceErrors.mapping {
             try scan.map(state: { Worker(reader, conditions, context) }) { worker, found in
@@ -119,15 +123,7 @@ struct LogRowScan {
                 let block = read.block
                 // What the thread that read the block has decoded stays there.
                 block.labels = nil
-                let dictionary = block.resourceDictionary
-                let resources: LogDecodedEntries<LogResource>
-                if let known = decoded[ObjectIdentifier(dictionary)] {
-                    resources = known
-                } else {
-                    resources = LogDecodedEntries(dictionary) { identities.resource($0) }
-                    decoded[ObjectIdentifier(dictionary)] = resources
-                }
-                block.resources = resources
+                block.resources = try resources.value(of: block, identities)
                 return try Self.reading(block) { () throws(QueryError) in try body(block, read.bound) } ?? true
             }
         }
@@ -217,8 +213,9 @@ struct LogRowScan {
     ) throws(QueryError) -> State {
         let statistics = context.statistics
         let countsLines = conditions.lines.isEmpty
+        let context = context
         return try aggregate {
-            Rows(builder: LogEntryBuilder(request), state: state())
+            Rows(builder: LogEntryBuilder(request, context), state: state())
         } _: { (total, block, columns) throws(QueryError) in
             let builder = total.builder
             if needs.entries { try builder.prepare(block) }

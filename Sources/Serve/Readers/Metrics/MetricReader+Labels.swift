@@ -40,6 +40,7 @@ extension MetricReader {
             if !all.isEmpty { names.insert("__name__") }
             for key in matches.keys { names.formUnion(key.labels.pairs.map(\.name)) }
         }
+        try context.charge(bytes: names.count * 64)
         return names.sorted()
     }
 
@@ -63,6 +64,7 @@ extension MetricReader {
             for key in matches.keys { values.insert(key.labels[name]) }
         }
         values.remove("")
+        try context.charge(bytes: values.count * 64)
         return values.sorted()
     }
 
