@@ -66,11 +66,19 @@ package final class QueryStatistics: Sendable {
 
     private let indexes = SkipIndex.allCases.map { _ in Index() }
 
+    private let noted = Mutex<String?>(nil)
+
     /// What the answer lacks; the first few of it.
     private let texts = Mutex<[String]>([])
     private static let mostWarnings = 20
 
     package init() {}
+
+    /// Notes what the query asked of its table.
+    package func note(plan: String) { noted.withLock { $0 = plan } }
+
+    /// The last plan that was noted, for people.
+    package var plan: String? { noted.withLock { $0 } }
 
     package func warn(_ text: String) {
         texts.withLock { texts in

@@ -56,9 +56,13 @@ enum Explanation {
         json.endArray()
     }
 
-    /// `{"blocksRead":3,…,"skippedBy":{"bloom":{"blocksSkipped":99,…}}}`
+    /// `{"plan":"from otel_traces where …","blocksRead":3,…,"skippedBy":{"bloom":{"blocksSkipped":99,…}}}`
     static func write(_ statistics: QueryStatistics, to json: inout JSONWriter) {
         json.beginObject()
+        if let plan = statistics.plan {
+            json.key("plan")
+            json.string(plan)
+        }
         for (name, value) in statistics.totals {
             json.key(name)
             json.int(value)

@@ -1,6 +1,7 @@
 package import Columns
 internal import Core
 internal import Parts
+internal import Plans
 internal import QueryModel
 internal import Scheduling
 internal import Storage
@@ -28,6 +29,16 @@ package struct LogCountsView: Sendable {
         severityText = try table.strings("severity_text")
         count = try table.integers("count")
     }
+
+    /// - Parameter range: of buckets.
+    func plan(_ range: TimeRange, _ predicate: Predicate) -> ScanPlan {
+        let columns = [bucket, severityNumber, count].map(\.id) + [resource, severityText].map(\.id)
+        return ScanPlan(
+            table: table.id, range: range, predicate: predicate, result: .rows(Projection(columns: columns)))
+    }
+
+    /// As of the plan.
+    var columns: [Int] { [bucket, severityNumber, count].map(\.ordinal) + [resource, severityText].map(\.ordinal) }
 
     /// Whether rows of the view have what makes the labels, in an answer from records of these parts.
     ///

@@ -38,6 +38,8 @@ struct LogIDHints {
         return hints.first { $0.name == name && $0.operator == .equal }?.value
     }
 
+    var isEmpty: Bool { traceID == nil && spanID == nil }
+
     /// What a scan may look for by itself.
     var predicate: Predicate {
         var parts: [Predicate] = []
@@ -52,7 +54,7 @@ struct LogIDHints {
     mutating func prune(
         _ snapshot: TableSnapshot, _ identities: LogIdentities, context: QueryContext
     ) throws(QueryError) -> TableSnapshot {
-        guard traceID != nil || spanID != nil else { return snapshot }
+        guard !isEmpty else { return snapshot }
         for (index, batch) in snapshot.memory.enumerated() {
             note(
                 .max - UInt64(snapshot.memory.count - index),

@@ -31,7 +31,7 @@ struct LogPredicates {
             let accepted = Self.test(label, matcher)
             parts.append(matcher.matchesEmpty ? accepted : .any([.test(label, .text(.equal, [])), accepted]))
         }
-        return .all(parts)
+        return .every(parts)
     }
 
     private func stream(_ name: String, _ resource: ColumnID) -> Operand {
@@ -52,7 +52,7 @@ struct LogPredicates {
 
     /// What lines must hold, for the indexes of texts and templates.
     func lines(_ lines: [LinePredicate]) -> Predicate {
-        .all(
+        .every(
             lines.flatMap(Self.required).map { texts in
                 // The line of a body that is no string is another text than what is stored.
                 let others = Int64(AttributeType.string.rawValue) + 1...Int64.max
@@ -82,7 +82,7 @@ struct LogPredicates {
     // MARK: Labels
 
     /// What conditions on labels say of fields and attributes, where these come before everything else that may have the name.
-    func labels(_ matchers: [LabelMatcher]) -> Predicate { .all(matchers.compactMap(label)) }
+    func labels(_ matchers: [LabelMatcher]) -> Predicate { .every(matchers.compactMap(label)) }
 
     private func label(_ matcher: LabelMatcher) -> Predicate? {
         // Index labels come first.
@@ -173,6 +173,14 @@ struct LogPredicates {
 }
 
 extension Predicate {
+    /// All of them, without those that are nothing.
+    static func every(_ parts: [Predicate]) -> Predicate {
+        let flat = parts.flatMap { part -> [Predicate] in
+            if case .all(let inner) = part { inner } else { [part] }
+        }
+        return flat.count == 1 ? flat[0] : .all(flat)
+    }
+
     /// The column's id is this trace's.
     static func trace(_ column: ColumnID, _ id: TraceID) -> Predicate {
         .test(.column(column), .ids([WideID(high: id.high, low: id.low)]))

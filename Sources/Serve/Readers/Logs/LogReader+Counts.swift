@@ -1,6 +1,8 @@
 internal import Columns
 internal import Core
+internal import Observability
 internal import Parts
+internal import Plans
 internal import QueryModel
 internal import Scheduling
 internal import Storage
@@ -28,6 +30,7 @@ extension LogReader {
         } catch {
             return nil
         }
+        let predicate = predicates.streams(request.selector, labels: request.labels, resource: view.resource.id)
         var total = state()
         for segment in hours.segments {
             var part = request
@@ -35,13 +38,15 @@ extension LogReader {
             if segment.isCounted {
                 guard
                     try add(
-                        part, needs, of: snapshot.view, view, to: &total, readsLevel: names.contains(LogLevel.label),
-                        context)
+                        part, needs, of: snapshot.view, view, predicate, to: &total,
+                        readsLevel: names.contains(LogLevel.label), context)
                 else { return nil }
             }
             let records = segment.isCounted ? snapshot.pending : snapshot.source
             try total.merge(rowScan(part, records, context).aggregate(needs, part, state))
         }
+        let plan = view.plan(buckets, predicate).text(view.table)
+        context.statistics.note(plan: "\(plan); of other rows: \(context.statistics.plan ?? "nothing")")
         return total
     }
 
@@ -50,18 +55,15 @@ extension LogReader {
     /// - Returns: false if they do not tell enough.
     private func add<State: LogRowAggregate>(
         _ request: LogScanRequest, _ needs: LogRowNeeds, of snapshot: TableSnapshot, _ view: LogCountsView,
-        to total: inout State, readsLevel: Bool, _ context: QueryContext
+        _ predicate: Predicate, to total: inout State, readsLevel: Bool, _ context: QueryContext
     ) throws(QueryError) -> Bool {
         let buckets = TimeRange(start: request.range.start.advanced(by: -1), end: request.range.end.advanced(by: -1))
-        let predicate = predicates.streams(request.selector, labels: request.labels, resource: view.resource.id)
+        let plan = view.plan(buckets, predicate)
         let columns = LogColumnReader(table, identities, rules, context)
         var tellsEnough = true
         try SourceErrors.mapping {
             let scanned = try ScanRequest(
-                view.table, range: buckets,
-                columns: [view.bucket, view.severityNumber, view.count].map(\.ordinal)
-                    + [view.resource, view.severityText].map(\.ordinal),
-                predicate: predicate, functions: functions)
+                view.table, range: plan.range, columns: view.columns, predicate: plan.predicate, functions: functions)
             var scan = Scan(snapshot, scanned, context: context)
             try scan.run { (found) throws(QueryError) -> Bool in
                 guard let (block, counts) = view.block(found, self, readsLevel: readsLevel, context) else {

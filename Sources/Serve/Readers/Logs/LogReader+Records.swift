@@ -22,7 +22,7 @@ extension LogReader {
         }
         let rows = try LogRowScan(
             logs.snapshot(context.tenant, in: range), of: self, range: range, order: .newestFirst,
-            predicate: .all(parts),
+            predicate: .every(parts),
             .init(lines: text.map { [.contains(anyOf: [$0])] } ?? []), context: context)
         var records: [LogRecord] = []
         try rows.forEachRow { (block, row) throws(QueryError) -> Bool in

@@ -65,7 +65,7 @@ package struct LogReader: LogSource {
         let snapshot = try ids.prune(snapshot, identities, context: context)
         return try LogRowScan(
             snapshot, of: self, range: request.range, order: request.order.ofBlocks,
-            predicate: .all([
+            predicate: .every([
                 predicates.streams(request.selector, labels: request.labels, resource: table.resource.id),
                 ids.predicate, predicates.labels(request.labels),
             ]),
@@ -74,6 +74,16 @@ package struct LogReader: LogSource {
 
     var predicates: LogPredicates { LogPredicates(table: table, rules: rules) }
     var functions: LogScanFunctions { LogScanFunctions(identities: identities) }
+}
+
+extension BlockOrder {
+    var ofRows: Projection.Order {
+        switch self {
+        case .oldestFirst: .oldestFirst
+        case .newestFirst: .newestFirst
+        case .any: .any
+        }
+    }
 }
 
 extension ScanOrder {

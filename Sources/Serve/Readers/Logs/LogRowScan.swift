@@ -27,6 +27,15 @@ struct LogRowScan {
         var ids: LogIDHints?
         var labels: [LabelMatcher] = []
         var rows: LogRowFiltering?
+
+        /// For people, behind what the scan applies.
+        var text: String {
+            let tested = [
+                ids?.isEmpty == false ? "ids" : nil, labels.isEmpty ? nil : "labels", lines.isEmpty ? nil : "lines",
+                rows == nil ? nil : "stages",
+            ].compactMap { $0 }
+            return tested.isEmpty ? "" : ", then test \(tested.joined(separator: ", "))"
+        }
     }
 
     /// - Parameter predicate: what the scan applies besides the range.
@@ -39,11 +48,14 @@ struct LogRowScan {
         self.context = context
         self.conditions = conditions
         let table = reader.table
+        let predicate = Predicate.every([predicate, reader.predicates.lines(conditions.lines)])
+        let columns = Projection(columns: [table.time.id, table.resource.id], order: order.ofRows)
+        let plan = ScanPlan(table: table.definition.id, range: range, predicate: predicate, result: .rows(columns))
+        context.statistics.note(plan: plan.text(table.definition) + conditions.text)
         request = try SourceErrors.mapping {
             try ScanRequest(
                 table.definition, range: range, columns: [table.time.ordinal, table.resource.ordinal],
-                predicate: .all([predicate, reader.predicates.lines(conditions.lines)]), functions: reader.functions,
-                order: order)
+                predicate: predicate, functions: reader.functions, order: order)
         }
     }
 

@@ -1,5 +1,6 @@
 internal import Columns
 package import Core
+internal import Observability
 internal import Parts
 internal import Plans
 package import QueryModel
@@ -30,12 +31,16 @@ extension MetricReader {
             name.map { Predicate.text(table.metricName.id, $0.utf8) },
             service.map { Predicate.text(table.serviceName.id, $0.utf8) },
         ]
+        let predicate = Predicate.all(parts.compactMap { $0 })
         let time = table.time.ordinal
+        let plan = ScanPlan(
+            table: table.definition.id, range: range, predicate: predicate,
+            result: .rows(Projection(columns: [table.time.id], order: .newestFirst)))
+        context.statistics.note(plan: plan.text(table.definition))
         var newest = NewestPoints(limit: limit)
         try SourceErrors.mapping {
             let request = try ScanRequest(
-                table.definition, range: range, columns: [time], predicate: .all(parts.compactMap { $0 }),
-                order: .newestFirst)
+                table.definition, range: range, columns: [time], predicate: predicate, order: .newestFirst)
             var scan = Scan(snapshot, request, context: context)
             try scan.run { (block) throws(QueryError) in
                 guard case .integers(let times)? = block.batch.columns[time] else { return true }

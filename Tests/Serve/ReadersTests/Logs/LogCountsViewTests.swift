@@ -1,5 +1,6 @@
 import Core
 import Maintenance
+import Observability
 import QueryModel
 import Randomness
 import Readers
@@ -156,10 +157,14 @@ struct LogCountsViewTests {
             start: Timestamp(nanoseconds: Self.start + 1), end: Timestamp(nanoseconds: Self.start + Self.hour + 1))
         let request = LogScanRequest(selector: [], range: range, order: .any)
         let needs = LogRowNeeds(labels: ["service_name"]) { _ in true }
-        let found = try store.reader.aggregate(request, needs, context: QueryContext(tenant: .default)) {
-            Counts(width: Self.hour)
-        }
+        let context = QueryContext(tenant: .default)
+        let found = try store.reader.aggregate(request, needs, context: context) { Counts(width: Self.hour) }
         #expect(found.found.values.reduce(0, +) == 2)
         #expect(found.addedUp == 1)
+        #expect(
+            context.statistics.plan == """
+                from otel_logs_counts_1h select bucket, severity_number, count, resource, severity_text; \
+                of other rows: from otel_logs select time, resource
+                """)
     }
 }
