@@ -197,7 +197,7 @@ let package = Package(
                 "Archive", "Columns", "Compression", "Core", "Corpus", "Encoding", "EngineFixtures", "Execution",
                 "Files",
                 "Indexing", "Ingest", "JSON", "LogQL", "Maintenance", "OTLP", "Offline", "Parts", "Pattern", "Plans",
-                "PromQL",
+                "PromQL", "QueryModel",
                 "Randomness", "Scheduling", "Schema", "Storage", "TableSchema", "Telemetry", "TraceSearch",
             ], path: "Tests/Fuzz", exclude: ["FailCases"],
             swiftSettings: common),

@@ -19,7 +19,8 @@ struct FuzzTarget: Sendable {
 
     static let all: [FuzzTarget] = [
         .traces, .logs, .metrics, .tracesJSON, .logsJSON, .metricsJSON, .json, .gzip, .zstd, .lz4, .pages, .part,
-        .footer, .index, .catalogLog, .archive, .log, .directory, .schema, .lock, .pattern, .promql, .logql, .plan,
+        .footer, .index, .catalogLog, .archive, .log, .directory, .schema, .lock, .pattern, .promql, .logql, .logLine,
+        .plan,
         .states, .traceql, .canary,
     ]
 

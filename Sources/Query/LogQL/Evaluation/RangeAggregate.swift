@@ -194,9 +194,7 @@ struct RangeAggregate: LogRowAggregate {
             }
             let number = try findSeries()
             if plan.countsEntries {
-                // Only what reads lines can have changed one.
-                let length = plan.program.readsLine || !plan.measuresBytes ? machine.lineLength : lines.length(row: row)
-                count(number, bytes: length)
+                count(number, bytes: plan.measuresBytes ? machine.changedLength ?? lines.length(row: row) : 0)
             } else {
                 samples[number].append(
                     RangeSample(time: rows.times[row], value: value, block: UInt32(blocks.count - 1)))
@@ -237,12 +235,17 @@ struct RangeAggregate: LogRowAggregate {
             try move(to: rows.times[row])
             if steps.isEmpty || (isFiltered && !machine.run(row, lines)) { continue }
             var entry = PipelineEntry(try rows.entry(row))
+            let sent = entry.line
             guard plan.scan.pipeline.run(&entry) else { continue }
-            try take(&entry, rows.times[row])
+            // A line that is not UTF-8 is a repaired text by now, and counts with the bytes that were sent.
+            let isSent = plan.measuresBytes && entry.line == sent
+            try take(&entry, rows.times[row], bytes: isSent ? lines.length(row: row) : entry.line.utf8.count)
         }
     }
 
-    private mutating func take(_ entry: inout PipelineEntry, _ time: Int64) throws(QueryError) {
+    private mutating func take(
+        _ entry: inout PipelineEntry, _ time: Int64, bytes length: Int
+    ) throws(QueryError) {
         var value = 0.0
         if let unwrap = plan.aggregation.unwrap {
             guard let unwrapped = unwrap.value(&entry) else { return }
@@ -252,7 +255,7 @@ struct RangeAggregate: LogRowAggregate {
         let number = series.number(of: entry)
         try makeRoom(for: number)
         if plan.countsEntries {
-            count(number, bytes: entry.line.utf8.count)
+            count(number, bytes: length)
         } else {
             try context.charge(bytes: MemoryLayout<RangeSample>.stride)
             samples[number].append(RangeSample(time: time, value: value, block: UInt32(blocks.count - 1)))

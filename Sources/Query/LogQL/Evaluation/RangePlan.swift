@@ -62,8 +62,8 @@ final class RangePlan: Sendable {
 
     var needs: LogRowNeeds {
         LogRowNeeds(
-            labels: program.names, lines: program.readsLine || (measuresBytes && form != .entries),
-            entries: form == .entries, isUniform: uniformity)
+            labels: program.names, lines: program.readsLine || measuresBytes, entries: form == .entries,
+            isUniform: uniformity)
     }
 
     private var uniformity: (@Sendable (ClosedRange<Int64>) -> Bool)? {

@@ -6,7 +6,8 @@ import QueryModel
 struct RowMachine {
     let program: RowProgram
     private(set) var values: RowValues
-    private(set) var lineLength = 0
+    /// The bytes of the row's line, if a stage made it another one.
+    private(set) var changedLength: Int?
     /// The name of a field on its way to becoming a label's, as `sanitizedLabelName` makes it.
     private var path: [UInt8] = []
     /// By slot: the name's bytes.
@@ -28,6 +29,7 @@ struct RowMachine {
     /// - Returns: whether the row stays.
     mutating func run(_ row: Int, _ lines: borrowing LogTextColumn) -> Bool {
         values.begin(row: row)
+        changedLength = nil
         guard program.readsLine else { return run(from: 0, Span()) }
         let line = lines.bytes(row: row)
         if line.isASCII || Self.isText(line) { return run(from: 0, line) }
@@ -45,7 +47,6 @@ struct RowMachine {
     }
 
     private mutating func run(from first: Int, _ line: Span<UInt8>) -> Bool {
-        lineLength = line.count
         for number in first..<program.steps.count {
             switch program.steps[number] {
             case .line(let filter): if !filter.accepts(line) { return false }
@@ -86,6 +87,7 @@ struct RowMachine {
 
     private mutating func run(from first: Int, taking line: [UInt8]) -> Bool {
         defer { spareLines.append(line) }
+        changedLength = line.count
         return run(from: first, line.span)
     }
 
