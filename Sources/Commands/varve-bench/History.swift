@@ -9,7 +9,7 @@ struct History {
     func append(_ values: [String: String]) throws(BenchError) {
         if let slash = path.lastIndex(of: "/") { try FileTree.makeDirectory(String(path[..<slash])) }
         var text = ""
-        if FileTree.exists(path) {
+        if FileTree.exists(path), try !FileTree.read(path).isEmpty {
             try widen()
         } else {
             text = columns.joined(separator: ",") + "\n"
