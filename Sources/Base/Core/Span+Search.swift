@@ -34,12 +34,15 @@ extension Span where Element == UInt8 {
     package func indexOfQuoteOrBackslash(from start: Int) -> Int {
         precondition(start >= 0 && start <= count)
         return withUnsafeBytes { bytes in
+            let (ones, tops): (UInt64, UInt64) = (0x0101_0101_0101_0101, 0x8080_8080_8080_8080)
             var offset = start
-            while offset + 16 <= bytes.count {
-                let subcolumns = bytes.loadUnaligned(fromByteOffset: offset, as: SIMD16<UInt8>.self)
-                let hits = (subcolumns .== 0x22) .| (subcolumns .== 0x5C)
-                if any(hits) { break }
-                offset += 16
+            while offset + 8 <= bytes.count {
+                let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+                let (quotes, backslashes) = (word ^ (ones &* 0x22), word ^ (ones &* 0x5C))
+                // A byte that is zero loses its top bit first; bytes above it may be wrong, and are not looked at.
+                let hits = ((quotes &- ones) & ~quotes | (backslashes &- ones) & ~backslashes) & tops
+                if hits != 0 { return offset + hits.trailingZeroBitCount / 8 }
+                offset += 8
             }
             while offset < bytes.count, bytes[offset] != 0x22, bytes[offset] != 0x5C { offset += 1 }
             return offset
@@ -74,6 +77,17 @@ extension Span where Element == UInt8 {
             }
         }
     }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether both have the same bytes: `elementsEqual` compares them one by one.
+    package func isEqual(to other: UnsafeRawBufferPointer) -> Bool {
+        guard count == other.count else { return false }
+        guard let left = baseAddress, let right = other.baseAddress else { return true }
+        return memcmp(left, right, count) == 0
+    }
+
+    package func isEqual(to other: [UInt8]) -> Bool { other.withUnsafeBytes { isEqual(to: $0) } }
 }
 
 extension Buffer {

@@ -60,7 +60,10 @@ struct GroupValues: Sendable, Equatable {
     }
 
     private func isEqual(_ number: Int, _ tag: UInt8, _ payload: UnsafeRawBufferPointer) -> Bool {
-        withBytes(number) { $0.count == payload.count + 1 && $0[0] == tag && $0.dropFirst().elementsEqual(payload) }
+        withBytes(number) {
+            $0.count == payload.count + 1 && $0[0] == tag
+                && UnsafeRawBufferPointer(rebasing: $0.dropFirst()).isEqual(to: payload)
+        }
     }
 
     private mutating func grow() {

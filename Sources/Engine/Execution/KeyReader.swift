@@ -123,8 +123,8 @@ struct KeyReader {
                 space.number(
                     GroupValues.Tag.id, UnsafeRawBufferPointer(start: base + row * width, count: width))
             } isSame: { row, other in
-                UnsafeRawBufferPointer(start: base + row * width, count: width).elementsEqual(
-                    UnsafeRawBufferPointer(start: base + other * width, count: width))
+                UnsafeRawBufferPointer(start: base + row * width, count: width).isEqual(
+                    to: UnsafeRawBufferPointer(start: base + other * width, count: width))
             }
             withExtendedLifetime(ids) {}
         case .attribute(let ordinal, let key): try readAttribute(&block, ordinal, key)

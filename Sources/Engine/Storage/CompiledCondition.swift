@@ -194,7 +194,7 @@ struct ShownText: Sendable {
     }
 
     func isShown(_ raw: UnsafeRawBufferPointer) -> Bool {
-        if raw.elementsEqual(bytes) { return true }
+        if raw.isEqual(to: bytes) { return true }
         // What is not UTF-8 is repaired before it is compared, and texts are equal if they look alike.
         if isASCII, raw.allSatisfy({ $0 < 0x80 }) { return false }
         return String(decoding: raw, as: UTF8.self) == text

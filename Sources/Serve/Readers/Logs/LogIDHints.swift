@@ -16,12 +16,14 @@ struct LogIDHints {
     private let traceID: TraceID?
     private let spanID: SpanID?
     private let table: LogTable
+    private let lookalikes: LogIDLookalikes
     /// Sources where an attribute may have become the label.
     private var unsureOfTrace: Set<UInt64> = []
     private var unsureOfSpan: Set<UInt64> = []
 
-    init(_ hints: [LabelMatcher], rules: LogLabelRules, table: LogTable) {
+    init(_ hints: [LabelMatcher], rules: LogLabelRules, table: LogTable, _ lookalikes: LogIDLookalikes) {
         self.table = table
+        self.lookalikes = lookalikes
         traceID = Self.value(of: "trace_id", in: hints, rules).flatMap { text in
             TraceID(hex: text).flatMap { $0.hex == text && !$0.isZero ? $0 : nil }
         }
@@ -52,21 +54,18 @@ struct LogIDHints {
 
     /// The snapshot without the parts that cannot have the trace.
     mutating func prune(
-        _ snapshot: TableSnapshot, _ identities: LogIdentities, context: QueryContext
+        _ snapshot: TableSnapshot, context: QueryContext
     ) throws(QueryError) -> TableSnapshot {
         guard !isEmpty else { return snapshot }
         for (index, batch) in snapshot.memory.enumerated() {
-            note(
-                .max - UInt64(snapshot.memory.count - index),
-                keys: batch[table.attributes].subcolumns.map(\.key), resources: batch[table.resource].dictionary,
-                scopes: batch[table.scope].dictionary, identities)
+            note(.max - UInt64(snapshot.memory.count - index), lookalikes.find(in: batch, table))
         }
         var parts: [PartHandle] = []
         for handle in snapshot.parts {
             try context.proceed()
             let mayHave: Bool
             do throws(StorageError) {
-                mayHave = try note(handle, identities)
+                mayHave = try note(handle)
             } catch {
                 // The scan meets it again, and decides what becomes of it.
                 unsureOfTrace.insert(handle.record.id.number)
@@ -79,15 +78,12 @@ struct LogIDHints {
     }
 
     private mutating func note(
-        _ handle: PartHandle, _ identities: LogIdentities
+        _ handle: PartHandle
     ) throws(StorageError) -> Bool {
         let part = try handle.part()
         let number = handle.record.id.number
         do throws(PartError) {
-            note(
-                number, keys: part.attributeKeys(table.attributes.ordinal),
-                resources: try part.dictionary(table.resource.ordinal),
-                scopes: try part.dictionary(table.scope.ordinal), identities)
+            note(number, try lookalikes.find(in: part, handle.record.id, table))
             guard let traceID, !unsureOfTrace.contains(number) else { return true }
             return try part.mayContain(BloomKeys.hash(traceID), column: table.traceID.ordinal)
         } catch {
@@ -95,28 +91,9 @@ struct LogIDHints {
         }
     }
 
-    private mutating func note(
-        _ source: UInt64, keys: [[UInt8]], resources: StringDictionary?, scopes: StringDictionary?,
-        _ identities: LogIdentities
-    ) {
-        for name in ["trace_id", "span_id"] {
-            let isMade =
-                keys.contains { LogLabelName.canMake(name, from: $0) }
-                || Self.has(name, resources) { identities.resource($0).metadata }
-                || Self.has(name, scopes) { identities.scope($0).metadata }
-            guard isMade else { continue }
-            if name == "trace_id" { unsureOfTrace.insert(source) } else { unsureOfSpan.insert(source) }
-        }
-    }
-
-    private static func has(
-        _ name: String, _ dictionary: StringDictionary?,
-        _ metadata: (UnsafeRawBufferPointer) -> [Label]
-    ) -> Bool {
-        guard let dictionary else { return true }
-        return (0..<dictionary.count).contains { entry in
-            metadata(dictionary.bytes(entry)).contains { $0.name == name }
-        }
+    private mutating func note(_ source: UInt64, _ found: LogIDLookalikes.Found) {
+        if found.contains(.trace) { unsureOfTrace.insert(source) }
+        if found.contains(.span) { unsureOfSpan.insert(source) }
     }
 
     /// Drops the rows that fail for sure.
@@ -137,14 +114,5 @@ struct LogIDHints {
                 return id != spanID && !(keepsZero && id.isZero)
             }
         }
-    }
-}
-
-extension LogLabelName {
-    /// Whether an attribute with that key can become the label: by its own name, by a member's if it is a map, or, for the
-    /// empty key of the attributes beyond the limits, by whatever they are.
-    static func canMake(_ label: String, from key: [UInt8]) -> Bool {
-        let name = sanitized(String(decoding: key, as: UTF8.self))
-        return name.isEmpty || label == name || label.hasPrefix(name.hasSuffix("_") ? name : name + "_")
     }
 }

@@ -85,7 +85,7 @@ final class LogIdentities: Sendable {
         let hash = XXH3.hash(bytes)
         // The hash can be forced to collide by who sends the bytes, and other tenants' may be here.
         let known = state.withLock { $0.resources[hash] }
-        if let known, known.bytes.elementsEqual(bytes) { return known }
+        if let known, bytes.isEqual(to: known.bytes) { return known }
         let message = IdentityMessage(resource: bytes)
         let labels = rules.indexLabels(ofResource: message.attributes)
         let stream = state.withLock { state in
@@ -105,7 +105,7 @@ final class LogIdentities: Sendable {
     func scope(_ bytes: UnsafeRawBufferPointer) -> LogScope {
         let hash = XXH3.hash(bytes)
         let known = state.withLock { $0.scopes[hash] }
-        if let known, known.bytes.elementsEqual(bytes) { return known }
+        if let known, bytes.isEqual(to: known.bytes) { return known }
         let scope = LogScope(Array(bytes), message: IdentityMessage(scope: bytes))
         state.withLock { state in
             state.makeRoom(for: bytes.count)

@@ -15,6 +15,7 @@ package struct LogReader: LogSource {
     let table: LogTable
     let logs: any SnapshotSource
     let identities: LogIdentities
+    private let lookalikes: LogIDLookalikes
     let rules: LogLabelRules
     /// Nil: everything is answered from records.
     let counts: LogCountsView?
@@ -27,6 +28,7 @@ package struct LogReader: LogSource {
         self.rules = rules
         self.counts = counts
         identities = LogIdentities(rules)
+        lookalikes = LogIDLookalikes(identities)
     }
 
     package func scan(
@@ -61,8 +63,8 @@ package struct LogReader: LogSource {
     func rowScan(
         _ request: LogScanRequest, _ snapshot: TableSnapshot, _ context: QueryContext
     ) throws(QueryError) -> LogRowScan {
-        var ids = LogIDHints(request.labels, rules: rules, table: table)
-        let snapshot = try ids.prune(snapshot, identities, context: context)
+        var ids = LogIDHints(request.labels, rules: rules, table: table, lookalikes)
+        let snapshot = try ids.prune(snapshot, context: context)
         return try LogRowScan(
             snapshot, of: self, range: request.range, order: request.order.ofBlocks,
             predicate: .every([

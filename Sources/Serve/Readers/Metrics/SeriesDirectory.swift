@@ -202,7 +202,7 @@ final class SeriesDirectory: Sendable {
         return (first..<dictionary.count).map { entry in
             let bytes = dictionary.bytes(entry)
             let hash = XXH3.hash(bytes)
-            if let known = state.models[hash]?.first(where: { $0.bytes.elementsEqual(bytes) }) { return known }
+            if let known = state.models[hash]?.first(where: { bytes.isEqual(to: $0.bytes) }) { return known }
             return add(SeriesIdentity(bytes), Array(bytes), hash, &identities, &state)
         }
     }

@@ -20,14 +20,14 @@ final class ByteMemo<Value: Sendable>: Sendable {
     func value(of bytes: UnsafeRawBufferPointer, _ make: () -> Value) -> Value {
         let hash = XXH3.hash(bytes)
         let found = known.withLock { known -> Value? in
-            guard let entry = known[hash], entry.bytes.elementsEqual(bytes) else { return nil }
+            guard let entry = known[hash], bytes.isEqual(to: entry.bytes) else { return nil }
             return entry.value
         }
         if let found { return found }
         let value = make()
         return known.withLock { known in
             // Values may have an identity: the first one stays.
-            if let entry = known[hash] { return entry.bytes.elementsEqual(bytes) ? entry.value : value }
+            if let entry = known[hash] { return bytes.isEqual(to: entry.bytes) ? entry.value : value }
             if known.count < Self.limit { known[hash] = Entry(bytes: Array(bytes), value: value) }
             return value
         }

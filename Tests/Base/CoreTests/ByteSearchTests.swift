@@ -1,0 +1,41 @@
+import Core
+import Testing
+
+/// Searches in bytes find what a loop over them finds.
+struct ByteSearchTests {
+    private static func random(_ generator: inout SystemRandomNumberGenerator, _ count: Int) -> [UInt8] {
+        // Neighbours of the wanted bytes, and those that differ from them by the top or the lowest bit.
+        let alphabet: [UInt8] = [0x21, 0x22, 0x23, 0x5B, 0x5C, 0x5D, 0xA2, 0xDC, 0x00, 0xFF, 0x61]
+        let isSparse = Bool.random(using: &generator)
+        return (0..<count).map { _ in
+            isSparse && UInt8.random(in: 0..<16, using: &generator) > 0
+                ? 0x61 : alphabet.randomElement(using: &generator) ?? 0
+        }
+    }
+
+    @Test func `the first quotation mark or backslash is found from every start`() {
+        var generator = SystemRandomNumberGenerator()
+        for count in 0..<200 {
+            let bytes = Self.random(&generator, count)
+            for start in 0...count {
+                let expected = bytes[start...].firstIndex { $0 == 0x22 || $0 == 0x5C } ?? count
+                #expect(bytes.span.indexOfQuoteOrBackslash(from: start) == expected, "\(bytes) from \(start)")
+            }
+        }
+    }
+
+    @Test func `bytes are equal if all of them are`() {
+        var generator = SystemRandomNumberGenerator()
+        for count in 0..<64 {
+            let bytes = Self.random(&generator, count)
+            for changed in -1..<count {
+                var other = bytes
+                if changed >= 0 { other[changed] ^= 1 }
+                bytes.withUnsafeBytes { raw in
+                    #expect(raw.isEqual(to: other) == (changed < 0))
+                    #expect(!raw.isEqual(to: other + [0]))
+                }
+            }
+        }
+    }
+}
