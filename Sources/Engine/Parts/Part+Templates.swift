@@ -1,5 +1,5 @@
 package import Columns
-internal import Core
+package import Core
 package import Encoding
 package import Indexing
 package import Observability
@@ -41,6 +41,19 @@ extension Part {
             codes: Buffer(0..<UInt32(texts.count)),
             dictionary: StringDictionary(
                 offsets: offsets, contents: column.bytes, isUnique: false, isSorted: false))
+    }
+
+    /// The lengths of some texts of a block, in bytes.
+    ///
+    /// - Parameter rows: ascending; others have none. Nil: all.
+    package func lengths(
+        of texts: TemplatedTexts, rows: [UInt32]?, _ ordinal: Int, block: Int
+    ) throws(PartError) -> Buffer<UInt32> {
+        do throws(EncodingError) {
+            return try texts.lengths(rows)
+        } catch {
+            throw .corruptPage(column: table.columns[ordinal].id.number, block: block)
+        }
     }
 
     /// Keeps of `rows`, which ascend, those whose text passes all tests.

@@ -180,6 +180,8 @@ extension Page {
         for _ in 0..<20 {
             let rows = (0..<UInt32(lines.count)).filter { _ in random.oneIn(9) }
             let (lengths, bytes) = try texts.texts(rows)
+            #expect(try texts.lengths(rows).array == lengths.array)
+            #expect(try texts.lengths().array.map(Int.init) == lines.map(\.count))
             var start = 0
             for row in 0..<lines.count {
                 let text = Array(bytes.array[start..<(start + Int(lengths[row]))])
@@ -260,7 +262,13 @@ extension Page {
                 if let texts = try? page.templated(bytes) {
                     var rows = Array(0..<UInt32(texts.count))
                     _ = try? texts.keep(&rows, passing: [TextTest(anyOf: [Array("10.2".utf8)], keepsMatches: true)])
-                    _ = try? texts.texts()
+                    let whole = try? texts.texts()
+                    // What has no lengths cannot be put together.
+                    if let lengths = try? texts.lengths() {
+                        #expect(whole == nil || whole?.lengths.array == lengths.array)
+                    } else {
+                        #expect(whole == nil)
+                    }
                 }
                 var damaged = index
                 damaged[random.below(damaged.count)] = UInt8(truncatingIfNeeded: random.next())

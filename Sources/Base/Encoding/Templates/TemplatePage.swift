@@ -237,18 +237,9 @@ struct TemplatePage {
         _ payload: UnsafeRawBufferPointer, wanted: [Bool]? = nil, rows: [UInt32]? = nil,
         lengths: UnsafeMutablePointer<UInt32>
     ) throws(EncodingError) -> Buffer<UInt8> {
-        lengths.update(repeating: 0, count: count)
         let order = order(rows)
-        var values: [[Values]?] = []
-        for group in groups {
-            let isWanted = group.templates.contains { wanted?[$0] ?? true && order.starts[$0 + 1] > order.starts[$0] }
-            values.append(isWanted ? try self.values(group, payload) : nil)
-        }
+        let values = try measure(payload, wanted, order, lengths)
         let uuids = try uuids(payload)
-        for template in 0..<table.count {
-            guard wanted?[template] ?? true, let values = values[groupOf[template]] else { continue }
-            try measure(template, values, order, lengths)
-        }
         let total = try StringCodec.sum(lengths, count, bounds)
         let memory = BufferMemory<UInt8>(capacity: total)
         let offsets = Scratch<Int>(count)
@@ -262,6 +253,36 @@ struct TemplatePage {
             write(template, values, uuids, order, offsets, memory.base)
         }
         return Buffer(owner: memory, base: memory.base, count: total)
+    }
+
+    /// Sets the lengths of strings that nobody puts together.
+    ///
+    /// - Parameter rows: ascending; nil: all. Others have no length.
+    func lengths(
+        _ payload: UnsafeRawBufferPointer, rows: [UInt32]?, into lengths: UnsafeMutablePointer<UInt32>
+    ) throws(EncodingError) {
+        _ = try measure(payload, nil, order(rows), lengths)
+        _ = try StringCodec.sum(lengths, count, bounds)
+    }
+
+    /// - Returns: by group, its values, if a string of it is wanted.
+    private func measure(
+        _ payload: UnsafeRawBufferPointer, _ wanted: [Bool]?, _ order: borrowing Order,
+        _ lengths: UnsafeMutablePointer<UInt32>
+    ) throws(EncodingError) -> [[Values]?] {
+        lengths.update(repeating: 0, count: count)
+        var values: [[Values]?] = []
+        for group in groups {
+            var isWanted = false
+            for template in group.templates
+            where wanted?[template] ?? true && order.starts[template + 1] > order.starts[template] { isWanted = true }
+            values.append(isWanted ? try self.values(group, payload) : nil)
+        }
+        for template in 0..<table.count {
+            guard wanted?[template] ?? true, let values = values[groupOf[template]] else { continue }
+            try measure(template, values, order, lengths)
+        }
+        return values
     }
 
     /// Strings by template, and which value of its template each has.

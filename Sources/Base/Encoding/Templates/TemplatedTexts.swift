@@ -233,6 +233,17 @@ package final class TemplatedTexts: Sendable {
         return (found, texts.count)
     }
 
+    /// The lengths of texts, in bytes; those of others are zero.
+    ///
+    /// - Parameter rows: ascending; nil: all.
+    package func lengths(_ rows: [UInt32]? = nil) throws(EncodingError) -> Buffer<UInt32> {
+        let lengths = BufferMemory<UInt32>(capacity: count)
+        try payload.withUnsafeBufferPointer { (payload) throws(EncodingError) in
+            try page.lengths(UnsafeRawBufferPointer(payload), rows: rows, into: lengths.base)
+        }
+        return Buffer(owner: lengths, base: lengths.base, count: count)
+    }
+
     /// The lengths of all texts, and the bytes of those that are wanted: others are empty.
     ///
     /// - Parameter rows: ascending; nil: all.

@@ -224,8 +224,15 @@ final class LogBlock {
 
     /// The length of each row's line, in UTF-8.
     func lineLengths() throws(QueryError) -> [Int] {
-        let bodies = try self[table.body]
         let types = try bodyTypes()
+        if types == nil, let origin, let texts = try templatedBodies() {
+            let wanted = rows.count < texts.count ? rows : nil
+            let lengths = try reading(origin) { (part) throws(PartError) in
+                try part.lengths(of: texts, rows: wanted, table.body.ordinal, block: origin.block)
+            }
+            return rows.map { Int(lengths[Int($0)]) }
+        }
+        let bodies = try self[table.body]
         var lengths: [Int] = []
         lengths.reserveCapacity(rows.count)
         for row in rows {
