@@ -104,6 +104,9 @@ extension PlanWriter {
         case .element(let inner):
             byte(13)
             self.condition(inner)
+        case .repaired(let inner):
+            byte(14)
+            self.condition(inner)
         }
     }
 }
@@ -195,6 +198,7 @@ extension PlanReader {
                     try reader.ascending(of: "ids", size: 8, <) { (reader) throws(PlanError) in try reader.word() })
             case 12: return .shown(try reader.string())
             case 13: return .element(try reader.condition())
+            case 14: return .repaired(try reader.condition())
             default: throw .corrupt
             }
         }

@@ -85,6 +85,8 @@ package indirect enum Condition: Hashable, Sendable {
     case shown(String)
     /// One element of a list meets it.
     case element(Condition)
+    /// A text meets it once its bytes that are not UTF-8 are repaired, as it is shown.
+    case repaired(Condition)
 }
 
 /// An id of 16 bytes as two big-endian words.

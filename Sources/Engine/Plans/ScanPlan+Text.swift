@@ -9,7 +9,8 @@ extension ScanPlan {
         if predicate != .everyRow { text += " where \(names.text(predicate))" }
         switch result {
         case .rows(let projection):
-            text += " select \(projection.columns.map(names.name).joined(separator: ", "))"
+            let columns = projection.columns
+            text += " select " + (columns == table.columns.map(\.id) ? "all columns" : names.list(columns))
             switch projection.order {
             case .any: break
             case .newestFirst: text += " newest first"
@@ -56,6 +57,8 @@ private struct PlanNames {
             for field in fields { names[field.id] = "\(column.name).\(field.name)" }
         }
     }
+
+    func list(_ columns: [ColumnID]) -> String { columns.map(name).joined(separator: ", ") }
 
     func name(_ column: ColumnID) -> String { names[column] ?? "column \(column.number)" }
 
@@ -119,6 +122,7 @@ private struct PlanNames {
         case .shortIDs(let ids): list(ids, Hex.string)
         case .shown(let value): "shows \(quoted(Array(value.utf8)))"
         case .element(let inner): "has an element that \(text(inner))"
+        case .repaired(let inner): "repaired \(text(inner))"
         }
     }
 

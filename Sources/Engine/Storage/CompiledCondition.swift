@@ -19,6 +19,7 @@ struct CompiledCondition: Sendable {
         case matches(Pattern)
         case shown(ShownText)
         case element(CompiledCondition)
+        case repaired(CompiledCondition)
         case never
     }
 
@@ -45,6 +46,7 @@ struct CompiledCondition: Sendable {
             case .ids, .shortIDs: .never
             case .shown(let text): .shown(ShownText(text))
             case .element(let inner): .element(try CompiledCondition(inner, functions))
+            case .repaired(let inner): .repaired(try CompiledCondition(inner, functions))
             }
     }
 
@@ -68,8 +70,15 @@ struct CompiledCondition: Sendable {
         case .contains(let needle): ByteSearch.contains(needle, in: bytes)
         case .matches(let pattern): pattern.matches(bytes)
         case .shown(let text): text.isShown(bytes)
+        case .repaired(let inner): inner.accepts(repaired: bytes)
         case .integer, .integers, .double, .boolean, .element, .never: false
         }
+    }
+
+    private func accepts(repaired bytes: UnsafeRawBufferPointer) -> Bool {
+        if bytes.allSatisfy({ $0 < 0x80 }) { return accepts(bytes) }
+        var text = String(decoding: bytes, as: UTF8.self)
+        return text.withUTF8 { accepts(UnsafeRawBufferPointer($0)) }
     }
 
     /// - Parameter sorted: by their bytes.

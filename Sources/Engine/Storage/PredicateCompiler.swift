@@ -37,23 +37,55 @@ struct PredicateCompiler {
     func filter(_ predicate: Predicate) throws(PlanError) -> RowFilter {
         switch predicate {
         case .all(let parts): return .allOf(try each(parts, filter))
-        case .any(let parts): return .anyOf(try each(parts, filter))
+        case .any(let parts):
+            let choices = try each(Self.grouped(parts), choice)
+            return choices.count == 1 ? choices[0] : .anyOf(choices)
         case .not(let part): return .not(try filter(part))
         case .hint(let part): return try pruning(part)
-        case .test(let operand, let condition): return try test(operand, condition)
+        case .test(let operand, let condition): return try test(operand, [condition])
         case .anyElement(let column, let part):
             guard nested == nil else { throw .mismatch("elements do not have elements") }
             let (ordinal, type) = try self.column(column)
             guard case .nested(let fields) = type else { throw Self.mismatch(table, column, "no nested column") }
             let inner = PredicateCompiler(table, functions, nested: (ordinal, fields))
             let exact = RowFilter.anyElement(ordinal, try inner.filter(part))
-            let probes = inner.probes(part)
-            return probes.isEmpty ? exact : .allOf(probes + [exact])
+            return inner.probe(part).map { .allOf([$0, exact]) } ?? exact
         }
     }
 
-    private func each(
-        _ parts: [Predicate], _ make: (Predicate) throws(PlanError) -> RowFilter
+    /// One of several things of which one has to hold.
+    private enum Choice {
+        case predicate(Predicate)
+        /// Of one value: it is read once.
+        case tests(Operand, [Condition])
+    }
+
+    /// Tests of one attribute, or of one function, that follow each other are one choice.
+    private static func grouped(_ parts: [Predicate]) -> [Choice] {
+        var choices: [Choice] = []
+        for part in parts {
+            guard case .test(let operand, let condition) = part, operand.hasManyTypes else {
+                choices.append(.predicate(part))
+                continue
+            }
+            if case .tests(operand, let conditions)? = choices.last {
+                choices[choices.count - 1] = .tests(operand, conditions + [condition])
+            } else {
+                choices.append(.tests(operand, [condition]))
+            }
+        }
+        return choices
+    }
+
+    private func choice(_ choice: Choice) throws(PlanError) -> RowFilter {
+        switch choice {
+        case .predicate(let predicate): try filter(predicate)
+        case .tests(let operand, let conditions): try test(operand, conditions)
+        }
+    }
+
+    private func each<Part>(
+        _ parts: [Part], _ make: (Part) throws(PlanError) -> RowFilter
     ) throws(PlanError) -> [RowFilter] {
         var filters: [RowFilter] = []
         for part in parts { filters.append(try make(part)) }
@@ -62,26 +94,40 @@ struct PredicateCompiler {
 
     // MARK: Tests
 
-    private func test(_ operand: Operand, _ condition: Condition) throws(PlanError) -> RowFilter {
+    /// One of some conditions holds for a value: of a column there is one.
+    private func test(_ operand: Operand, _ conditions: [Condition]) throws(PlanError) -> RowFilter {
         let exact: RowFilter
         switch operand {
-        case .column(let column): exact = try test(column, condition)
+        case .column(let column):
+            let choices = try each(conditions) { (condition) throws(PlanError) in try test(column, condition) }
+            exact = choices.count == 1 ? choices[0] : .anyOf(choices)
         case .attribute(let column, let key):
             let (ordinal, type) = try self.column(column)
             guard type == .attributes else { throw Self.mismatch(table, column, "no column of attributes") }
-            let compiled = try CompiledCondition(condition, functions)
-            exact = .attribute(ordinal, key: key) { compiled.accepts($0, $1, key: key) }
+            let compiled = try compile(conditions)
+            exact = .attribute(ordinal, key: key) { type, value in
+                compiled.contains { $0.accepts(type, value, key: key) }
+            }
         case .attributes: throw .mismatch("attributes by a function can only be hinted at")
         case .derived(let column, let derivation):
             let (ordinal, type) = try self.column(column)
             guard type.isText else { throw Self.mismatch(table, column, "no column of strings") }
             guard functions.knows(derivation.function) else { throw .unknownFunction(derivation.function) }
-            let compiled = try CompiledCondition(condition, functions)
-            exact = .strings(ordinal) { [functions] in compiled.accepts(functions.values(derivation, of: $0)) }
+            let compiled = try compile(conditions)
+            exact = .strings(ordinal) { [functions] in
+                let values = functions.values(derivation, of: $0)
+                return compiled.contains { $0.accepts(values) }
+            }
         }
         // What elements are asked is asked of the rows that they are in.
-        guard nested == nil, let probe = probe(operand, condition) else { return exact }
+        guard nested == nil, let probe = probe(operand, conditions) else { return exact }
         return .allOf([probe, exact])
+    }
+
+    private func compile(_ conditions: [Condition]) throws(PlanError) -> [CompiledCondition] {
+        var compiled: [CompiledCondition] = []
+        for condition in conditions { compiled.append(try CompiledCondition(condition, functions)) }
+        return compiled
     }
 
     private func test(_ column: ColumnID, _ condition: Condition) throws(PlanError) -> RowFilter {
@@ -97,7 +143,8 @@ struct PredicateCompiler {
         case (.fixed(width: 16), .ids(let ids)):
             return .ids(ordinal, Set(ids.map { TraceID(high: $0.high, low: $0.low) }))
         case (.fixed(width: 8), .shortIDs(let ids)): return .shortIDs(ordinal, Set(ids))
-        case (_, .text), (_, .texts), (_, .contains), (_, .matches), (_, .shown):
+        case (_, .text), (_, .texts), (_, .contains), (_, .matches), (_, .shown),
+            (_, .repaired):
             guard type.isText else { break }
             let compiled = try CompiledCondition(condition, functions)
             return .strings(ordinal) { compiled.accepts($0) }
@@ -129,16 +176,16 @@ struct PredicateCompiler {
             else {
                 return .allOf([])
             }
-            return .allOf(PredicateCompiler(table, functions, nested: (ordinal, fields)).probes(part))
+            return PredicateCompiler(table, functions, nested: (ordinal, fields)).probe(part) ?? .allOf([])
         case .test(.attributes(let column, let derivation), let condition):
             let (_, type) = try self.column(column)
             guard type == .attributes else { throw Self.mismatch(table, column, "no column of attributes") }
             guard functions.knows(derivation.function) else { throw .unknownFunction(derivation.function) }
             if case .exists = condition { return keys(column, derivation) }
-            return probe(.attributes(column, derivation), condition) ?? .allOf([])
+            return probe(.attributes(column, derivation), [condition]) ?? .allOf([])
         case .test(let operand, let condition):
-            let exact = try test(operand, condition)
-            if let probe = probe(operand, condition) { return probe }
+            let exact = try test(operand, [condition])
+            if let probe = probe(operand, [condition]) { return probe }
             switch operand {
             case .attribute, .attributes: return .allOf([])
             case .column(let column):
@@ -183,45 +230,67 @@ struct PredicateCompiler {
     }
 
     /// What the indexes may be asked about rows that satisfy a predicate.
-    private func probes(_ predicate: Predicate) -> [RowFilter] {
+    private func probe(_ predicate: Predicate) -> RowFilter? {
         switch predicate {
-        case .all(let parts): parts.flatMap { probes($0) }
-        case .test(let operand, let condition): probe(operand, condition).map { [$0] } ?? []
-        default: []
+        case .all(let parts):
+            let probes = parts.compactMap { probe($0) }
+            return probes.isEmpty ? nil : .allOf(probes)
+        case .any(let parts): return Self.anyOf(parts.map { probe($0) })
+        case .test(let operand, let condition): return probe(operand, [condition])
+        case .not, .anyElement, .hint: return nil
         }
     }
 
-    private func probe(_ operand: Operand, _ condition: Condition) -> RowFilter? {
+    /// - Returns: nil if there is nothing to ask for one of the choices.
+    private static func anyOf(_ probes: [RowFilter?]) -> RowFilter? {
+        let known = probes.compactMap { $0 }
+        guard known.count == probes.count else { return nil }
+        return known.count == 1 ? known[0] : .anyOf(known)
+    }
+
+    private func probe(_ operand: Operand, _ conditions: [Condition]) -> RowFilter? {
         guard let ordinal = ordinal(operand.column) else { return nil }
         let (column, field) = nested.map { ($0.column, Optional(ordinal)) } ?? (ordinal, nil)
-        switch (operand, condition) {
-        case (.column, .contains(let needle)):
+        func attributes(_ probe: (String) -> AttributeProbe) -> RowFilter? {
+            var texts: Set<String> = []
+            for condition in conditions {
+                guard let some = Self.texts(condition) else { return nil }
+                texts.formUnion(some)
+            }
+            return Self.anyOf(texts.sorted().map { .indexed(column, field: field, .attribute(probe($0))) })
+        }
+        switch (operand, conditions.count == 1 ? conditions[0] : nil) {
+        case (.column, .contains(let needle)?):
             return IndexProbe.containing(anyOf: [needle]).map { .indexed(column, field: field, $0) }
-        case (.column, .shortIDs(let ids)):
+        case (.column, .shortIDs(let ids)?):
             // "None" is in no index.
             guard !ids.contains(0) else { return nil }
             return .indexed(column, field: field, .ids(ids.map { BloomKeys.hash(SpanID(word: $0)) }))
-        case (.attribute(_, let key), _):
-            return Self.text(condition).map {
-                .indexed(column, field: field, .attribute(AttributeProbe(key: key, text: $0)))
-            }
+        case (.attribute(_, let key), _): return attributes { AttributeProbe(key: key, text: $0) }
         case (.attributes(_, let derivation), _):
-            return Self.text(condition).map { text in
-                let probe = AttributeProbe(text: text) { [functions] in functions.match(derivation, key: $0) }
-                return .indexed(column, field: field, .attribute(probe))
+            return attributes { text in
+                AttributeProbe(text: text) { [functions] in functions.match(derivation, key: $0) }
             }
         default: return nil
         }
     }
 
-    /// The text of every value that meets a condition, if it is one.
-    private static func text(_ condition: Condition) -> String? {
+    /// Texts of which every value that meets a condition has one; nil if it may have any.
+    private static func texts(_ condition: Condition) -> [String]? {
         switch condition {
-        case .shown(let text): text
-        case .text(.equal, let bytes): String(validating: bytes, as: UTF8.self)
-        case .integer(let range) where range.lowerBound == range.upperBound: String(range.lowerBound)
-        case .boolean(let value): value ? "true" : "false"
-        default: nil
+        case .shown(let text): return [text]
+        case .text(.equal, let bytes): return String(validating: bytes, as: UTF8.self).map { [$0] }
+        case .texts(let all):
+            let texts = all.compactMap { String(validating: $0, as: UTF8.self) }
+            return texts.count == all.count ? texts : nil
+        case .integer(let range) where range.lowerBound == range.upperBound: return [String(range.lowerBound)]
+        case .boolean(let value): return [value ? "true" : "false"]
+        // Values that are neither strings nor integers nor booleans are looked up by their keys alone, whatever the text.
+        case .double(.equal, let value): return [value.shortestText]
+        case .element(let inner): return texts(inner)
+        // A text that was repaired is odd, and so is what it is repaired to.
+        case .repaired(let inner): return texts(inner)
+        default: return nil
         }
     }
 
@@ -243,6 +312,16 @@ struct PredicateCompiler {
     private static func mismatch(_ table: TableDefinition, _ column: ColumnID, _ what: String) -> PlanError {
         let name = table.columns.first { $0.id == column }?.name ?? "\(column.number)"
         return .mismatch("column \(name) of \(table.name) is \(what)")
+    }
+}
+
+extension Operand {
+    /// Whether its values are read with more work than conditions are asked.
+    fileprivate var hasManyTypes: Bool {
+        switch self {
+        case .attribute, .derived: true
+        case .column, .attributes: false
+        }
     }
 }
 

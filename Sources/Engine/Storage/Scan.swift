@@ -68,7 +68,7 @@ package struct ScanRequest: Sendable {
     package var columns: [Int]
     /// All of them hold for every row of the result. They are applied in the order of what they cost.
     package var filters: [RowFilter]
-    /// What a reader of blocks may ask about rows that pass.
+    /// What is told of rows that pass, and a reader of blocks may ask about them.
     package private(set) var conditions: [RowFilter] = []
     package var order: BlockOrder
     /// Whether few rows are wanted, by a query that others like it follow: rows in memory are handed over in chunks, of which
@@ -87,7 +87,7 @@ package struct ScanRequest: Sendable {
 
     /// Rows that satisfy a predicate.
     ///
-    /// - Parameter conditions: what a reader of blocks may ask about the rows.
+    /// - Parameter conditions: what is told of the rows, and a reader of blocks may ask about them.
     package init(
         _ table: TableDefinition, range: TimeRange, columns: [Int] = [], predicate: Predicate,
         conditions: [Predicate] = [], functions: any ScanFunctions = NoScanFunctions(), order: BlockOrder = .any,
@@ -120,6 +120,8 @@ package struct ScanBlock: Sendable {
     package let source: UInt64
     /// The number of rows of the source before this block.
     package let firstRow: Int
+    /// Of each condition of the request, the rows among those that it holds for, ascending.
+    package let conditions: [[UInt32]]
     /// Nil for rows in memory.
     package let origin: Origin?
     /// What the columns take of the query's memory, as long as somebody refers to it.
@@ -182,12 +184,12 @@ package struct Scan {
         let segments = ScanSegment.make(snapshot, order: request.order, isSearch: request.isSearch)
         countPartitions()
         for (number, segment) in segments.enumerated() {
-            let plan = try ScanPlanner(snapshot, request, context).plan(segment)
+            let schedule = try ScanScheduler(snapshot, request, context).schedule(segment)
             let next = number + 1 < segments.count ? segments[number + 1] : nil
-            let ordered = OrderedWork(count: plan.units.count, on: pool) { index in
+            let ordered = OrderedWork(count: schedule.units.count, on: pool) { index in
                 try states.with { state in
-                    try plan.read(index).flatMap { block in
-                        try plan.leavingOut(index) { try Handover(work(&state, block), block.rows.count) }
+                    try schedule.read(index).flatMap { block in
+                        try schedule.leavingOut(index) { try Handover(work(&state, block), block.rows.count) }
                     }
                 }
             }
@@ -199,7 +201,7 @@ package struct Scan {
                 guard let result else { return true }
                 context.statistics.rowsMatched.add(result.rowCount, ordering: .relaxed)
                 guard var output = result.output else { return true }
-                output.bound = bound(after: index, plan.units, next)
+                output.bound = bound(after: index, schedule.units, next)
                 goesOn = try body(output)
                 return goesOn
             }
@@ -222,13 +224,13 @@ package struct Scan {
         let states = WorkerStates(make: initial)
         countPartitions()
         for segment in ScanSegment.make(snapshot, order: .any) {
-            let plan = try ScanPlanner(snapshot, request, context).plan(segment)
+            let schedule = try ScanScheduler(snapshot, request, context).schedule(segment)
             let statistics = context.statistics
-            let work = OrderedWork(count: plan.units.count, on: pool) { index in
+            let work = OrderedWork(count: schedule.units.count, on: pool) { index in
                 try states.with { state in
-                    guard let block = try plan.read(index) else { return }
+                    guard let block = try schedule.read(index) else { return }
                     statistics.rowsMatched.add(block.rows.count, ordering: .relaxed)
-                    try plan.leavingOut(index) { try step(&state, block) }
+                    try schedule.leavingOut(index) { try step(&state, block) }
                 }
             }
             try work.run(window: .max, first: .max) { true }
@@ -250,14 +252,14 @@ package struct Scan {
         let states = WorkerStates(make: initial)
         countPartitions()
         for segment in ScanSegment.make(snapshot, order: .any) {
-            let plan = try ScanPlanner(snapshot, request, context).plan(segment)
+            let schedule = try ScanScheduler(snapshot, request, context).schedule(segment)
             // A block may take less time than a thread needs to get the next one.
-            let count = plan.units.count
+            let count = schedule.units.count
             let size = max(1, min(Self.blocksOfPiece, count / (8 * pool.threadCount)))
             let work = OrderedWork(count: (count + size - 1) / size, on: pool) { piece in
                 try states.with { state in
                     for index in (piece * size)..<min(count, (piece + 1) * size) {
-                        try plan.process(index) { try step(&state, &$0) }
+                        try schedule.process(index) { try step(&state, &$0) }
                     }
                 }
             }
@@ -279,7 +281,7 @@ package struct Scan {
         context.statistics.partitionsConsidered.add(partitions.count, ordering: .relaxed)
     }
 
-    private func bound(after index: Int, _ units: [ScanPlan.Unit], _ next: ScanSegment?) -> Int64? {
+    private func bound(after index: Int, _ units: [ScanSchedule.Unit], _ next: ScanSegment?) -> Int64? {
         let unit = index + 1 < units.count ? units[index + 1] : nil
         switch request.order {
         case .any: return nil

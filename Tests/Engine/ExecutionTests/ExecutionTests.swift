@@ -45,11 +45,11 @@ struct ExecutionTests {
         }
     }
 
-    private func states(_ predicate: Predicate, _ aggregation: Aggregation = Aggregation()) -> Plans.ScanPlan {
-        Plans.ScanPlan(table: table.id, range: .everything, predicate: predicate, result: .states(aggregation))
+    private func states(_ predicate: Predicate, _ aggregation: Aggregation = Aggregation()) -> ScanPlan {
+        ScanPlan(table: table.id, range: .everything, predicate: predicate, result: .states(aggregation))
     }
 
-    private func run(_ plan: Plans.ScanPlan, _ snapshot: TableSnapshot, threads: Int = 2) throws -> AggregateStates {
+    private func run(_ plan: ScanPlan, _ snapshot: TableSnapshot, threads: Int = 2) throws -> AggregateStates {
         try Executor.aggregate(
             plan, over: snapshot, functions: TestFunctions(), context: QueryContext(tenant: .default),
             pool: QueryPool(threadCount: threads))
@@ -223,7 +223,7 @@ struct ExecutionTests {
             let order = random.pick([Projection.Order.any, .newestFirst, .oldestFirst])
             let limit = random.oneIn(3) ? nil : random.below(60)
             let predicate = plans.predicate()
-            let plan = Plans.ScanPlan(
+            let plan = ScanPlan(
                 table: table.id, range: .everything, predicate: predicate,
                 result: .rows(
                     Projection(columns: [ColumnID(number: 1), ColumnID(number: 2)], order: order, limit: limit)))

@@ -162,6 +162,8 @@ struct NaiveExecution {
                 return true
             }
             return shown(value).text == text
+        case (.repaired(let inner), .text(let text)):
+            return holds(inner, .text(Array(String(decoding: text, as: UTF8.self).utf8)))
         case (.element(let inner), .other(.array(let elements), _, _)):
             return elements.contains { holds(inner, self.value($0)) }
         default: return false

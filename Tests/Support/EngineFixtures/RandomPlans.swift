@@ -48,7 +48,7 @@ package struct RandomPlans {
     private mutating func comparison() -> Comparison { random.pick(Comparison.allCases) }
 
     private mutating func textCondition(_ ordinal: Int) -> Condition {
-        switch random.below(6) {
+        switch random.below(7) {
         case 0: return .text(comparison(), bytes(ordinal))
         case 1: return .oneOf((0..<random.below(4)).map { _ in bytes(ordinal) })
         case 2: return .contains(Array(bytes(ordinal).dropFirst(random.below(3))))
@@ -56,12 +56,13 @@ package struct RandomPlans {
             return .matches(
                 random.pick(["text [0-9]+", "l.*[1-5]", "", "(?i)TEXT 1", "v|label-3"]), isAnchored: random.oneIn(2))
         case 4: return .shown(String(decoding: bytes(ordinal), as: UTF8.self))
+        case 5: return .repaired(random.oneIn(3) ? .matches("\u{FFFD}|t", isAnchored: false) : textCondition(ordinal))
         default: return .exists
         }
     }
 
     private mutating func attributeCondition(depth: Int = 0) -> Condition {
-        switch random.below(depth < 2 ? 10 : 8) {
+        switch random.below(depth < 2 ? 11 : 8) {
         case 0: return .exists
         case 1: return .integer(range())
         case 2: return .oneOf((0..<random.below(4)).map { _ in integer() })
@@ -71,6 +72,7 @@ package struct RandomPlans {
         case 6: return .shown(random.pick(["v3", "true", "0", "17", "12.5", "", "-1", "false"]))
         case 7: return .matches("v[0-9]", isAnchored: random.oneIn(2))
         case 8: return .element(attributeCondition(depth: depth + 1))
+        case 9: return .repaired(attributeCondition(depth: depth + 1))
         default: return .contains(Array("v1".utf8))
         }
     }
@@ -78,7 +80,7 @@ package struct RandomPlans {
     private mutating func key() -> [UInt8] { Array("key\(random.below(8))".utf8) }
 
     private mutating func test() -> Predicate {
-        switch random.below(9) {
+        switch random.below(10) {
         case 0:
             return .test(
                 .column(column(EveryTypeTable.number)),
@@ -98,6 +100,10 @@ package struct RandomPlans {
             let ids = (0..<random.below(4)).map { _ in id(EveryTypeTable.spanID, 8) }
             return .test(.column(column(EveryTypeTable.spanID)), .oneOf(shortIDs: ids.map { WideID.word($0[...]) }))
         case 6, 7: return .test(.attribute(column(EveryTypeTable.attributes), key: key()), attributeCondition())
+        case 8:
+            // Of one value, which is read once.
+            let operand = Operand.attribute(column(EveryTypeTable.attributes), key: key())
+            return .any((0..<(2 + random.below(2))).map { _ in .test(operand, attributeCondition()) })
         default:
             let ordinal = random.pick([EveryTypeTable.text, EveryTypeTable.label])
             let derivation = Derivation(random.pick(["length", "first"]))

@@ -10,7 +10,7 @@ internal import TableSchema
 /// What one segment of a scan reads: blocks of parts and rows in memory, in the order in which they are handed over.
 ///
 /// It is made on the query's thread, and read by all that work for the query.
-final class ScanPlan: Sendable {
+final class ScanSchedule: Sendable {
     struct PartSource: Sendable {
         /// Not the part itself: of a scan over very many parts few are open at a time.
         let handle: PartHandle
@@ -45,17 +45,17 @@ final class ScanPlan: Sendable {
     /// The timestamps of the range; nil if there are none.
     private let times: ClosedRange<Int64>?
 
-    fileprivate init(_ planner: consuming ScanPlanner) {
-        snapshot = planner.snapshot
-        request = planner.request
-        context = planner.context
-        sources = planner.sources
-        units = planner.units
-        timeColumn = planner.timeColumn
-        lease = planner.lease
-        times = ScanPlanner.times(planner.request.range)
-        memoryFilters = planner.allFilters.map { BoundFilter($0) }
-        memoryConditions = planner.request.conditions.map { BoundFilter($0) }
+    fileprivate init(_ scheduler: consuming ScanScheduler) {
+        snapshot = scheduler.snapshot
+        request = scheduler.request
+        context = scheduler.context
+        sources = scheduler.sources
+        units = scheduler.units
+        timeColumn = scheduler.timeColumn
+        lease = scheduler.lease
+        times = ScanScheduler.times(scheduler.request.range)
+        memoryFilters = scheduler.allFilters.map { BoundFilter($0) }
+        memoryConditions = scheduler.request.conditions.map { BoundFilter($0) }
     }
 
     // MARK: Reading
@@ -65,6 +65,7 @@ final class ScanPlan: Sendable {
         let unit = units[index]
         return try reading(index) {
             guard var reader = try open(unit) else { return nil }
+            let conditions = try request.conditions.indices.map { try reader.selection(ofCondition: $0).rows }
             for column in request.columns { try reader.loadSelected(column) }
             let rows = reader.selection.rows
             try reader.lease.extend(bytes: rows.count * 4)
@@ -75,7 +76,7 @@ final class ScanPlan: Sendable {
             }
             return ScanBlock(
                 batch: reader.batch, rows: rows, bound: nil, source: unit.place.source, firstRow: unit.place.row,
-                origin: origin, lease: reader.lease)
+                conditions: conditions, origin: origin, lease: reader.lease)
         }
     }
 
@@ -181,9 +182,9 @@ final class ScanPlan: Sendable {
     }
 }
 
-/// Makes plans: asks what is known of times, partitions and parts, then the indexes of each part that is left, and puts the
+/// Makes schedules: asks what is known of times, partitions and parts, then the indexes of each part that is left, and puts the
 /// blocks in order.
-struct ScanPlanner {
+struct ScanScheduler {
     fileprivate let snapshot: TableSnapshot
     fileprivate let request: ScanRequest
     fileprivate let context: QueryContext
@@ -191,8 +192,8 @@ struct ScanPlanner {
     /// Those of the request, and the range.
     fileprivate let allFilters: [RowFilter]
     fileprivate let lease: MemoryLease
-    fileprivate var sources: [ScanPlan.PartSource] = []
-    fileprivate var units: [ScanPlan.Unit] = []
+    fileprivate var sources: [ScanSchedule.PartSource] = []
+    fileprivate var units: [ScanSchedule.Unit] = []
     private var partitions: Set<Int64> = []
     /// Of the ids that rows must have, by column.
     private let idHashes: [(column: Int, hashes: [UInt64])]
@@ -221,21 +222,21 @@ struct ScanPlanner {
         return range.start.nanoseconds...(end == .max ? end : end - 1)
     }
 
-    consuming func plan(_ segment: ScanSegment) throws(ScanError) -> ScanPlan {
+    consuming func schedule(_ segment: ScanSegment) throws(ScanError) -> ScanSchedule {
         for index in segment.memory { addMemory(index) }
         for handle in segment.parts {
             do throws(QueryInterruption) { try context.check() } catch { throw .interrupted(error) }
             do {
                 try addBlocks(of: handle)
             } catch let error as PartError {
-                _ = try ScanPlan.handle(error, in: handle, block: nil, context.statistics)
+                _ = try ScanSchedule.handle(error, in: handle, block: nil, context.statistics)
             } catch let error as StorageError {
                 guard case .part(_, let error) = error else { throw .storage(error) }
-                _ = try ScanPlan.handle(error, in: handle, block: nil, context.statistics)
+                _ = try ScanSchedule.handle(error, in: handle, block: nil, context.statistics)
             } catch let error as QueryInterruption {
                 throw .interrupted(error)
             } catch {
-                preconditionFailure("planning fails in no other way: \(error)")
+                preconditionFailure("scheduling fails in no other way: \(error)")
             }
         }
         switch request.order {
@@ -245,7 +246,7 @@ struct ScanPlanner {
         case .oldestFirst:
             units.sort { ($0.least, $0.place.source, $0.place.row) < ($1.least, $1.place.source, $1.place.row) }
         }
-        return ScanPlan(self)
+        return ScanSchedule(self)
     }
 
     private mutating func addMemory(_ index: Int) {
@@ -254,7 +255,7 @@ struct ScanPlanner {
         guard request.isSearch else {
             guard let times = ScanSegment.times(of: batch, column: timeColumn) else { return }
             add(
-                ScanPlan.Unit(
+                ScanSchedule.Unit(
                     source: .memory(index, 0..<batch.rowCount), least: times.lowerBound, greatest: times.upperBound,
                     place: (source, 0)))
             return
@@ -262,7 +263,7 @@ struct ScanPlanner {
         let known = index < snapshot.memoryIndexes.count ? snapshot.memoryIndexes[index] : MemoryIndex()
         for chunk in known.chunks(of: batch, snapshot.table, timeColumn: timeColumn) where mayMatch(chunk) {
             add(
-                ScanPlan.Unit(
+                ScanSchedule.Unit(
                     source: .memory(index, chunk.rows), least: chunk.times.lowerBound,
                     greatest: chunk.times.upperBound, place: (source, chunk.rows.lowerBound)))
         }
@@ -277,7 +278,7 @@ struct ScanPlanner {
         }
     }
 
-    private mutating func add(_ unit: ScanPlan.Unit) {
+    private mutating func add(_ unit: ScanSchedule.Unit) {
         let overlaps = request.range.overlaps(
             first: Timestamp(nanoseconds: unit.least), last: Timestamp(nanoseconds: unit.greatest))
         if overlaps { units.append(unit) }
@@ -312,12 +313,12 @@ struct ScanPlanner {
         for block in blocks {
             let zone = part.zone(timeColumn, block: block) ?? part.leastTime...part.greatestTime
             add(
-                ScanPlan.Unit(
+                ScanSchedule.Unit(
                     source: .part(sources.count, block: block), least: zone.lowerBound, greatest: zone.upperBound,
                     place: (handle.record.id.number, part.firstRow(ofBlock: block))))
         }
         sources.append(
-            ScanPlan.PartSource(
+            ScanSchedule.PartSource(
                 handle: handle, filters: Self.ordered(filters.map(\.bound), part, blocks),
                 conditions: try request.conditions.map(bind)))
     }
