@@ -139,7 +139,7 @@ let package = Package(
             imports: ["Core", "Columns", "JSON", "Telemetry"]),
 
         // Query
-        module("Query", "QueryModel", imports: ["Core", "Scheduling", "Pattern"]),
+        module("Query", "QueryModel", imports: ["Core", "Scheduling", "Pattern", "Settings"]),
         module("Query", "PromQL", imports: ["Core", "Scheduling", "JSON", "Pattern", "QueryModel"]),
         module("Query", "LogQL", imports: ["Core", "Scheduling", "Pattern", "QueryModel"]),
         module(
@@ -155,7 +155,7 @@ let package = Package(
                 "Plans",
                 "Rollups", "Storage",
                 "TableSchema", "Telemetry",
-                "QueryModel", "Pattern", "Settings", "CLinux",
+                "QueryModel", "Pattern", "CLinux",
             ]),
         module(
             "Serve", "API",
@@ -224,7 +224,9 @@ let package = Package(
         tests(
             "Serve", "Readers",
             imports: [
-                "Core", "Observability", "Scheduling", "Files", "Ingest", "Maintenance", "OTLP", "Pattern", "PromQL",
+                "Columns", "Core", "Observability", "Scheduling", "Files", "Ingest", "Maintenance", "OTLP", "Pattern",
+                "Plans",
+                "PromQL",
                 "QueryModel", "QuerySupport", "Randomness", "Readers",
                 "Schema",
                 "Storage", "TableSchema", "Telemetry", "TraceFixtures", "TraceSearch",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Asks two servers the same random questions and compares what they answer.
 
-    tools/differential OLD NEW [--queries N] [--seed S] [--dialects logql,promql,traces,rest] [--states settled,fresh] …
+    tools/differential OLD NEW [--queries N] [--seed S] [--dialects logql,promql,traces,conditions,rest] [--states settled,fresh] …
 
 OLD makes a data directory of awkward rows, several parts of each table, and both open a copy of it: `settled`. For `fresh` both are sent the
 last third of the rows, which stay in memory. For `split` they are flushed and merged in NEW alone. For `live` they come between the questions, and
@@ -25,17 +25,19 @@ sys.path += [str(ROOT / "Tests/Integration"), str(ROOT / "Tests/Differential")]
 import logql_queries  # noqa: E402
 import promql_queries  # noqa: E402
 import rest_queries  # noqa: E402
+import trace_conditions  # noqa: E402
 import trace_queries  # noqa: E402
 from awkward_rows import Rows  # noqa: E402
 from choices import Choices, shrink  # noqa: E402
 from compare import depends_on_parts, depends_on_time, difference, is_empty  # noqa: E402
 from servers import Client, Server, copy_tree  # noqa: E402
 
-DIALECTS = ("logql", "promql", "traces", "rest")
+DIALECTS = ("logql", "promql", "traces", "conditions", "rest")
 
 
 def asker(dialect, trace_ids):
     return {"logql": logql_queries.question, "promql": promql_queries.question, "rest": rest_queries.question,
+            "conditions": trace_conditions.question,
             "traces": functools.partial(trace_queries.question, trace_ids=trace_ids)}[dialect]
 
 

@@ -108,6 +108,22 @@ package struct TraceSpan: Sendable {
     }
 }
 
+extension TraceSpan {
+    /// The name by which Jaeger calls the service of a resource that names none.
+    package static let unnamedService = "OTLPResourceNoServiceName"
+
+    package var serviceName: String {
+        if let name = resource.serviceName, !name.isEmpty { name } else { Self.unnamedService }
+    }
+
+    /// Nanoseconds from start to end; zero for a span that ends before it starts (rule J-18).
+    package var duration: Int64 {
+        let (difference, overflow) = end.nanoseconds.subtractingReportingOverflow(start.nanoseconds)
+        if overflow { return end > start ? .max : 0 }
+        return max(0, difference)
+    }
+}
+
 /// Which traces a search wants: spans of the trace meet `condition`, each of them together with all else (rule J-8).
 package struct TraceQuery: Sendable {
     package var service: String?
@@ -226,8 +242,7 @@ package protocol TraceSource: Sendable {
     ) throws(QueryError) -> [[SpanOutline]]
 
     /// Hands over the spans that start in `query.range` newest first, in batches, after dropping those that the source can
-    /// tell from its columns (service, operation, kind, duration, simple tags) not to match. It may hand over too many: the
-    /// search checks every span against the whole query.
+    /// tell from its columns not to match. It may hand over too many: the search checks every span against the whole query.
     ///
     /// - Parameter visit: answers whether to go on.
     func scan(
@@ -235,8 +250,8 @@ package protocol TraceSource: Sendable {
         visit: ([TraceSpan]) throws(QueryError) -> Bool
     ) throws(QueryError)
 
-    /// As `scan`, but hands over only which trace each span belongs to, and no span that does not match: for queries of which
-    /// the source's columns can tell everything.
+    /// As `scan`, but hands over only which trace each span belongs to and which conditions it meets, and no span that does not
+    /// match: for queries of which the source's columns can tell everything.
     ///
     /// - Returns: whether this is such a query; if not, nothing was handed over.
     func scanMatches(

@@ -14,8 +14,9 @@ package struct SpanMatcher: Sendable {
 
     package func matches(_ span: TraceSpan) -> Bool {
         guard query.range.contains(span.start) else { return false }
-        if let operation = query.operation, operation != span.name { return false }
-        if let service = query.service, service != span.serviceName { return false }
+        // Names are known by their bytes: equal texts may differ in them.
+        if let operation = query.operation, !operation.utf8.elementsEqual(span.name.utf8) { return false }
+        if let service = query.service, !service.utf8.elementsEqual(span.serviceName.utf8) { return false }
         if let kind = query.kind, kind != span.kind { return false }
         if query.minDuration != nil || query.maxDuration != nil {
             let duration = span.duration

@@ -50,20 +50,6 @@ package struct Trace: Sendable {
 extension Trace: FoundTrace {}
 
 extension TraceSpan {
-    /// The name by which Jaeger calls the service of a resource that names none.
-    package static let unnamedService = "OTLPResourceNoServiceName"
-
-    package var serviceName: String {
-        if let name = resource.serviceName, !name.isEmpty { name } else { Self.unnamedService }
-    }
-
-    /// Nanoseconds from start to end; zero for a span that ends before it starts (rule J-18).
-    package var duration: Int64 {
-        let (difference, overflow) = end.nanoseconds.subtractingReportingOverflow(start.nanoseconds)
-        if overflow { return end > start ? .max : 0 }
-        return max(0, difference)
-    }
-
     fileprivate var footprint: Int {
         var bytes = MemoryLayout<TraceSpan>.stride + attributes.footprint
         for event in events { bytes += MemoryLayout<Event>.stride + event.attributes.footprint }

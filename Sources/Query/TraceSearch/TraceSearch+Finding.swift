@@ -101,16 +101,13 @@ extension TraceSearch {
     private func scan(
         _ query: TraceQuery, _ context: QueryContext, visit: ([SpanMatch]) throws(QueryError) -> Bool
     ) throws(QueryError) {
-        let scanned = Self.scanned(query)
-        if scanned.service == query.service {
-            let isScanned = try source.scanMatches(scanned, context: context) { matches throws(QueryError) -> Bool in
-                try check(context)
-                return try visit(matches)
-            }
-            if isScanned { return }
+        let isScanned = try source.scanMatches(query, context: context) { matches throws(QueryError) -> Bool in
+            try check(context)
+            return try visit(matches)
         }
+        if isScanned { return }
         let matchers = query.condition.leaves.map { SpanMatcher(query, leaf: $0) }
-        try scan(scanned, context: context) { spans throws(QueryError) -> Bool in
+        try scan(query, context: context) { spans throws(QueryError) -> Bool in
             try visit(
                 spans.compactMap { span in
                     var met: UInt64 = 0

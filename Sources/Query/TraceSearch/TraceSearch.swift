@@ -106,14 +106,6 @@ package struct TraceSearch: Sendable {
         return unique
     }
 
-    /// The query as a source may apply it: "no service" is not a name that a source stores.
-    static func scanned(_ query: TraceQuery) -> TraceQuery {
-        guard query.service == TraceSpan.unnamedService else { return query }
-        var wider = query
-        wider.service = nil
-        return wider
-    }
-
     /// Scans the source, and stops when the query was interrupted.
     func scan(
         _ query: TraceQuery, context: QueryContext, visit: ([TraceSpan]) throws(QueryError) -> Bool

@@ -29,7 +29,7 @@ package final class MemoryTraceSource: TraceSource {
     ) throws(QueryError) {
         // A source drops what its columns tell; this one knows services only.
         let candidates = spans.filter {
-            query.range.contains($0.start) && (query.service == nil || query.service == $0.resource.serviceName)
+            query.range.contains($0.start) && (query.service == nil || query.service == $0.serviceName)
         }
         var position = 0
         while position < candidates.count {

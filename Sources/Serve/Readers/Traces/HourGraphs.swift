@@ -2,6 +2,7 @@ internal import Columns
 internal import Core
 internal import Observability
 internal import Parts
+internal import Plans
 internal import QueryModel
 internal import Rollups
 internal import Scheduling
@@ -212,12 +213,13 @@ final class HourGraph: Sendable {
     }
 
     private func scan(
-        _ parts: [PartHandle], _ columns: [Int], _ range: TimeRange, filters: [RowFilter] = [], isSearch: Bool = false,
-        _ context: QueryContext
+        _ parts: [PartHandle], _ columns: [Int], _ range: TimeRange, _ context: QueryContext
     ) -> Scan {
-        Scan(
-            TableSnapshot(table: source, memory: [], parts: parts),
-            ScanRequest(range: range, columns: columns, filters: filters, isSearch: isSearch), context: context)
+        scan(parts, ScanRequest(range: range, columns: columns), context)
+    }
+
+    private func scan(_ parts: [PartHandle], _ request: ScanRequest, _ context: QueryContext) -> Scan {
+        Scan(TableSnapshot(table: source, memory: [], parts: parts), request, context: context)
     }
 
     /// Looks through all rows of parts for parents.
@@ -237,8 +239,10 @@ final class HourGraph: Sendable {
         let traces = join.pendingRuns(from: count).map { TraceID(high: $0.high, low: $0.low) }
         if traces.isEmpty { return }
         if traces.count > Self.searchLimit { return try offer(join, parts, context) }
-        var scan = scan(
-            parts, join.offeredColumns, .everything, filters: [.ids(traceColumn, Set(traces))], isSearch: true, context)
+        let request = try ScanRequest(
+            source, range: .everything, columns: join.offeredColumns,
+            predicate: .traces(traces, in: source.columns[traceColumn].id), isSearch: true)
+        var scan = scan(parts, request, context)
         try scan.run { block in
             join.offer(block.batch, rows: block.isWhole ? nil : block.rows)
             return true

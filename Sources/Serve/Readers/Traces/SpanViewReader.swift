@@ -121,7 +121,7 @@ extension SpanViewReader: SpanStatisticsSource {
         }
         return try ScanRequest(
             view.table, range: hours, columns: columns,
-            predicate: SpanFilters.predicate(query, service: view.service, name: view.name, kind: view.kind))
+            predicate: query.predicate(service: view.service, name: view.name, kind: view.kind))
     }
 }
 

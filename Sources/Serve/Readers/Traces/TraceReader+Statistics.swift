@@ -70,8 +70,7 @@ private struct SpanStatisticsPlan {
         }
         plan = ScanPlan(
             table: table.definition.id, range: query.range,
-            predicate: SpanFilters.predicate(
-                query, service: table.serviceName, name: table.spanName, kind: table.kind),
+            predicate: query.predicate(service: table.serviceName, name: table.spanName, kind: table.kind),
             result: .states(
                 Aggregation(
                     keys: keys, buckets: query.step.map { .every(width: $0, origin: query.range.start.nanoseconds) },
@@ -138,26 +137,17 @@ extension [SpanStatistics.Row] {
     }
 }
 
-extension SpanFilters {
-    static func predicate(
-        _ query: SpanStatisticsQuery, service: ColumnHandle<StringColumn>, name: ColumnHandle<StringColumn>,
-        kind: ColumnHandle<Int64>
+extension SpanStatisticsQuery {
+    /// Its spans, or rows of a view that are about them.
+    func predicate(
+        service: ColumnHandle<StringColumn>, name: ColumnHandle<StringColumn>, kind: ColumnHandle<Int64>
     ) -> Predicate {
         var conditions: [Predicate] = []
-        if !query.kinds.isEmpty {
-            conditions.append(.test(.column(kind.id), .oneOf(query.kinds.map { Int64($0) })))
+        if !kinds.isEmpty { conditions.append(.test(.column(kind.id), .oneOf(kinds.map { Int64($0) }))) }
+        if !services.isEmpty {
+            conditions.append(.any(services.sorted().map { .text(shown: $0, in: service.id) }))
         }
-        if !query.services.isEmpty {
-            conditions.append(.any(query.services.sorted().map { predicate(service, $0) }))
-        }
-        if let operation = query.operation { conditions.append(predicate(name, operation)) }
+        if let operation { conditions.append(.text(shown: operation, in: name.id)) }
         return .all(conditions)
-    }
-
-    /// The column holds this text. One that is not UTF-8 is asked for as it is shown, which is repaired.
-    private static func predicate(_ column: ColumnHandle<StringColumn>, _ text: String) -> Predicate {
-        let equal = Predicate.text(column.id, text.utf8)
-        guard text.unicodeScalars.contains("\u{FFFD}") else { return equal }
-        return .any([equal, .test(.column(column.id), .shown(text))])
     }
 }

@@ -1,6 +1,8 @@
 internal import Columns
 package import Core
+internal import Observability
 internal import Parts
+internal import Plans
 package import QueryModel
 package import Scheduling
 package import Storage
@@ -75,9 +77,11 @@ package struct TraceReader: TraceSource {
         of traces: [TraceID], columns: [Int], size: @escaping @Sendable (Int) -> Int, _ context: QueryContext,
         _ make: @escaping @Sendable (ScanBlock) -> [(TraceID, Row)]
     ) throws(QueryError) -> [[Row]] {
-        let ids = Set(traces)
-        let request = ScanRequest(
-            range: .everything, columns: columns, filters: [.ids(table.traceID.ordinal, ids)], isSearch: true)
+        let request = try SourceErrors.mapping {
+            try ScanRequest(
+                table.definition, range: .everything, columns: columns,
+                predicate: .traces(traces, in: table.traceID.id), isSearch: true)
+        }
         var found: [TraceID: [Row]] = [:]
         let snapshot = spans.snapshot(context.tenant, in: request.range)
         let spent = SpentBytes(context)
@@ -101,9 +105,8 @@ package struct TraceReader: TraceSource {
         _ query: TraceQuery, context: QueryContext,
         visit: ([TraceSpan]) throws(QueryError) -> Bool
     ) throws(QueryError) {
-        let request = ScanRequest(
-            range: query.range, columns: allColumns, filters: SpanFilters.make(query, table),
-            order: .newestFirst, isSearch: true)
+        let bounds = SpanPredicates(table).bounds(query)
+        let request = try request(query, columns: allColumns, bounds.possible, isExact: bounds.isExact, context)
         let identities = SpanIdentities()
         try forEachRows(of: request, context) { rows throws(QueryError) in
             try handOver(rows, identities, context, visit)
@@ -114,24 +117,47 @@ package struct TraceReader: TraceSource {
         _ query: TraceQuery, context: QueryContext,
         visit: ([SpanMatch]) throws(QueryError) -> Bool
     ) throws(QueryError) -> Bool {
-        guard SpanFilters.isExact(query) else { return false }
+        let predicates = SpanPredicates(table)
+        let bounds = predicates.bounds(query)
+        guard bounds.isExact else { return false }
+        let leaves = query.condition.leaves
         let needsDuration = query.order == .longest
         let columns =
             [table.startTime.ordinal, table.traceID.ordinal] + (needsDuration ? [table.duration.ordinal] : [])
-        let request = ScanRequest(
-            range: query.range, columns: columns, filters: SpanFilters.make(query, table), order: .newestFirst,
-            isSearch: true)
+        let request = try request(
+            query, columns: columns, bounds.possible,
+            conditions: leaves.count > 1 ? leaves.map { predicates.bounds($0).possible } : [], isExact: true, context)
         try forEachRows(of: request, context) { rows throws(QueryError) in
             guard !rows.isEmpty else { return true }
             return try visit(
-                rows.map { batch, row in
+                rows.map { batch, row, met in
                     SpanMatch(
                         traceID: batch[table.traceID].traceID(row),
                         start: Timestamp(nanoseconds: batch[table.startTime][row]),
-                        duration: needsDuration ? max(0, batch[table.duration][row]) : 0)
+                        duration: needsDuration ? max(0, batch[table.duration][row]) : 0, met: met)
                 })
         }
         return true
+    }
+
+    /// The newest spans first, of those that a predicate leaves over.
+    ///
+    /// - Parameters:
+    ///   - conditions: of which is told which of them a span meets.
+    ///   - isExact: whether no span is tested again.
+    private func request(
+        _ query: TraceQuery, columns: [Int], _ predicate: Predicate, conditions: [Predicate] = [], isExact: Bool,
+        _ context: QueryContext
+    ) throws(QueryError) -> ScanRequest {
+        let plan = ScanPlan(
+            table: table.definition.id, range: query.range, predicate: predicate,
+            result: .rows(Projection(columns: columns.map { table.definition.columns[$0].id }, order: .newestFirst)))
+        context.statistics.note(plan: plan.text(table.definition) + (isExact ? "" : ", then test whole spans"))
+        return try SourceErrors.mapping {
+            try ScanRequest(
+                table.definition, range: query.range, columns: columns, predicate: predicate, conditions: conditions,
+                functions: SpanFunctions(), order: .newestFirst, isSearch: true)
+        }
     }
 
     /// Hands over the rows of a scan in its order, the newest first.
@@ -277,7 +303,7 @@ package struct TraceReader: TraceSource {
         var made: [TraceSpan] = []
         made.reserveCapacity(rows.count)
         var last: (batch: ColumnBatch, rows: SpanRows)?
-        for (batch, row) in rows {
+        for (batch, row, _) in rows {
             // Rows of a block follow each other.
             if last.map({ !$0.batch.isSame(as: batch, table) }) ?? true {
                 last = (batch, SpanRows(batch, table, identities))
@@ -313,40 +339,4 @@ final class SpentBytes: Sendable {
     }
 
     func release() { context.release(bytes: bytes.exchange(0, ordering: .relaxed)) }
-}
-
-/// Where a span is.
-private typealias BatchRow = (batch: ColumnBatch, row: Int)
-
-/// Rows that passed, kept until no newer ones can come.
-private struct PendingSpans {
-    private struct Item {
-        let time: Int64
-        let source: UInt64
-        let row: Int
-        let batch: ColumnBatch
-        let batchRow: Int
-        /// The memory of the batch.
-        let lease: MemoryLease?
-    }
-
-    private var items: [Item] = []
-
-    mutating func add(_ block: ScanBlock, _ table: SpanTable) {
-        let times = block.batch[table.startTime]
-        for row in block.rows {
-            items.append(
-                Item(
-                    time: times[Int(row)], source: block.source, row: block.firstRow + Int(row),
-                    batch: block.batch, batchRow: Int(row), lease: block.lease))
-        }
-    }
-
-    /// Takes the rows that are newer than everything still to come, newest first.
-    mutating func take(beyond bound: Int64?) -> [BatchRow] {
-        items.sort { ($0.time, $0.source, $0.row) > ($1.time, $1.source, $1.row) }
-        let count = bound.map { bound in items.firstIndex { $0.time <= bound } ?? items.count } ?? items.count
-        defer { items.removeFirst(count) }
-        return items[..<count].map { ($0.batch, $0.batchRow) }
-    }
 }

@@ -1,6 +1,5 @@
 package import Core
 import Pattern
-package import QueryModel
 
 /// Conditions on spans that are whole, by their definition: what sources, which know them as columns, are held against.
 extension SpanCondition {
@@ -33,7 +32,7 @@ extension SpanCondition {
             Self.values(field, span, events(span, bound), links(span, bound)).contains { test.accepts(field: $0) }
         case .test(.attribute(let key, let scopes, let elements), let test):
             Self.attributes(scopes, span, events(span, bound), links(span, bound)).contains { attribute in
-                attribute.key == key && test.accepts(attribute.value, elements: elements)
+                attribute.key.utf8.elementsEqual(key.utf8) && test.accepts(attribute.value, elements: elements)
             } || Self.hasServiceName(key, scopes, span, test)
         }
     }

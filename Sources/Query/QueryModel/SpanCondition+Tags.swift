@@ -1,4 +1,3 @@
-package import QueryModel
 import Settings
 
 /// Tags of Jaeger's searches as conditions (rules J-8, J-9).
