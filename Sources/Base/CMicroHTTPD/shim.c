@@ -50,6 +50,8 @@ static int listen_on(const char *address, uint16_t *port, unsigned int backlog) 
         return -1;
     }
     int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    // All addresses of a machine without IPv6 are its IPv4 ones.
+    if (fd < 0 && errno == EAFNOSUPPORT && strcmp(address, "::") == 0) return listen_on("0.0.0.0", port, backlog);
     if (fd < 0) return -1;
     // A restarted server takes its port although connections of the last one linger; `::` serves IPv4 too.
     int on = 1, off = 0;

@@ -8,6 +8,8 @@ package enum HTTPBodyError: Error, Hashable, Sendable {
     case tooLarge(limit: Int)
     /// All bodies together would take more memory than they may.
     case overloaded
+    /// Where the request ends, or for whom it is, can be understood in two ways (RFC 9112, 3.2 and 6.3).
+    case ambiguous(String)
 
     package var status: Int {
         switch self {
@@ -15,6 +17,7 @@ package enum HTTPBodyError: Error, Hashable, Sendable {
         case .malformed: 400
         case .tooLarge: 413
         case .overloaded: 503
+        case .ambiguous: 400
         }
     }
 
@@ -24,6 +27,7 @@ package enum HTTPBodyError: Error, Hashable, Sendable {
         case .malformed(let name): "the body is not valid \(name)"
         case .tooLarge(let limit): "the body exceeds \(limit) bytes"
         case .overloaded: "too many requests are being received; try again"
+        case .ambiguous(let reason): reason
         }
     }
 }

@@ -27,7 +27,7 @@ final class Exchange {
         self.memory = memory
         let bytes = UnsafeRawBufferPointer(start: target, count: varve_string_length(target))
         let mark = bytes.firstIndex(of: UInt8(ascii: "?"))
-        let path = bytes[..<(mark ?? bytes.endIndex)]
+        let path = Self.path(of: bytes[..<(mark ?? bytes.endIndex)])
         let query = mark.map { bytes[($0 + 1)...] } ?? bytes[bytes.endIndex...]
         request = HTTPRequest(
             method: .other, path: String(decoding: path, as: UTF8.self),
@@ -37,18 +37,39 @@ final class Exchange {
     }
 
     /// Takes the method and the headers, and looks whether the body will be taken.
-    func readHead(method: UnsafePointer<CChar>, connection: OpaquePointer, handler: any HTTPHandler) {
+    func readHead(
+        method: UnsafePointer<CChar>, version: UnsafePointer<CChar>?, connection: OpaquePointer,
+        handler: any HTTPHandler
+    ) {
         request.method = HTTPMethod(rawValue: String(cString: method)) ?? .other
         let collector = Unmanaged.passUnretained(self).toOpaque()
         MHD_get_connection_values_n(connection, .HEADER_KIND, appendHeader, collector)
         bodyLimit = handler.bodyLimit(for: request)
         stage = .body
+        if let reason = RequestFraming.fault(
+            request.headers, isVersion11: version.map { String(cString: $0) } != "HTTP/1.0")
+        {
+            stage = .refusing(.ambiguous(reason))
+            return
+        }
         guard let length = request.header("Content-Length").flatMap({ UInt64($0) }) else { return }
         if length > UInt64(bodyLimit) {
             stage = .refusing(.tooLarge(limit: bodyLimit))
         } else {
             request.body.reserveCapacity(min(Int(length), Self.firstReservation))
         }
+    }
+
+    /// The path of a target in absolute form, as proxies are asked (RFC 9112, 3.2.2), or the target itself.
+    private static func path(of target: Slice<UnsafeRawBufferPointer>) -> Slice<UnsafeRawBufferPointer> {
+        let schemes = ["http://", "https://"]
+        guard
+            let scheme = schemes.first(where: {
+                ASCII.equalIgnoringCase(String(decoding: target.prefix($0.utf8.count), as: UTF8.self), $0)
+            })
+        else { return target }
+        let authority = target.dropFirst(scheme.utf8.count)
+        return target[(authority.firstIndex(of: UInt8(ascii: "/")) ?? target.endIndex)...]
     }
 
     func addHeader(_ name: String, _ value: String) { request.headers.append((name, value)) }

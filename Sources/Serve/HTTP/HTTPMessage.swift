@@ -88,6 +88,9 @@ package struct HTTPResponse: Sendable {
 package protocol HTTPHandler: Sendable {
     func respond(to request: HTTPRequest, connection: HTTPConnectionState) -> HTTPResponse
 
+    /// Says that a request is refused before a handler is asked, in the way of its path; `request` has its head.
+    func refuse(_ request: HTTPRequest, status: Int, _ message: String) -> HTTPResponse
+
     /// The most bytes of body that a request may have, as received and decoded alike; `head` has no body yet.
     func bodyLimit(for head: HTTPRequest) -> Int
 }

@@ -71,13 +71,17 @@ final class ServerCore: Sendable {
             try exchange.readForm()
             return handler.respond(to: exchange.request, connection: state)
         } catch {
-            return Self.refusal(error)
+            return refusal(error, exchange.request)
         }
     }
 
-    static func refusal(_ error: HTTPBodyError) -> HTTPResponse {
-        var response = HTTPResponse.text(error.message + "\n", status: error.status)
-        if error == .overloaded { response.headers.append(("Retry-After", "1")) }
+    private func refusal(_ error: HTTPBodyError, _ request: HTTPRequest) -> HTTPResponse {
+        var response = handler.refuse(request, status: error.status, error.message)
+        if error == .overloaded, !response.headers.contains(where: { $0.name == "Retry-After" }) {
+            response.headers.append(("Retry-After", "1"))
+        }
+        // What follows may be the rest of this request, or another one.
+        if case .ambiguous = error { response.headers.append(("Connection", "close")) }
         return response
     }
 
@@ -153,7 +157,7 @@ private func handleRequest(
     let core = core(context)
     let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeUnretainedValue()
     if case .head = exchange.stage {
-        exchange.readHead(method: method, connection: connection, handler: core.handler)
+        exchange.readHead(method: method, version: version, connection: connection, handler: core.handler)
         // A body that is announced to be too large is refused before it is sent.
         if case .refusing = exchange.stage { return core.answer(exchange, connection) }
         return .YES

@@ -354,7 +354,7 @@ private struct RefusingReceiver: OTLPReceiver {
 /// Requests from the OTLP routes into the engine, counted.
 private struct EngineReceiver: OTLPReceiver {
     private struct Counters: Sendable {
-        let requests, rows, rejected, outside, bytes: Counter
+        let requests, rows, rejected, outside, withoutIDs, bytes: Counter
 
         init(_ metrics: MetricsRegistry, signal: String) {
             requests = metrics.counter(
@@ -368,6 +368,10 @@ private struct EngineReceiver: OTLPReceiver {
             outside = metrics.counter(
                 "varve_ingest_outside_rows_total", help: "Of the refused ones, those whose time is not accepted.",
                 labels: ["signal": signal])
+            withoutIDs = metrics.counter(
+                "varve_ingest_rows_without_ids_total",
+                help: "Log records that were stored without an ill-formed trace or span id.", labels: ["signal": signal]
+            )
             bytes = metrics.counter(
                 "varve_ingest_bytes_total", help: "Bytes of OTLP bodies as received.", labels: ["signal": signal])
         }
@@ -413,6 +417,7 @@ private struct EngineReceiver: OTLPReceiver {
         counters.rows.add(outcome.accepted)
         counters.rejected.add(outcome.rejected)
         counters.outside.add(outcome.outside)
+        counters.withoutIDs.add(outcome.withoutIDs)
         counters.bytes.add(request.body.count)
         return outcome
     }

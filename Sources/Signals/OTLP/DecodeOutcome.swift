@@ -8,12 +8,21 @@ package struct DecodeOutcome: Sendable, Equatable {
     package var message = ""
     /// Of the rejected ones, those whose time is not accepted.
     package var outside = 0
+    /// Of the accepted log records, those that were stored without a trace or span id, since it was ill-formed (logs.proto).
+    package var withoutIDs = 0
 
     package init() {}
 
-    /// What the sender is told.
+    /// What the sender is told, empty if there is nothing to say. Where nothing is rejected it is a warning, as the specification of
+    /// OTLP has it.
     package var explanation: String {
-        outside > 0 && outside < rejected ? "\(message) (\(outside) of \(rejected) for their time)" : message
+        var text = outside > 0 && outside < rejected ? "\(message) (\(outside) of \(rejected) for their time)" : message
+        if withoutIDs > 0 {
+            if !text.isEmpty { text += "; " }
+            text +=
+                "\(withoutIDs) log records were stored without their ill-formed trace_id or span_id: a trace_id has 16 bytes, a span_id 8"
+        }
+        return text
     }
 
     mutating func reject(_ what: String, at time: Int64, outside times: ClosedRange<Int64>) {

@@ -17,6 +17,8 @@ struct JSONField: Sendable {
         case string, bool
         /// `bytes` that JSON spells as hexadecimal digits: the ids (O-20).
         case identifier
+        /// As `identifier`, of what is kept without it: text that is none becomes bytes that are none.
+        case optionalIdentifier
         /// Any other `bytes`, in base64.
         case base64
         case int64, int32, uint32, signed32
@@ -151,7 +153,8 @@ extension JSONMessage {
                 .init("timeUnixNano", 1, .fixed64), .init("severityNumber", 2, .enumeration(.severity)),
                 .init("severityText", 3, .string), .init("body", 5, .message(.anyValue)),
                 .init("attributes", 6, .messages(.keyValue)), .init("droppedAttributesCount", 7, .uint32),
-                .init("flags", 8, .fixed32), .init("traceId", 9, .identifier), .init("spanId", 10, .identifier),
+                .init("flags", 8, .fixed32), .init("traceId", 9, .optionalIdentifier),
+                .init("spanId", 10, .optionalIdentifier),
                 .init("observedTimeUnixNano", 11, .fixed64), .init("eventName", 12, .string),
             ]
         ),
@@ -234,8 +237,8 @@ extension JSONMessage {
             .exemplar,
             [
                 .init("timeUnixNano", 2, .fixed64), .init("asDouble", 3, .double, .choice),
-                .init("asInt", 6, .signedFixed64, .choice), .init("spanId", 4, .identifier),
-                .init("traceId", 5, .identifier), .init("filteredAttributes", 7, .messages(.keyValue)),
+                .init("asInt", 6, .signedFixed64, .choice), .init("spanId", 4, .optionalIdentifier),
+                .init("traceId", 5, .optionalIdentifier), .init("filteredAttributes", 7, .messages(.keyValue)),
             ]
         ),
     ]

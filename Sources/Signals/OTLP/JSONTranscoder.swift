@@ -160,6 +160,11 @@ struct JSONTranscoder {
         case .identifier:
             let bytes = try identifier(value)
             if !bytes.isEmpty { output.write(bytes: bytes, number: number) }
+        case .optionalIdentifier:
+            _ = try string(value)
+            // A byte is no id, so that the record is counted as one that was sent with an ill-formed one.
+            let bytes = (try? identifier(value)) ?? [0]
+            if !bytes.isEmpty { output.write(bytes: bytes, number: number) }
         case .base64:
             let bytes = try base64(value)
             if writesZero || !bytes.isEmpty { output.write(bytes: bytes, number: number) }

@@ -32,11 +32,14 @@ package enum LogDecoder {
         var spanID = ProtobufSlice.empty
         var eventName = ProtobufSlice.empty
 
+        /// Whether an id is none, so that the record counts as one that belongs to no trace.
+        @inline(__always)
+        var hasIllFormedID: Bool {
+            (traceID.count != 0 && traceID.count != 16) || (spanID.count != 0 && spanID.count != 8)
+        }
+
         @inline(__always)
         var fault: String? {
-            if (traceID.count != 0 && traceID.count != 16) || (spanID.count != 0 && spanID.count != 8) {
-                return "a log record's trace_id must have 0 or 16 bytes, its span_id 0 or 8"
-            }
             if time >= UInt64(Int64.max) || observed >= UInt64(Int64.max) {
                 return "a log record's times must lie before 2262-04-11"
             }
@@ -88,6 +91,7 @@ package enum LogDecoder {
         if !fits { try builder.attributes.rewrite(from: message, field: 6) }
         builder.attributes.end()
         append(fields, codes, received, &builder)
+        if fields.hasIllFormedID { outcome.withoutIDs &+= 1 }
         outcome.accepted &+= 1
     }
 

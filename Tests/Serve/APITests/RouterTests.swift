@@ -9,7 +9,7 @@ import Testing
 /// Rules G-7, G-8, U-1 to U-3, J-6 and L-7: which handler a request finds, and what is answered without one.
 struct RouterTests {
     private static func router(origins: Router.Origins = .none) -> Router {
-        let prometheus = Dialect("prometheus") { status, message in
+        let prometheus = Dialect("prometheus") { status, message, _ in
             .json(Array(#"{"status":"error","error":"\#(message)"}"#.utf8), status: status)
         }
         var first = Routes(prometheus, roots: ["/api/v1"])
@@ -22,7 +22,7 @@ struct RouterTests {
         first.add([.get, .post], "/api/v1/query", echo("query"))
         first.add([.get], "/api/v1/label/{name}/values", echo("values"))
         first.add([.post], "/api/v1/write", bodyLimit: 64 << 20, cancellation: .never, echo("write"))
-        let jaeger = Dialect("jaeger") { status, message in
+        let jaeger = Dialect("jaeger") { status, message, _ in
             .json(Array(#"{"data":null,"errors":[{"code":\#(status),"msg":"\#(message)"}]}"#.utf8), status: status)
         }
         var second = Routes(jaeger, roots: ["/api", "/analytics"])

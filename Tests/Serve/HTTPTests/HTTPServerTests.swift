@@ -11,6 +11,10 @@ private final class EchoHandler: HTTPHandler {
 
     func bodyLimit(for head: HTTPRequest) -> Int { head.segments.first == "big" ? 64 << 20 : 1 << 20 }
 
+    func refuse(_ request: HTTPRequest, status: Int, _ message: String) -> HTTPResponse {
+        .text(message + "\n", status: status)
+    }
+
     func respond(to request: HTTPRequest, connection: HTTPConnectionState) -> HTTPResponse {
         switch request.segments.first {
         case "size": return .text(String(repeating: "x", count: Int(request.segments[1]) ?? 0))

@@ -66,7 +66,7 @@ struct ConfigurationTests {
         let (result, _) = try load(file: file)
         #expect(result.problems == [])
         let configuration = result.configuration
-        #expect(configuration.listenOTLP == ListenAddress(host: "0.0.0.0", port: 4318))
+        #expect(configuration.listenOTLP == ListenAddress(host: "::", port: 4318))
         #expect(configuration.listenHTTP.description == "[::1]:0")
         #expect(configuration.durability == .written)
         #expect(configuration.flushAge == 90_000_000_000)

@@ -34,7 +34,7 @@ package struct JaegerAPI: Sendable {
     }
 
     /// Errors of paths that are unknown have the same envelope.
-    static let dialect = Dialect("jaeger") { status, message in
+    static let dialect = Dialect("jaeger") { status, message, _ in
         RequestFailure(status: status, message).legacyResponse
     }
 

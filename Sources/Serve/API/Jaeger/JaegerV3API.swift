@@ -10,7 +10,8 @@ package struct JaegerV3API: Sendable {
 
     package init(search: TraceSearch) { self.search = search }
 
-    static let dialect = Dialect("jaeger v3") { status, message in RequestFailure(status: status, message).v3Response }
+    static let dialect = Dialect("jaeger v3") { status, message, _ in RequestFailure(status: status, message).v3Response
+    }
 
     package var routes: Routes {
         var routes = Routes(Self.dialect, roots: ["/api/v3"])

@@ -17,7 +17,7 @@ package struct LokiAPI: Sendable {
         self.now = now
     }
 
-    static let dialect = Dialect("loki", busyStatus: 429) { status, message in
+    static let dialect = Dialect("loki", busyStatus: 429) { status, message, _ in
         RequestFailure(status: status, message).lokiResponse
     }
 

@@ -8,7 +8,7 @@ enum OTLPResponse {
     static func success(
         _ outcome: DecodeOutcome, signal: LoggedRequest.Signal, format: LoggedRequest.Format
     ) -> HTTPResponse {
-        let isPartial = outcome.rejected > 0
+        let isPartial = !outcome.explanation.isEmpty
         switch format {
         case .protobuf:
             return response(200, isPartial ? partial(outcome) : [], format)
@@ -18,8 +18,10 @@ enum OTLPResponse {
             if isPartial {
                 writer.key("partialSuccess")
                 writer.beginObject()
-                writer.key(rejectedKey(signal))
-                writer.string(String(outcome.rejected))
+                if outcome.rejected > 0 {
+                    writer.key(rejectedKey(signal))
+                    writer.string(String(outcome.rejected))
+                }
                 writer.key("errorMessage")
                 writer.string(outcome.explanation)
                 writer.endObject()
@@ -39,8 +41,11 @@ enum OTLPResponse {
 
     /// `Export…ServiceResponse { 1: partial_success { 1: rejected, 2: error_message } }`.
     private static func partial(_ outcome: DecodeOutcome) -> [UInt8] {
-        var inner: [UInt8] = [1 << 3]
-        append(varint: UInt64(outcome.rejected), to: &inner)
+        var inner: [UInt8] = []
+        if outcome.rejected > 0 {
+            inner.append(1 << 3)
+            append(varint: UInt64(outcome.rejected), to: &inner)
+        }
         append(2, text: outcome.explanation, to: &inner)
         var message: [UInt8] = [1 << 3 | 2]
         append(varint: UInt64(inner.count), to: &message)

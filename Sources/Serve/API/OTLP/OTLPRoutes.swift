@@ -36,22 +36,29 @@ package struct OTLPRoutes: Sendable {
         self.now = now
     }
 
+    /// What exporters that were set up for Loki or Prometheus put before OTLP's own paths.
+    private static let prefixes = ["", "/otlp", "/api/v1/otlp"]
+
     /// Requests are never cancelled: what is on its way to the disk arrives there.
     package var routes: Routes {
-        var routes = Routes(Self.dialect, roots: ["/v1"])
+        var routes = Routes(Self.dialect, roots: Self.prefixes.map { $0 + "/v1" })
         let signals: [(path: String, signal: LoggedRequest.Signal)] = [
             ("/v1/traces", .traces), ("/v1/logs", .logs), ("/v1/metrics", .metrics),
         ]
-        for (path, signal) in signals {
-            routes.add([.post], path, bodyLimit: bodyLimit, cancellation: .never, isQuery: false) { request in
-                respond(to: request, signal)
+        for prefix in Self.prefixes {
+            for (path, signal) in signals {
+                routes.add([.post], prefix + path, bodyLimit: bodyLimit, cancellation: .never, isQuery: false) {
+                    request in
+                    respond(to: request, signal)
+                }
             }
         }
         return routes
     }
 
-    private static let dialect = Dialect("OTLP") { status, message in
-        OTLPResponse.failure(status, message, format: .json)
+    /// Errors are in the encoding of the request (rule O-6), JSON if that is none.
+    private static let dialect = Dialect("OTLP") { status, message, request in
+        OTLPResponse.failure(status, message, format: format(request) ?? .json)
     }
 
     private func respond(to request: APIRequest, _ signal: LoggedRequest.Signal) -> HTTPResponse {

@@ -29,7 +29,7 @@ package struct PrometheusAPI: Sendable {
     }
 
     /// Errors of paths that are unknown have the same envelope.
-    package static let dialect = Dialect("prometheus") { status, message in
+    package static let dialect = Dialect("prometheus") { status, message, _ in
         PrometheusFailure.response(PrometheusFailure.Kind(status: status).rawValue, message, status: status)
     }
 

@@ -23,7 +23,7 @@ package struct RecordAPI: Sendable {
         self.records = records
     }
 
-    static let dialect = Dialect("rest") { status, message in RequestFailure(status: status, message).restResponse }
+    static let dialect = Dialect("rest") { status, message, _ in RequestFailure(status: status, message).restResponse }
 
     package var routes: Routes {
         var routes = Routes(Self.dialect, roots: ["/api/v1/traces", "/api/v1/logs", "/api/v1/metrics"])

@@ -72,20 +72,31 @@ package struct Router: HTTPHandler {
         return response
     }
 
+    package func refuse(_ request: HTTPRequest, status: Int, _ message: String) -> HTTPResponse {
+        let dialect =
+            switch resolve(request) {
+            case .route(_, let dialect, _), .wrongMethod(let dialect, _), .unknown(let dialect): dialect
+            }
+        var response = dialect.failure(status, message, request)
+        addOriginHeaders(for: request, to: &response)
+        return response
+    }
+
     private func answer(_ request: HTTPRequest, _ connection: HTTPConnectionState) -> HTTPResponse {
         let resolution = resolve(request)
         if request.method == .options { return options(resolution) }
         switch resolution {
         case .unknown(let dialect):
             if dialect.name == Dialect.plain.name, let page = pages(request) { return page }
-            return dialect.failure(404, "not found: \(Self.excerpt(request.path))")
+            return dialect.failure(404, "not found: \(Self.excerpt(request.path))", request)
         case .wrongMethod(let dialect, let allowed):
-            var response = dialect.failure(405, "method not allowed")
+            var response = dialect.failure(405, "method not allowed", request)
             response.headers.append(("Allow", Self.list(allowed)))
             return response
         case .route(let route, let dialect, let pathParameters):
             guard let tenant = Self.tenant(of: request) else {
-                return dialect.failure(400, "invalid X-Scope-OrgID: a tenant is 1 to 150 letters, digits and !-_.*'()")
+                return dialect.failure(
+                    400, "invalid X-Scope-OrgID: a tenant is 1 to 150 letters, digits and !-_.*'()", request)
             }
             let request = APIRequest(
                 http: request, tenant: tenant, pathParameters: pathParameters, limits: limits, connection: connection)
@@ -105,7 +116,7 @@ package struct Router: HTTPHandler {
             do throws(QueryAdmission.Refusal) {
                 response = try admission.run(request.context) { route.handler(request) }
             } catch {
-                response = Self.refusal(error, dialect)
+                response = Self.refusal(error, dialect, request.http)
             }
         } else {
             response = route.handler(request)
@@ -114,12 +125,16 @@ package struct Router: HTTPHandler {
         return response
     }
 
-    private static func refusal(_ refusal: QueryAdmission.Refusal, _ dialect: Dialect) -> HTTPResponse {
+    private static func refusal(
+        _ refusal: QueryAdmission.Refusal, _ dialect: Dialect, _ request: HTTPRequest
+    ) -> HTTPResponse {
         switch refusal {
-        case .interrupted(.timedOut): dialect.failure(504, "the query timed out while it waited for its turn")
-        case .interrupted: dialect.failure(499, "the query was cancelled")
+        case .interrupted(.timedOut):
+            dialect.failure(504, "the query timed out while it waited for its turn", request)
+        case .interrupted: dialect.failure(499, "the query was cancelled", request)
         case .queueFull, .waitedTooLong:
-            dialect.failure(dialect.busyStatus, "too many queries are running; try again later").retrying(after: 1)
+            dialect.failure(dialect.busyStatus, "too many queries are running; try again later", request)
+                .retrying(after: 1)
         }
     }
 
@@ -127,7 +142,13 @@ package struct Router: HTTPHandler {
 
     private func resolve(_ request: HTTPRequest) -> Resolution {
         let method = request.method == .head ? .get : request.method
-        let path = Self.withoutMount(request.segments)
+        let found = resolve(method, Self.withoutMount(request.segments))
+        guard case .unknown = found, request.segments.contains("") else { return found }
+        // Base URLs that end with a slash double it.
+        return resolve(method, Self.withoutMount(request.segments.filter { !$0.isEmpty }))
+    }
+
+    private func resolve(_ method: HTTPMethod, _ path: ArraySlice<String>) -> Resolution {
         var allowed: [HTTPMethod] = []
         var dialect: Dialect?
         for match in literal[Array(path)] ?? [] {
@@ -200,6 +221,8 @@ package struct Router: HTTPHandler {
         response.headers.append(("Vary", "Origin"))
         guard let origin = request.header("Origin"), let allowed = allowedOrigin(origin) else { return }
         response.headers.append(("Access-Control-Allow-Origin", allowed))
+        // Browsers send credentials with `sendBeacon` always: then the answer has to allow them, to an origin by its name.
+        if allowed != "*" { response.headers.append(("Access-Control-Allow-Credentials", "true")) }
         response.headers.append(("Access-Control-Expose-Headers", "Date"))
         guard request.method == .options else { return }
         response.headers.append(("Access-Control-Allow-Methods", "GET, POST, OPTIONS"))

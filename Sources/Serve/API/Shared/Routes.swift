@@ -67,13 +67,14 @@ package typealias APIHandler = @Sendable (APIRequest) -> HTTPResponse
 /// How a family of routes says that something is wrong.
 package struct Dialect: Sendable {
     package var name: String
-    package var failure: @Sendable (_ status: Int, _ message: String) -> HTTPResponse
+    /// The request may be one of which only the head arrived.
+    package var failure: @Sendable (_ status: Int, _ message: String, _ request: HTTPRequest) -> HTTPResponse
     /// The status of a query that is refused because too many others run.
     package var busyStatus: Int
 
     package init(
         _ name: String, busyStatus: Int = 503,
-        failure: @escaping @Sendable (_ status: Int, _ message: String) -> HTTPResponse
+        failure: @escaping @Sendable (_ status: Int, _ message: String, _ request: HTTPRequest) -> HTTPResponse
     ) {
         self.name = name
         self.busyStatus = busyStatus
@@ -81,7 +82,7 @@ package struct Dialect: Sendable {
     }
 
     /// The message alone, as text.
-    package static let plain = Dialect("plain") { status, message in .text(message + "\n", status: status) }
+    package static let plain = Dialect("plain") { status, message, _ in .text(message + "\n", status: status) }
 }
 
 /// The routes of one dialect, with what they have in common.

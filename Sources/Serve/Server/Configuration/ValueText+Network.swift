@@ -11,7 +11,8 @@ extension ValueText {
             throw SettingError(expected)
         }
         var host = String(text[..<colon])
-        if host.isEmpty { host = "0.0.0.0" }
+        // `::` takes IPv4 too, as it does in Go's servers.
+        if host.isEmpty { return ListenAddress(host: "::", port: port) }
         if host == "localhost" { host = "127.0.0.1" }
         let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
         if isBracketed { host = String(host.dropFirst().dropLast()) }

@@ -1,0 +1,238 @@
+"""What stands before the handlers: framing by RFC 9112, paths as proxies and exporters write them, refusals in the dialect of the path,
+origins of browsers, addresses."""
+import itertools
+import json
+import socket
+import time
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from otlp_messages import any_value, log_request, to_json, trace_request
+from test_bad_input import PROTOBUF, partial_success, refused, span
+from varve_process import Varve, eventually
+
+JSON = "application/json"
+
+
+def talk(url, data, wait=1.5):
+    """Sends bytes as they are; answers what came back, and whether the server left the connection open."""
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port), timeout=wait) as connection:
+        connection.sendall(data)
+        answer = b""
+        try:
+            while piece := connection.recv(65536):
+                answer += piece
+        except socket.timeout:
+            return answer, True
+        except ConnectionResetError:
+            pass
+        return answer, False
+
+
+def is_stored(server, identifier):
+    return server.get(f"/api/traces/{identifier.hex()}").status_code == 200
+
+
+def post(server, headers, body, target="/v1/traces", host=True):
+    head = f"POST {target} HTTP/1.1\r\n" + ("Host: varve\r\n" if host else "") + f"Content-Type: {JSON}\r\n"
+    return talk(server.otlp, head.encode() + b"".join(f"{header}\r\n".encode() for header in headers) + b"\r\n" + body)
+
+
+def chunked(body):
+    pieces = [body[at:at + 40] for at in range(0, len(body), 40)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+def record(text, **fields):
+    return {"time_unix_nano": time.time_ns(), "body": any_value(text), **fields}
+
+
+def body_of(sent):
+    return json.dumps(to_json(trace_request("framing", [sent]))).encode()
+
+
+LENGTHS = {
+    "differing": lambda n: [f"Content-Length: {n}", "Content-Length: 3"],
+    "differing, short first": lambda n: ["Content-Length: 3", f"Content-Length: {n}"],
+    "repeated": lambda n: [f"Content-Length: {n}", f"content-length: {n}"],
+    "list": lambda n: [f"Content-Length: {n}, {n}"],
+    "signed": lambda n: [f"Content-Length: +{n}"],
+    "negative": lambda n: ["Content-Length: -1"],
+    "hexadecimal": lambda n: [f"Content-Length: {n:#x}"],
+}
+
+
+@pytest.mark.parametrize("kind", LENGTHS)
+def test_a_length_that_can_be_read_in_two_ways_is_400(server, kind):
+    sent = span()
+    body = body_of(sent)
+    answer, is_open = post(server, LENGTHS[kind](len(body)), body)
+    assert answer.startswith(b"HTTP/1.1 400 "), answer[:200]
+    # libmicrohttpd 0.9.75 refuses by itself what is no number, and writes the head of that refusal twice before it closes.
+    assert answer.count(b"HTTP/1.1 ") == 1 or kind in ("list", "signed", "negative", "hexadecimal"), answer
+    assert not is_open
+    assert not is_stored(server, sent["trace_id"])
+
+
+def test_a_length_beside_chunks_is_400_and_the_connection_closes(server):
+    for length in (3, 100_000):
+        sent = span()
+        headers = [f"Content-Length: {length}", "Transfer-Encoding: chunked"]
+        for order in itertools.permutations(headers):
+            answer, is_open = post(server, order, chunked(body_of(sent)))
+            assert answer.startswith(b"HTTP/1.1 400 ") and not is_open, answer[:200]
+        assert not is_stored(server, sent["trace_id"])
+
+
+def test_a_smuggled_request_is_not_answered(server):
+    hidden = b"GET /health HTTP/1.1\r\nHost: varve\r\n\r\n"
+    answer, is_open = post(server, ["Content-Length: 0", f"Content-Length: {len(hidden)}"], hidden)
+    assert answer.count(b"HTTP/1.1 ") == 1 and not is_open, answer
+
+
+def test_a_request_has_one_host(server):
+    for hosts in ([], ["a", "b"], ["a", "a"]):
+        head = "GET /health HTTP/1.1\r\n" + "".join(f"Host: {host}\r\n" for host in hosts) + "\r\n"
+        for url in (server.otlp, server.http):
+            answer, is_open = talk(url, head.encode())
+            assert answer.startswith(b"HTTP/1.1 400 ") and not is_open, (hosts, answer[:200])
+    answer, _ = talk(server.http, b"GET /health HTTP/1.0\r\n\r\n")
+    assert b" 200 " in answer[:20], "HTTP/1.0 has no Host"
+
+
+def test_a_target_in_absolute_form_works(server):
+    sent = span()
+    body = body_of(sent)
+    for target in ("http://varve.example:4318/v1/traces", "HTTP://[::1]/v1/traces?x=1"):
+        answer, _ = post(server, [f"Content-Length: {len(body)}", "Connection: close"], body, target)
+        assert answer.startswith(b"HTTP/1.1 200 "), answer[:200]
+    eventually(lambda: is_stored(server, sent["trace_id"]) or pytest.fail("it is not there"), timeout=5)
+    answer, _ = talk(server.http, b"GET http://varve.example HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert answer[:9] == b"HTTP/1.1 " and answer[9:12] in (b"200", b"404"), answer[:200]
+
+
+@pytest.mark.parametrize("path", ["/v1/logs", "/otlp/v1/logs", "/api/v1/otlp/v1/logs", "//v1/logs", "/v1//logs", "/otlp//v1/logs"])
+def test_paths_of_exporters(server, path):
+    body = log_request("paths", [record("line")]).SerializeToString()
+    answer = talk(server.otlp, f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {PROTOBUF}\r\nContent-Length: {len(body)}\r\n"
+                               "Connection: close\r\n\r\n".encode() + body)[0]
+    assert answer.startswith(b"HTTP/1.1 200 "), answer[:300]
+
+
+def test_doubled_slashes_of_queries(server):
+    for path in ("//api/services", "/api//services", "//loki/api/v1/labels", "/prometheus//api/v1/labels"):
+        answer = talk(server.http, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())[0]
+        assert answer.startswith(b"HTTP/1.1 200 "), (path, answer[:200])
+
+
+# ---------------------------------------------------------------- refusals
+
+@pytest.mark.parametrize("kind", [PROTOBUF, JSON])
+def test_refusals_before_a_handler_are_in_the_encoding_of_the_request_O_6(server, kind):
+    url = server.otlp + "/v1/traces"
+    is_json = kind == JSON
+    large = b" " * (65 << 20)
+    headers = {"Content-Type": kind}
+    refused(requests.post(url, data=large, headers=headers), 413, is_json)
+    refused(requests.post(url, data=iter([large]), headers=headers), 413, is_json)
+    refused(requests.post(url, data=b"", headers=headers | {"X-Scope-OrgID": "a/b"}), 400, is_json)
+    refused(requests.put(url, data=b"", headers=headers), 405, is_json)
+    refused(requests.post(server.otlp + "/v1/nothing", data=b"", headers=headers), 404, is_json)
+    answer, _ = talk(server.otlp, f"POST /v1/traces HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Type: {kind}\r\n\r\n".encode())
+    assert f"Content-Type: {kind}".encode() in answer, answer
+
+
+def test_refusals_before_a_handler_are_in_the_dialect_of_the_path(server):
+    def ask(path, *headers):
+        head = "".join(f"{header}\r\n" for header in ("Host: a", "Host: b") + headers)
+        answer, _ = talk(server.http, f"GET {path} HTTP/1.1\r\n{head}\r\n".encode())
+        return answer.split(b"\r\n\r\n", 1)
+
+    assert json.loads(ask("/api/v1/query?query=1")[1])["status"] == "error"
+    assert json.loads(ask("/api/services")[1])["errors"][0]["code"] == 400
+    assert b"text/plain" in ask("/loki/api/v1/labels")[0]
+    assert b"HTTP/1.1 400" in ask("/nowhere")[0]
+
+
+# ---------------------------------------------------------------- browsers, addresses
+
+@pytest.fixture(scope="module")
+def open_server():
+    server = Varve("--otlp-cors-origins", "https://app.example,https://*.shop.example", "--listen-otlp", ":0", "--listen-http", ":0")
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("origin, is_allowed", [
+    ("https://app.example", True), ("https://eu.shop.example", True), ("https://evil.example", False), ("null", False)])
+def test_named_origins_may_send_credentials_O_9(open_server, origin, is_allowed):
+    url = f"http://127.0.0.1:{urlsplit(open_server.otlp).port}/v1/traces"
+    wanted = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    answers = [
+        requests.options(url, headers={"Origin": origin} | wanted),
+        requests.post(url, data="{}", headers={"Origin": origin, "Content-Type": JSON}),
+        requests.post(url, data="{}", headers={"Origin": origin, "Content-Type": "text/plain"}),
+        requests.post(url, data="{", headers={"Origin": origin, "Content-Type": JSON}),
+        requests.put(url, data="{}", headers={"Origin": origin, "Content-Type": JSON}),
+        requests.post(url, data=b" " * (65 << 20), headers={"Origin": origin, "Content-Type": JSON}),
+    ]
+    for answer in answers:
+        found = answer.headers.get("Access-Control-Allow-Credentials"), answer.headers.get("Access-Control-Allow-Origin")
+        assert found == (("true", origin) if is_allowed else (None, None)), (answer.status_code, answer.headers)
+
+
+def test_any_origin_is_not_allowed_credentials():
+    server = Varve("--otlp-cors-origins", "*")
+    server.start()
+    try:
+        url, headers = server.otlp + "/v1/traces", {"Origin": "https://a.example", "Content-Type": JSON}
+        answer = requests.post(url, data="{}", headers=headers)
+    finally:
+        server.close()
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+def test_all_addresses_are_those_of_both_versions(open_server):
+    for url in (open_server.otlp, open_server.http):
+        for host in ("127.0.0.1", "[::1]"):
+            assert requests.get(f"http://{host}:{urlsplit(url).port}/health", timeout=5).status_code == 200
+
+
+# ---------------------------------------------------------------- records that only lack an id
+
+def lines(server, service):
+    query = f'{{service_name="{service}"}}'
+    answer = server.get("/loki/api/v1/query_range", params={"query": query, "start": time.time() - 3600}).json()
+    return [(stream["stream"], value[1]) for stream in answer["data"]["result"] for value in stream["values"]]
+
+
+@pytest.mark.parametrize("trace, identifier", [
+    (b"\x01" * 8, b"\x02" * 8), (b"ab" * 16, b"cd" * 8), (b"\x01" * 16, b"\x02"), (b"\x01", b"\x02" * 8)])
+def test_a_record_with_an_ill_formed_id_is_kept_without_it(server, trace, identifier):
+    service = f"ids-{trace.hex()}-{identifier.hex()}"
+    request = log_request(service, [record("kept", trace_id=trace, span_id=identifier)])
+    rejected, message = partial_success("logs", server.export("logs", request.SerializeToString()))
+    assert rejected == 0 and "1 log record" in message
+    [(labels, line)] = eventually(lambda: lines(server, service) or pytest.fail("it is not there"), timeout=5)
+    assert line == "kept"
+    assert labels.get("trace_id") == (trace.hex() if len(trace) == 16 else None)
+    assert labels.get("span_id") == (identifier.hex() if len(identifier) == 8 else None)
+
+
+def test_an_id_in_json_that_is_not_hexadecimal_costs_only_itself(server):
+    document = {"resourceLogs": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "ids-json"}}]},
+                                  "scopeLogs": [{"logRecords": [
+                                      {"timeUnixNano": str(time.time_ns()), "body": {"stringValue": "one"}, "traceId": "no id"},
+                                      {"timeUnixNano": str(time.time_ns()), "body": {"stringValue": "two"}, "spanId": "abc"}]}]}]}
+    answer = server.export("logs", json.dumps(document).encode(), JSON)
+    assert answer.status_code == 200 and "2 log records" in answer.json()["partialSuccess"]["errorMessage"]
+    assert "rejectedLogRecords" not in answer.json()["partialSuccess"]
+    found = eventually(lambda: lines(server, "ids-json") or pytest.fail("they are not there"), timeout=5)
+    assert sorted(line for _, line in found) == ["one", "two"]
+    metrics = server.get("/metrics").text
+    assert "varve_ingest_rows_without_ids_total" in metrics
