@@ -286,8 +286,8 @@ let package = Package(
         tests(
             "Engine", "Execution",
             imports: [
-                "Columns", "Core", "EngineFixtures", "Execution", "Files", "Parts", "Pattern", "Plans", "Randomness",
-                "Scheduling", "Storage", "TableSchema",
+                "Columns", "Core", "EngineFixtures", "Execution", "Files", "Observability", "Parts", "Pattern", "Plans",
+                "Randomness", "Scheduling", "Storage", "TableSchema",
             ]),
         tests("Engine", "Archive", imports: ["Archive", "Core", "EngineFixtures", "Files", "Randomness"]),
         tests(

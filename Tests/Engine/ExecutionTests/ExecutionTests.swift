@@ -3,10 +3,12 @@ import Core
 import EngineFixtures
 import Execution
 import Files
+import Observability
 import Parts
 import Plans
 import Randomness
 import Scheduling
+import Synchronization
 import TableSchema
 import Testing
 
@@ -68,6 +70,54 @@ struct ExecutionTests {
             let wanted = rows.count { naive.holds(predicate, $0) }
             #expect(count == UInt64(wanted), "seed \(seed), turn \(turn): \(predicate.text(table))")
         }
+    }
+
+    @Test(arguments: [11, 12, 13] as [UInt64])
+    func `a hint leaves out no row that is wanted`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let rows = EveryTypeTable.rows(200 + random.below(200), &random)
+        var plans = RandomPlans(seed: seed, rows: rows)
+        let snapshot = try snapshot(rows, &random)
+        let attributes = table.columns[EveryTypeTable.attributes].id
+        for turn in 0..<70 {
+            let needles = (0..<random.below(4)).map { _ in Array(random.pick(["1", "text", "l", "-2", ""]).utf8) }
+            let columns = [EveryTypeTable.text, EveryTypeTable.label].map { table.columns[$0].id }
+            let key = Array("key\(random.below(10))".utf8)
+            let hasKey = Predicate.exists(.attribute(attributes, key: key))
+            // What is wanted, and what may be asked for in its stead.
+            let (wanted, hint) = random.pick(
+                [
+                    (hasKey, .exists(.attributes(attributes, Derivation("prefix", key)))),
+                    (Predicate.any(needles.map { .test(.column(random.pick(columns)), .contains($0)) }), nil),
+                    (plans.predicate(), nil),
+                ] as [(Predicate, Predicate?)])
+            let other = plans.predicate()
+            let plan = states(.all([.any([.hint(hint ?? wanted), other]), .any([wanted, other])]))
+            let found = try run(plan, snapshot)
+            let count = rows.count { naive.holds(wanted, $0) || naive.holds(other, $0) }
+            #expect(
+                (found.groupCount == 0 ? 0 : found.count(0, of: 0)) == UInt64(count),
+                "seed \(seed), turn \(turn): \(plan.text(table))")
+        }
+    }
+
+    @Test func `a hint at keys of attributes reads no part without them`() throws {
+        var random = SeededRandom(seed: 14)
+        let rows = EveryTypeTable.rows(100, &random)
+        let batch = BatchOfCells.make(rows, table, .unique)
+        let parts = try write(batch, 0, SimulatedFileSystem(seed: 1))
+        let snapshot = TableSnapshot(table: table, memory: [], parts: parts)
+        let attributes = table.columns[EveryTypeTable.attributes].id
+        func blocks(_ prefix: String) throws -> Int {
+            let context = QueryContext(tenant: .default)
+            let hint = Predicate.hint(.exists(.attributes(attributes, Derivation("prefix", Array(prefix.utf8)))))
+            _ = try Executor.aggregate(
+                states(.any([.noRow, hint]), Aggregation(aggregates: [Aggregate(.min(table.columns[1].id))])),
+                over: snapshot, functions: TestFunctions(), context: context)
+            return context.statistics.blocksRead.load(ordering: .relaxed)
+        }
+        #expect(try blocks("key") == parts.count)
+        #expect(try blocks("nobody") == 0)
     }
 
     @Test(arguments: [21, 22, 23] as [UInt64])

@@ -69,7 +69,11 @@ extension LogLabelName {
     /// Whether an attribute with that key can become the label: by its own name, by a member's if it is a map, or, for the
     /// empty key of the attributes beyond the limits, by whatever they are.
     static func canMake(_ label: String, from key: [UInt8]) -> Bool {
-        let name = sanitized(String(decoding: key, as: UTF8.self))
-        return name.isEmpty || label == name || label.hasPrefix(name.hasSuffix("_") ? name : name + "_")
+        canMake(label, fromName: sanitized(String(decoding: key, as: UTF8.self)))
+    }
+
+    /// - Parameter name: of the attribute's key, as a label would have it.
+    static func canMake(_ label: String, fromName name: String) -> Bool {
+        name.isEmpty || label == name || label.hasPrefix(name.hasSuffix("_") ? name : name + "_")
     }
 }

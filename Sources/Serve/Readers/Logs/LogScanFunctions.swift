@@ -75,8 +75,9 @@ struct LogScanFunctions: ScanFunctions {
     }
 
     private static func match(_ labels: Set<String>, _ key: [UInt8]) -> AttributeProbe.Match {
-        if labels.contains(LogLabelName.sanitized(String(decoding: key, as: UTF8.self))) { return .whole }
-        return labels.contains { LogLabelName.canMake($0, from: key) } ? .members : .none
+        let name = LogLabelName.sanitized(String(decoding: key, as: UTF8.self))
+        if labels.contains(name) { return .whole }
+        return labels.contains { LogLabelName.canMake($0, fromName: name) } ? .members : .none
     }
 
     // Conditions on attributes are hints: nobody asks about their values here.
