@@ -222,7 +222,6 @@ struct PredicateCompiler {
         return .attributeKeys(ordinal) { [functions] key, type in
             switch type {
             case .overflow: return true
-            case .empty: return false
             case .map: return functions.match(derivation, key: key) != .none
             default: return functions.match(derivation, key: key) == .whole
             }
