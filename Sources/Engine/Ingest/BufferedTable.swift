@@ -80,22 +80,48 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
     package func ingest(
         _ request: LoggedRequest, decode: (inout Builder) throws -> Bool
     ) throws -> Bool {
+        let settled = Monitor<Bool?>(nil)
+        let isDue = try ingest(request, decode: decode) { isDurable in settled.notifying { $0 = isDurable } }
+        if settled.wait(until: { $0 }) != true { throw IngestError.notLogged }
+        return isDue
+    }
+
+    /// Decodes a request into the tenant's memtable, and returns before it is durable.
+    ///
+    /// - Parameters:
+    ///   - decode: as above. Nothing is settled if it throws.
+    ///   - settled: told once whether the request is durable, or will never be: before the call returns, or from the log's own thread,
+    ///     which must not be kept.
+    /// - Returns: whether there is something to seal.
+    package func ingest(
+        _ request: LoggedRequest, decode: (inout Builder) throws -> Bool,
+        settled: @escaping @Sendable (_ isDurable: Bool) -> Void
+    ) throws -> Bool {
         let key = TenantTable(tenant: request.tenant, table: table.id)
         guard !backpressure.isOverLimit(key, in: store) else { throw IngestError.tooManyParts }
         var addition: RowChanges.Addition?
-        // Also of rows that are not durable after all: nobody has seen them, and nobody will.
-        defer { if let addition { changes.end(addition) } }
-        let (position, isDue) = try append(request, replayedAt: nil) { builder in
-            let before = builder.rowCount
-            guard try decode(&builder) else { return false }
-            addition = builder.times(from: before).map { changes.begin(request.tenant, $0) }
-            return true
-        }
-        if let position {
+        do {
+            let (position, isDue) = try append(request, replayedAt: nil) { builder in
+                let before = builder.rowCount
+                guard try decode(&builder) else { return false }
+                addition = builder.times(from: before).map { changes.begin(request.tenant, $0) }
+                return true
+            }
+            guard let position else {
+                settled(true)
+                return isDue
+            }
             loggedBytes.add(request.body.count + LogFormat.recordHeaderLength + request.tenant.name.utf8.count)
-            try log.wait(for: position)
+            log.whenSettled(position) { [changes, addition] isDurable in
+                // Also of rows that are not durable after all: nobody has seen them, and nobody will.
+                if let addition { changes.end(addition) }
+                settled(isDurable)
+            }
+            return isDue
+        } catch {
+            if let addition { changes.end(addition) }
+            throw error
         }
-        return isDue
     }
 
     /// Decodes a request that the log gave back, unless its rows are in parts already.

@@ -77,6 +77,9 @@ package final class FlushWorker: Sendable {
         }
     }
 
+    /// Says that the log failed: the thread that writes begins it again.
+    package func wakeAfterFailure() { state.notifying { $0.isWanted = true } }
+
     /// - Returns: false at the end.
     private func sealOnce() -> Bool {
         let isClosing = state.wait(timeout: .seconds(1)) { state -> Bool? in

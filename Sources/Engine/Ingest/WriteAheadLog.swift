@@ -26,6 +26,9 @@ package enum IngestError: Error, Sendable, Hashable {
     /// The server is shutting down.
     case closed
 
+    /// What `WriteAheadLog.wait` throws.
+    package static let notLogged = IngestError.unavailable("the write-ahead log could not be written")
+
     /// Whose memory.
     package enum Share: Hashable, Sendable { case tenant, server }
 }
@@ -51,12 +54,10 @@ package final class WriteAheadLog: Sendable {
         let request: LoggedRequest
     }
 
-    /// One that waits for its record; it is told alone, so that the others sleep on.
-    private final class Waiter: Sendable {
+    /// One that wants to know of its record; it is told alone, so that the others sleep on.
+    private struct Waiter {
         let position: UInt64
-        let isDurable = Monitor<Bool?>(nil)
-
-        init(_ position: UInt64) { self.position = position }
+        let tell: @Sendable (Bool) -> Void
     }
 
     private struct State {
@@ -207,16 +208,22 @@ package final class WriteAheadLog: Sendable {
         return try result.get()
     }
 
+    /// Says once whether the record at `position` is durable as the mode demands, or will never be: at once if that is known, else
+    /// from the log's own thread, which must not be kept.
+    package func whenSettled(_ position: UInt64, _ tell: @escaping @Sendable (_ isDurable: Bool) -> Void) {
+        let known: Bool? = state.withLock { state in
+            if let known = state.isDurable(position) { return known }
+            state.waiting.append(Waiter(position: position, tell: tell))
+            return nil
+        }
+        if let known { tell(known) }
+    }
+
     /// Returns once the record at `position` is durable.
     package func wait(for position: UInt64) throws(IngestError) {
-        let (known, waiter): (Bool?, Waiter?) = state.withLock { state in
-            if let known = state.isDurable(position) { return (known, nil) }
-            let waiter = Waiter(position)
-            state.waiting.append(waiter)
-            return (nil, waiter)
-        }
-        let isDurable = known ?? waiter?.isDurable.wait { $0 }
-        if isDurable != true { throw .unavailable("the write-ahead log could not be written") }
+        let settled = Monitor<Bool?>(nil)
+        whenSettled(position) { isDurable in settled.notifying { $0 = isDurable } }
+        if settled.wait(until: { $0 }) != true { throw .notLogged }
     }
 
     /// Makes a change that settles records, and tells those who wait for them.
@@ -227,7 +234,7 @@ package final class WriteAheadLog: Sendable {
             state.waiting = waiting.filter { state.isDurable($0.position) == nil }
             return waiting.compactMap { waiter in state.isDurable(waiter.position).map { (waiter, $0) } }
         }
-        for (waiter, isDurable) in settled { waiter.isDurable.notifying { $0 = isDurable } }
+        for (waiter, isDurable) in settled { waiter.tell(isDurable) }
     }
 
     /// The last position that is durable.

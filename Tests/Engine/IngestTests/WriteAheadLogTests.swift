@@ -283,6 +283,30 @@ struct WriteAheadLogTests {
         #expect(try open(disk).records.map(number) == [0, 3])
     }
 
+    @Test func `who does not wait is told once, after the record is durable or when it will never be`() throws {
+        let disk = SimulatedFileSystem(seed: 9)
+        let log = try open(disk).log
+        let told = Monitor<[Int: [Bool]]>([:])
+        func tell(_ number: Int) -> @Sendable (Bool) -> Void {
+            { isDurable in told.notifying { $0[number, default: []].append(isDurable && log.durablePosition > number) }
+            }
+        }
+        for number in 0..<50 { log.whenSettled(try log.enqueue(request(number)), tell(number)) }
+        _ = told.wait { $0.count == 50 ? true : nil }
+        // Of one that is durable, before the call returns.
+        log.whenSettled(1, tell(0))
+        #expect(told.withLock { $0[0] } == [true, true])
+        disk.setPlan(.fail(at: disk.operationCount + 1, code: EIO, count: 1))
+        let lost = try log.enqueue(request(50))
+        log.whenSettled(lost, tell(50))
+        _ = told.wait { $0.count == 51 ? true : nil }
+        try log.restart()
+        log.whenSettled(lost, tell(51))
+        log.close()
+        let all = told.withLock { $0 }
+        #expect((1..<50).allSatisfy { all[$0] == [true] } && all[50] == [false] && all[51] == [false])
+    }
+
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func `what is replayed once is replayed again after the power went`(seed: UInt64) throws {
         let disk = SimulatedFileSystem(seed: seed)
