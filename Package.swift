@@ -66,6 +66,7 @@ let package = Package(
         system("CRoaring", package: "libroaring-dev"),
         system("CXXHash", pkgConfig: "libxxhash", package: "libxxhash-dev"),
         system("CDeflate", pkgConfig: "libdeflate", package: "libdeflate-dev"),
+        system("CNGHTTP2", pkgConfig: "libnghttp2", package: "libnghttp2-dev"),
         system("CYAML", pkgConfig: "yaml-0.1", package: "libyaml-dev"),
         shim("CMicroHTTPD", libraries: ["microhttpd"]),
         shim("CRE2", libraries: ["re2"]),
@@ -147,7 +148,10 @@ let package = Package(
             imports: ["Core", "Observability", "Scheduling", "Pattern", "QueryModel", "Settings"]),
 
         // Serve
-        module("Serve", "HTTP", .kernel, imports: ["Observability", "Compression", "CMicroHTTPD"]),
+        module("Serve", "HTTP", .kernel, imports: ["Observability", "Compression", "CLinux", "CMicroHTTPD"]),
+        module(
+            "Serve", "GRPC", .kernel,
+            imports: ["Observability", "Scheduling", "Compression", "HTTP", "CLinux", "CNGHTTP2"]),
         module(
             "Serve", "Readers", .kernel,
             imports: [
@@ -160,16 +164,15 @@ let package = Package(
         module(
             "Serve", "API",
             imports: [
-                "Core", "Observability", "Scheduling", "JSON", "HTTP", "Pattern", "QueryModel", "PromQL", "LogQL",
-                "TraceSearch",
-                "OTLP", "Archive", "Files", "Ingest", "Settings",
+                "Core", "Observability", "Scheduling", "Compression", "JSON", "HTTP", "GRPC", "Pattern", "QueryModel",
+                "PromQL", "LogQL", "TraceSearch", "OTLP", "Archive", "Files", "Ingest", "Settings", "Telemetry",
             ], resources: [.embedInCode("REST/openapi.json")]),
         module(
             "Serve", "Server",
             imports: [
                 "Core", "Observability", "Scheduling", "JSON", "Files", "Compression", "TableSchema", "Schema",
                 "Columns", "Storage", "Maintenance", "Archive", "Ingest", "Telemetry", "OTLP", "QueryModel", "LogQL",
-                "TraceSearch", "Parts", "Readers", "HTTP", "API", "Settings", "CLinux",
+                "TraceSearch", "Parts", "Readers", "HTTP", "GRPC", "API", "Settings", "CLinux",
             ]),
 
         // Commands
@@ -196,7 +199,8 @@ let package = Package(
             dependencies: [
                 "Archive", "Columns", "Compression", "Core", "Corpus", "Encoding", "EngineFixtures", "Execution",
                 "Files",
-                "Indexing", "Ingest", "JSON", "LogQL", "Maintenance", "OTLP", "Offline", "Parts", "Pattern", "Plans",
+                "GRPC", "Indexing", "Ingest", "JSON", "LogQL", "Maintenance", "OTLP", "Offline", "Parts", "Pattern",
+                "Plans",
                 "PromQL", "QueryModel",
                 "Randomness", "Scheduling", "Schema", "Storage", "TableSchema", "Telemetry", "TraceSearch",
             ], path: "Tests/Fuzz", exclude: ["FailCases"],
@@ -216,7 +220,8 @@ let package = Package(
         tests(
             "Serve", "API",
             imports: [
-                "API", "Archive", "Compression", "Core", "Observability", "Scheduling", "EngineFixtures", "Files",
+                "API", "Archive", "Compression", "Core", "GRPC", "Observability", "Scheduling", "EngineFixtures",
+                "Files",
                 "HTTP", "Ingest", "JSON",
                 "LogFixtures", "LogQL", "OTLP", "Pattern", "QueryModel",
                 "QuerySupport", "Settings", "TraceFixtures", "TraceSearch",
@@ -325,6 +330,7 @@ let package = Package(
                 "Offline", "Parts", "Randomness", "Settings", "Storage", "TableSchema",
             ]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
+        tests("Serve", "GRPC", imports: ["GRPC", "HTTP", "Scheduling"]),
         tests(
             "Serve", "Server",
             imports: [

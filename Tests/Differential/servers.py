@@ -18,7 +18,9 @@ class Server:
         pin = (lambda: os.sched_setaffinity(0, processors)) if processors else None
         self.process = subprocess.Popen(
             [str(binary), "serve", "--data-dir", str(data), "--listen-otlp", "127.0.0.1:0", "--listen-http", "127.0.0.1:0", *OPTIONS, *options],
-            stdout=subprocess.PIPE, stderr=self.log, stdin=subprocess.DEVNULL, preexec_fn=pin)
+            stdout=subprocess.PIPE, stderr=self.log, stdin=subprocess.DEVNULL, preexec_fn=pin,
+            # A server of before gRPC knows no such flag, and warns of a variable.
+            env={**os.environ, "VARVE_LISTEN_GRPC": "127.0.0.1:0"})
         for line in self.process.stdout:
             event = json.loads(line)
             if event.get("event") == "ready":

@@ -21,7 +21,7 @@ struct FuzzTarget: Sendable {
         .traces, .logs, .metrics, .tracesJSON, .logsJSON, .metricsJSON, .json, .gzip, .zstd, .lz4, .pages, .part,
         .footer, .index, .catalogLog, .archive, .log, .directory, .schema, .lock, .pattern, .promql, .logql, .logLine,
         .plan,
-        .states, .traceql, .canary,
+        .states, .traceql, .message, .canary,
     ]
 
     static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

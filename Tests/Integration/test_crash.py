@@ -14,6 +14,7 @@ import random
 import threading
 import time
 
+import grpc
 import pytest
 import requests
 
@@ -73,12 +74,20 @@ def points(first):
 MAKERS = {"traces": spans, "logs": log_records, "metrics": points}
 
 
+METHODS = {
+    "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+}
+
+
 class Sender(threading.Thread):
     """Streams numbered rows of one signal until the connection breaks or it is told to stop."""
 
     def __init__(self, server, signal, numbers, acknowledged, pause):
         super().__init__(daemon=True)
-        self.url = f"{server.otlp}/v1/{signal}"
+        self.server = server
+        self.signal = signal
         self.make = MAKERS[signal]
         self.numbers = numbers
         self.acknowledged = acknowledged
@@ -88,11 +97,12 @@ class Sender(threading.Thread):
 
     def run(self):
         session = requests.Session()
+        url = f"{self.server.otlp}/v1/{self.signal}"
         while not self.stop.is_set():
             first = next(self.numbers)
             try:
                 answer = session.post(
-                    self.url, data=self.make(first).SerializeToString(), timeout=30,
+                    url, data=self.make(first).SerializeToString(), timeout=30,
                     headers={"Content-Type": "application/x-protobuf"})
             except requests.RequestException:
                 return
@@ -101,6 +111,29 @@ class Sender(threading.Thread):
             elif answer.status_code not in (429, 503):
                 self.refusals.append(f"HTTP {answer.status_code}: {answer.content[:200]!r}")
             time.sleep(self.pause)
+
+
+class GRPCSender(Sender):
+    """As well, by calls of gRPC, each compressed."""
+
+    def run(self):
+        with grpc.insecure_channel(self.server.grpc) as channel:
+            export = channel.unary_unary(
+                METHODS[self.signal], request_serializer=lambda request: request.SerializeToString())
+            while not self.stop.is_set():
+                first = next(self.numbers)
+                try:
+                    answer = export(self.make(first), timeout=30, compression=grpc.Compression.Gzip)
+                except grpc.RpcError as error:
+                    # A server that is there says when to come again.
+                    if "grpc-status-details-bin" not in dict(error.trailing_metadata() or ()):
+                        if error.code() != grpc.StatusCode.UNAVAILABLE:
+                            self.refusals.append(f"{error.code()}: {error.details()}")
+                        return
+                else:
+                    if answer == b"":
+                        self.acknowledged.append(first)
+                time.sleep(self.pause)
 
 
 def count_spans(server, last):
@@ -166,8 +199,8 @@ def test_no_acknowledged_row_is_lost_and_none_is_there_twice(rounds, capsys):
         server.start()
         for round_number in range(rounds):
             senders = [
-                Sender(server, signal, numbers[signal], acknowledged[signal], timestamps.choice([0, 0.001, 0.01]))
-                for signal in MAKERS for _ in range(2)]
+                kind(server, signal, numbers[signal], acknowledged[signal], timestamps.choice([0, 0.001, 0.01]))
+                for signal in MAKERS for kind in (Sender, GRPCSender)]
             for sender in senders:
                 sender.start()
             end = time.monotonic() + timestamps.uniform(0.2, 2.0)

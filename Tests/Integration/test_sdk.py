@@ -1,13 +1,17 @@
-"""The OpenTelemetry SDK for Python and its OTLP/HTTP exporters, as an application uses them."""
+"""The OpenTelemetry SDK for Python and its exporters over HTTP and gRPC, as an application uses them."""
 import time
 
+import grpc
 import pytest
 from opentelemetry import trace
 from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.exporter.otlp.proto.grpc import _log_exporter as grpc_logs
+from opentelemetry.exporter.otlp.proto.grpc import metric_exporter as grpc_metrics
+from opentelemetry.exporter.otlp.proto.grpc import trace_exporter as grpc_traces
 from opentelemetry.exporter.otlp.proto.http import Compression
-from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.exporter.otlp.proto.http import _log_exporter as http_logs
+from opentelemetry.exporter.otlp.proto.http import metric_exporter as http_metrics
+from opentelemetry.exporter.otlp.proto.http import trace_exporter as http_traces
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.metrics import Histogram, MeterProvider
@@ -26,18 +30,58 @@ RESOURCE = Resource({
 })
 
 
-@pytest.fixture(scope="module", params=[Compression.NoCompression, Compression.Gzip, Compression.Deflate],
-                ids=lambda compression: compression.value)
+class OverHTTP:
+    """Exporters to a server."""
+
+    def __init__(self, compression):
+        self.compression = compression
+        self.name = f"http-{compression.value}"
+
+    def traces(self, server):
+        return http_traces.OTLPSpanExporter(server.otlp + "/v1/traces", compression=self.compression)
+
+    def logs(self, server):
+        return http_logs.OTLPLogExporter(server.otlp + "/v1/logs", compression=self.compression)
+
+    def metrics(self, server):
+        return http_metrics.OTLPMetricExporter(server.otlp + "/v1/metrics", compression=self.compression)
+
+
+class OverGRPC:
+    """As well."""
+
+    def __init__(self, compression):
+        self.compression = compression
+        self.name = f"grpc-{compression.name}"
+
+    def _options(self, server):
+        return {"endpoint": server.grpc, "insecure": True, "compression": self.compression}
+
+    def traces(self, server):
+        return grpc_traces.OTLPSpanExporter(**self._options(server))
+
+    def logs(self, server):
+        return grpc_logs.OTLPLogExporter(**self._options(server))
+
+    def metrics(self, server):
+        return grpc_metrics.OTLPMetricExporter(**self._options(server))
+
+
+TRANSPORTS = [OverHTTP(compression) for compression in (Compression.NoCompression, Compression.Gzip, Compression.Deflate)] + [
+    OverGRPC(compression) for compression in (
+        grpc.Compression.NoCompression, grpc.Compression.Gzip, grpc.Compression.Deflate)]
+
+
+@pytest.fixture(scope="module", params=TRANSPORTS, ids=lambda transport: transport.name)
 def shop(request):
     """A server, and an application that has sent to it what it had to say."""
     server = Varve()
     server.start()
-    compression = request.param
+    transport = request.param
     sent = {"server": server, "begun": time.time_ns()}
 
     tracers = TracerProvider(resource=RESOURCE)
-    tracers.add_span_processor(
-        BatchSpanProcessor(OTLPSpanExporter(server.otlp + "/v1/traces", compression=compression)))
+    tracers.add_span_processor(BatchSpanProcessor(transport.traces(server)))
     tracer = tracers.get_tracer("sdk.tracer", "1.0", schema_url="https://opentelemetry.io/schemas/1.30.0")
     with tracer.start_as_current_span("other") as other:
         pass
@@ -56,8 +100,7 @@ def shop(request):
             context = trace.get_current_span().get_span_context()
 
         loggers = LoggerProvider(resource=RESOURCE)
-        loggers.add_log_record_processor(
-            BatchLogRecordProcessor(OTLPLogExporter(server.otlp + "/v1/logs", compression=compression)))
+        loggers.add_log_record_processor(BatchLogRecordProcessor(transport.logs(server)))
         sent["logged"] = time.time_ns()
         loggers.get_logger("sdk.logger", "2.0").emit(LogRecord(
             timestamp=sent["logged"], observed_timestamp=sent["logged"] + 5, severity_number=SeverityNumber.WARN,
@@ -66,8 +109,7 @@ def shop(request):
     tracers.shutdown()
     loggers.shutdown()
 
-    reader = PeriodicExportingMetricReader(
-        OTLPMetricExporter(server.otlp + "/v1/metrics", compression=compression), export_interval_millis=3_600_000)
+    reader = PeriodicExportingMetricReader(transport.metrics(server), export_interval_millis=3_600_000)
     meters = MeterProvider(
         resource=RESOURCE, metric_readers=[reader],
         views=[View(instrument_type=Histogram, instrument_name="sizes", aggregation=ExponentialBucketHistogramAggregation())])

@@ -42,7 +42,7 @@ class Varve:
         self.log = open(self.folder / "stderr.log", "ab")
         self.process = subprocess.Popen(
             [str(binary()), "serve", "--data-dir", str(self.data), "--listen-otlp", "127.0.0.1:0",
-             "--listen-http", "127.0.0.1:0", *self.options],
+             "--listen-grpc", "127.0.0.1:0", "--listen-http", "127.0.0.1:0", *self.options],
             stdout=subprocess.PIPE, stderr=self.log, stdin=subprocess.DEVNULL)
         lines = queue.Queue()
         threading.Thread(target=self._read, args=(self.process.stdout, lines), daemon=True).start()
@@ -59,6 +59,7 @@ class Varve:
             if event.get("event") == "ready":
                 self.otlp = "http://" + event["otlp"]
                 self.http = "http://" + event["http"]
+                self.grpc = event.get("grpc")
                 return time.monotonic() - begun
 
     @staticmethod

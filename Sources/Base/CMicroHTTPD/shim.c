@@ -1,9 +1,7 @@
 #define _GNU_SOURCE
 #include "CMicroHTTPD.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,54 +29,14 @@ static size_t leave_escaped(void *context, struct MHD_Connection *connection, ch
     return strlen(text);
 }
 
-static int listen_on(const char *address, uint16_t *port, unsigned int backlog) {
-    struct sockaddr_storage storage;
-    socklen_t length;
-    memset(&storage, 0, sizeof storage);
-    struct sockaddr_in *v4 = (struct sockaddr_in *)&storage;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&storage;
-    if (inet_pton(AF_INET, address, &v4->sin_addr) == 1) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(*port);
-        length = sizeof *v4;
-    } else if (inet_pton(AF_INET6, address, &v6->sin6_addr) == 1) {
-        v6->sin6_family = AF_INET6;
-        v6->sin6_port = htons(*port);
-        length = sizeof *v6;
-    } else {
-        errno = EINVAL;
-        return -1;
-    }
-    int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    // All addresses of a machine without IPv6 are its IPv4 ones.
-    if (fd < 0 && errno == EAFNOSUPPORT && strcmp(address, "::") == 0) return listen_on("0.0.0.0", port, backlog);
-    if (fd < 0) return -1;
-    // A restarted server takes its port although connections of the last one linger; `::` serves IPv4 too.
-    int on = 1, off = 0;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (storage.ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    if (bind(fd, (struct sockaddr *)&storage, length) != 0 || listen(fd, (int)backlog) != 0 ||
-        getsockname(fd, (struct sockaddr *)&storage, &length) != 0) {
-        int saved = errno;
-        close(fd);
-        errno = saved;
-        return -1;
-    }
-    *port = ntohs(storage.ss_family == AF_INET ? v4->sin_port : v6->sin6_port);
-    return fd;
-}
-
 struct MHD_Daemon *varve_http_start(
-    const char *address, uint16_t *port, const struct varve_http_options *options,
-    const struct varve_http_callbacks *callbacks) {
-    int fd = listen_on(address, port, options->backlog);
-    if (fd < 0) return NULL;
+    int listener, const struct varve_http_options *options, const struct varve_http_callbacks *callbacks) {
     unsigned int flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC |
                          MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG;
     struct MHD_Daemon *daemon = MHD_start_daemon(
-        flags, *port, NULL, NULL, callbacks->handle, callbacks->context,
+        flags, 0, NULL, NULL, callbacks->handle, callbacks->context,
         MHD_OPTION_EXTERNAL_LOGGER, report, callbacks,
-        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd,
+        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listener,
         MHD_OPTION_URI_LOG_CALLBACK, begin, callbacks,
         MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, callbacks->completed, callbacks->context,
@@ -91,7 +49,7 @@ struct MHD_Daemon *varve_http_start(
         MHD_OPTION_END);
     if (daemon == NULL) {
         int saved = errno;
-        close(fd);
+        close(listener);
         errno = saved == 0 ? ENOMEM : saved;
     }
     return daemon;

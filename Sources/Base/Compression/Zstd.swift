@@ -86,6 +86,12 @@ package enum Zstd {
         }
     }
 
+    package static func decompress(streamed bytes: [UInt8], limit: Int) throws(CompressionError) -> [UInt8] {
+        try bytes.withUnsafeBufferPointer { bytes throws(CompressionError) in
+            try decompress(streamed: UnsafeRawBufferPointer(bytes), limit: limit)
+        }
+    }
+
     private enum StreamState {
         case ended, outputFull, insideFrame
         case failed(Int)

@@ -1,4 +1,5 @@
 private import Glibc
+private import Synchronization
 
 /// How much of a processor the thread of a connection for telemetry takes. A sender that sends as fast as it can gets what queries
 /// leave: its thread is put behind theirs. One that sends at a rate that leaves room is not, since many queries at a time would then
@@ -54,13 +55,47 @@ package struct SenderLoad {
         let wall = Self.time(CLOCK_MONOTONIC)
         if let begin, wall - begin.wall < Self.window { return }
         guard isBusy(wall: wall, processor: Self.time(CLOCK_THREAD_CPUTIME_ID)) else { return }
-        let kind = __priority_which_t(PRIO_PROCESS.rawValue)
-        if getpriority(kind, 0) < Self.nice { _ = setpriority(kind, 0, Self.nice) }
+        Self.goBehind()
     }
 
-    private static func time(_ clock: clockid_t) -> Int {
+    /// Puts the calling thread behind those of queries, for good.
+    package static func goBehind() {
+        let kind = __priority_which_t(PRIO_PROCESS.rawValue)
+        if getpriority(kind, 0) < nice { _ = setpriority(kind, 0, nice) }
+    }
+
+    fileprivate static func time(_ clock: clockid_t) -> Int {
         var time = timespec()
         unsafe clock_gettime(clock, &time)
         return time.tv_sec * 1_000_000_000 + time.tv_nsec
+    }
+}
+
+/// The load of a sender whose requests are handled by threads that serve others, too: as with a thread of its own, once it is busy it
+/// stays so.
+package final class SenderAccount: Sendable {
+    private struct State {
+        var load = SenderLoad()
+        /// Nanoseconds.
+        var processor = 0
+        var isBusy = false
+    }
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    package var isBusy: Bool { state.withLock { $0.isBusy } }
+
+    /// Counts the processor time that the calling thread spends in `work`.
+    package func measure(_ work: () -> Void) {
+        let begin = SenderLoad.time(CLOCK_THREAD_CPUTIME_ID)
+        work()
+        let spent = SenderLoad.time(CLOCK_THREAD_CPUTIME_ID) - begin
+        let wall = SenderLoad.time(CLOCK_MONOTONIC)
+        state.withLock { state in
+            state.processor += spent
+            if state.load.isBusy(wall: wall, processor: state.processor) { state.isBusy = true }
+        }
     }
 }

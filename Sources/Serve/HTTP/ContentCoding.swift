@@ -1,5 +1,4 @@
-private import Compression
-private import Synchronization
+package import Compression
 
 /// Why a request's body is of no use.
 package enum HTTPBodyError: Error, Hashable, Sendable {
@@ -43,62 +42,36 @@ extension HTTPRequest {
 
     /// The body without its `Content-Encoding` (rules O-3, O-7).
     package func decodedBody(limit: Int) throws(HTTPBodyError) -> [UInt8] {
-        let encoding = contentCoding
-        let decoded: [UInt8]
-        do throws(CompressionError) {
-            switch encoding {
-            case "":
-                guard body.count <= limit else { throw .tooLarge(limit: limit) }
-                return body
-            case "gzip", "x-gzip": decoded = try Gzip.decompress(body, limit: limit)
-            case "deflate": decoded = try Gzip.inflate(body, limit: limit)
-            case "zstd":
-                decoded = try body.withUnsafeBufferPointer { bytes throws(CompressionError) in
-                    try Zstd.decompress(streamed: UnsafeRawBufferPointer(bytes), limit: limit)
-                }
-            default: throw .unsupported
-            }
-        } catch {
-            switch error {
-            case .tooLarge(let limit): throw .tooLarge(limit: limit)
-            case .unsupported: throw .unsupportedEncoding(encoding)
-            case .corrupt: throw .malformed(encoding: encoding)
-            }
-        }
-        guard memory?.reserve(decoded.count) ?? true else { throw .overloaded }
-        return decoded
+        guard let coding = ContentCoding(contentCoding) else { throw .unsupportedEncoding(contentCoding) }
+        return try coding.decode(body, limit: limit, memory: memory)
     }
 }
 
-/// The share of one request in the memory that all bodies may take; given back when the request is done.
-package final class BodyMemory: Sendable {
-    /// What all requests of a server hold together.
-    final class Pool: Sendable {
-        private let limit: Int
-        private let used = Atomic<Int>(0)
-
-        init(limit: Int) { self.limit = limit }
-
-        func take(_ count: Int) -> Bool {
-            if used.add(count, ordering: .relaxed).newValue <= limit { return true }
-            used.subtract(count, ordering: .relaxed)
-            return false
+extension ContentCoding {
+    /// What HTTP and gRPC call it.
+    package var name: String {
+        switch self {
+        case .identity: "identity"
+        case .gzip: "gzip"
+        case .zstd: "zstd"
+        case .deflate: "deflate"
         }
-
-        func giveBack(_ count: Int) { used.subtract(count, ordering: .relaxed) }
     }
 
-    private let pool: Pool
-    private let held = Atomic<Int>(0)
-
-    init(pool: Pool) { self.pool = pool }
-
-    deinit { pool.giveBack(held.load(ordering: .relaxed)) }
-
-    func reserve(_ count: Int) -> Bool {
-        guard pool.take(count) else { return false }
-        held.add(count, ordering: .relaxed)
-        return true
+    /// The bytes without their coding, at most `limit` of them, which count among those of all bodies.
+    package func decode(_ bytes: [UInt8], limit: Int, memory: BodyMemory?) throws(HTTPBodyError) -> [UInt8] {
+        let decoded: [UInt8]
+        do throws(CompressionError) {
+            decoded = try decode(bytes, limit: limit)
+        } catch {
+            switch error {
+            case .tooLarge(let limit): throw .tooLarge(limit: limit)
+            case .unsupported: throw .unsupportedEncoding(name)
+            case .corrupt: throw .malformed(encoding: name)
+            }
+        }
+        guard self == .identity || memory?.reserve(decoded.count) ?? true else { throw .overloaded }
+        return decoded
     }
 }
 

@@ -22,7 +22,7 @@ package struct HTTPRequest: Sendable {
     /// As it was received: compressed if there is a `Content-Encoding`. See `decodedBody(limit:)`.
     package var body: [UInt8]
     /// Counts the body, and what it is decoded to, among the server's.
-    var memory: BodyMemory?
+    package var memory: BodyMemory?
 
     package init(
         method: HTTPMethod, path: String, segments: [String],

@@ -1,3 +1,4 @@
+private import CLinux
 private import CMicroHTTPD
 private import Glibc
 package import Observability
@@ -32,10 +33,11 @@ package final class HTTPServer: @unchecked Sendable {
         var options = varve_http_options(
             connection_limit: UInt32(clamping: configuration.connectionLimit),
             idle_timeout_seconds: UInt32(clamping: configuration.idleTimeoutSeconds),
-            connection_memory: configuration.connectionMemory, thread_stack: configuration.threadStack, backlog: 511)
+            connection_memory: configuration.connectionMemory, thread_stack: configuration.threadStack)
         callbacks.pointee = ServerCore.callbacks(for: core)
         var port = configuration.port
-        guard let started = varve_http_start(configuration.host, &port, &options, callbacks) else {
+        let listener = varve_listen(configuration.host, &port, 511)
+        guard listener >= 0, let started = varve_http_start(listener, &options, callbacks) else {
             let reason = String(cString: strerror(errno))
             throw .cannotListen(host: configuration.host, port: configuration.port, reason: reason)
         }

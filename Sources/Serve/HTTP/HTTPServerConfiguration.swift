@@ -10,7 +10,7 @@ package struct HTTPServerConfiguration: Sendable {
     /// How long a request may take to arrive, and its reply to be taken, however steadily the bytes drip.
     package var transferTimeoutSeconds = 300
     /// Bytes of all bodies that are being received and handled at a time; beyond it, requests are asked to come again.
-    package var bodyMemory = 1 << 30
+    package var bodies = BodyMemory.Pool(limit: 1 << 30)
     /// Holds a request's first line and headers. The library clears it after every request, so more of it costs time and memory.
     package var connectionMemory = 256 << 10
     package var threadStack = 1 << 20

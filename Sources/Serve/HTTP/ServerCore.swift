@@ -7,7 +7,6 @@ final class ServerCore: Sendable {
     let configuration: HTTPServerConfiguration
     let handler: any HTTPHandler
     let watcher = ConnectionWatcher()
-    let bodies: BodyMemory.Pool
     private let log: Log
     /// Requests that a handler works on, and connections that were taken over.
     private let running = Atomic<Int>(0)
@@ -17,7 +16,6 @@ final class ServerCore: Sendable {
         self.configuration = configuration
         self.handler = handler
         self.log = log
-        bodies = BodyMemory.Pool(limit: configuration.bodyMemory)
     }
 
     var isStopping: Bool { stopping.load(ordering: .relaxed) }
@@ -48,7 +46,7 @@ final class ServerCore: Sendable {
 
     fileprivate func begin(_ target: UnsafePointer<CChar>, _ connection: OpaquePointer) -> Exchange {
         watcher.setDeadline(varve_http_socket(connection), seconds: configuration.transferTimeoutSeconds)
-        return Exchange(target: target, memory: BodyMemory(pool: bodies))
+        return Exchange(target: target, memory: BodyMemory(pool: configuration.bodies))
     }
 
     fileprivate func answer(_ exchange: Exchange, _ connection: OpaquePointer) -> MHD_Result {

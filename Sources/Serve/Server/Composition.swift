@@ -4,6 +4,7 @@ private import CLinux
 internal import Columns
 internal import Core
 private import Files
+internal import GRPC
 private import Glibc
 internal import HTTP
 internal import Ingest
@@ -18,10 +19,13 @@ private import TableSchema
 private import Telemetry
 private import TraceSearch
 
-/// What is behind the two ports: the engine, or the parts of a directory that is read alone, the readers over their tables, and the
+/// What is behind the ports: the engine, or the parts of a directory that is read alone, the readers over their tables, and the
 /// routes of every dialect.
 struct Composition {
     let otlpRoutes: [Routes]
+    let otlpServices: OTLPServices
+    /// What the server of these services counts.
+    let grpcStatistics = GRPCStatistics()
     let queryRoutes: [Routes]
     /// What is answered to paths that are no API's: the pages of Jaeger's UI, if there are any.
     let pages: @Sendable (HTTPRequest) -> HTTPResponse?
@@ -69,9 +73,13 @@ struct Composition {
             Self.register(admission, writing.partCache, in: metrics)
         }
         let status = StatusRoutes.make(metrics: metrics, version: Version.current, notReady: { nil })
-        otlpRoutes = [
-            OTLPRoutes(receiver: receiver, bodyLimit: configuration.maxBodySize, now: Self.nanoseconds).routes, status,
-        ]
+        func intake(_ transport: OTLPIntake.Transport) -> OTLPIntake {
+            OTLPIntake(
+                receiver, by: transport, bodyLimit: configuration.maxBodySize, metrics: metrics, now: Self.nanoseconds)
+        }
+        otlpRoutes = [OTLPRoutes(intake(.http)).routes, status]
+        otlpServices = OTLPServices(intake(.grpc))
+        Self.register(grpcStatistics, in: metrics)
         let disk: any FileSystem = configuration.isReadOnly ? ReadOnlyFileSystem(fileSystem) : fileSystem
         let archive = try Self.archive(configuration, disk, metrics)
         var routes: [Routes] = []
@@ -278,6 +286,18 @@ struct Composition {
         }
     }
 
+    private static func register(_ grpc: GRPCStatistics, in metrics: MetricsRegistry) {
+        metrics.computed("varve_grpc_connections", help: "Connections of OTLP over gRPC.") {
+            Double(grpc.connections.value)
+        }
+        for reason in GRPCConnectionEnd.allCases {
+            metrics.computed(
+                "varve_grpc_connections_ended_total", help: "Connections that the server ended or refused.",
+                labels: ["reason": reason.rawValue], monotonic: true
+            ) { Double(grpc.ended(reason)) }
+        }
+    }
+
     private static func register(_ series: MetricReader, in metrics: MetricsRegistry) {
         metrics.computed("varve_series_index_bytes", help: "Memory of series and of the index of their labels.") {
             Double(series.indexByteCount)
@@ -343,82 +363,5 @@ struct Composition {
         metrics.computed("varve_merge_pending_bytes", help: "Bytes of parts that are to be merged.") {
             Double(maintenance.pendingBytes.value)
         }
-    }
-}
-
-/// Where nothing is written.
-private struct RefusingReceiver: OTLPReceiver {
-    func receive(_ request: LoggedRequest, protobuf: [UInt8]) throws(OTLPRefusal) -> DecodeOutcome { throw .readOnly }
-}
-
-/// Requests from the OTLP routes into the engine, counted.
-private struct EngineReceiver: OTLPReceiver {
-    private struct Counters: Sendable {
-        let requests, rows, rejected, outside, withoutIDs, bytes: Counter
-
-        init(_ metrics: MetricsRegistry, signal: String) {
-            requests = metrics.counter(
-                "varve_ingest_requests_total", help: "OTLP requests that were stored.", labels: ["signal": signal])
-            rows = metrics.counter(
-                "varve_ingest_rows_total", help: "Spans, log records and data points that were stored.",
-                labels: ["signal": signal])
-            rejected = metrics.counter(
-                "varve_ingest_rejected_rows_total", help: "Spans, log records and data points that were refused.",
-                labels: ["signal": signal])
-            outside = metrics.counter(
-                "varve_ingest_outside_rows_total", help: "Of the refused ones, those whose time is not accepted.",
-                labels: ["signal": signal])
-            withoutIDs = metrics.counter(
-                "varve_ingest_rows_without_ids_total",
-                help: "Log records that were stored without an ill-formed trace or span id.", labels: ["signal": signal]
-            )
-            bytes = metrics.counter(
-                "varve_ingest_bytes_total", help: "Bytes of OTLP bodies as received.", labels: ["signal": signal])
-        }
-    }
-
-    private let engine: Engine
-    private let traces, logs, metrics: Counters
-
-    init(_ engine: Engine, _ registry: MetricsRegistry) {
-        self.engine = engine
-        traces = Counters(registry, signal: "traces")
-        logs = Counters(registry, signal: "logs")
-        metrics = Counters(registry, signal: "metrics")
-    }
-
-    func receive(_ request: LoggedRequest, protobuf: [UInt8]) throws(OTLPRefusal) -> DecodeOutcome {
-        let outcome: DecodeOutcome
-        SenderLoad.noteRequest()
-        do {
-            outcome = try engine.ingest(request, protobuf: protobuf)
-        } catch ProtobufError.tooLarge {
-            throw .malformed("the request holds more items, or larger ones, than are taken at a time")
-        } catch let error as ProtobufError {
-            throw .malformed("the body is not a valid protobuf request: \(error)")
-        } catch IngestError.unavailable(let reason) {
-            throw .unavailable(reason)
-        } catch IngestError.overloaded(.server) {
-            throw .unavailable("too much is waiting to be written to disk")
-        } catch IngestError.overloaded(.tenant) {
-            throw .throttled("more comes in than can be written to disk")
-        } catch IngestError.tooManyParts {
-            throw .throttled("too many parts are waiting to be merged")
-        } catch {
-            throw .unavailable("the server is stopping")
-        }
-        let counters =
-            switch request.signal {
-            case .traces: traces
-            case .logs: logs
-            case .metrics: metrics
-            }
-        counters.requests.add()
-        counters.rows.add(outcome.accepted)
-        counters.rejected.add(outcome.rejected)
-        counters.outside.add(outcome.outside)
-        counters.withoutIDs.add(outcome.withoutIDs)
-        counters.bytes.add(request.body.count)
-        return outcome
     }
 }

@@ -1,3 +1,4 @@
+internal import Columns
 package import Core
 package import Files
 package import Ingest
@@ -260,48 +261,65 @@ package final class Engine: Sendable {
 
     /// Stores a request, whose protobuf bytes are given, and returns once it is durable (invariant 10).
     package func ingest(_ request: LoggedRequest, protobuf: [UInt8]) throws -> DecodeOutcome {
+        let settled = Monitor<Result<DecodeOutcome, IngestError>?>(nil)
+        try ingest(request, protobuf: protobuf) { result in settled.notifying { $0 = result } }
+        let result = settled.wait { $0 }
+        if log.hasFailed { worker.recoverLog() }
+        return try (result ?? .failure(.closed)).get()
+    }
+
+    /// Decodes a request, whose protobuf bytes are given, and returns before it is durable.
+    ///
+    /// - Parameter settled: told once, unless the call throws, when the request is durable, or why it will never be: before the call
+    ///   returns, or from the log's own thread, which must not be kept.
+    package func ingest(
+        _ request: LoggedRequest, protobuf: [UInt8],
+        settled: @escaping @Sendable (Result<DecodeOutcome, IngestError>) -> Void
+    ) throws {
         do throws(DiskSpace.Full) { try space?.admit() } catch { throw IngestError.unavailable(error.description) }
-        var outcome = DecodeOutcome()
         var request = request
-        let key = key(of: request)
-        if let table = tables.table(id: key.table) {
+        if let table = tables.table(id: key(of: request).table) {
             request.times = accepted.range(received: request.received, tenant: request.tenant, table: table)
         }
-        let window = request.times ?? .min ... .max
-        let received = request.received
+        let (window, received) = (request.times ?? .min ... .max, request.received)
         let isDue =
             switch request.signal {
             case .traces:
-                try spans.ingest(request) { builder in
-                    outcome = try times.measure(.decode) {
-                        try unsafe protobuf.withUnsafeBytes {
-                            try unsafe TraceDecoder.decode($0, accepting: window, into: &builder)
-                        }
-                    }
-                    return outcome.accepted > 0
+                try unsafe ingest(request, protobuf, into: spans, settled) { body, builder in
+                    try unsafe TraceDecoder.decode(body, accepting: window, into: &builder)
                 }
             case .logs:
-                try logs.ingest(request) { builder in
-                    outcome = try times.measure(.decode) {
-                        try unsafe protobuf.withUnsafeBytes {
-                            try unsafe LogDecoder.decode($0, received: received, accepting: window, into: &builder)
-                        }
-                    }
-                    return outcome.accepted > 0
+                try unsafe ingest(request, protobuf, into: logs, settled) { body, builder in
+                    try unsafe LogDecoder.decode(body, received: received, accepting: window, into: &builder)
                 }
             case .metrics:
-                try metrics.ingest(request) { builder in
-                    outcome = try times.measure(.decode) {
-                        try unsafe protobuf.withUnsafeBytes {
-                            try unsafe MetricDecoder.decode($0, accepting: window, into: &builder)
-                        }
-                    }
-                    return outcome.accepted > 0
+                try unsafe ingest(request, protobuf, into: metrics, settled) { body, builder in
+                    try unsafe MetricDecoder.decode(body, accepting: window, into: &builder)
                 }
             }
         if isDue { worker.wake() }
-        if log.hasFailed { worker.recoverLog() }
-        return outcome
+    }
+
+    private func ingest<Builder: BatchBuilder & ~Copyable>(
+        _ request: LoggedRequest, _ protobuf: [UInt8], into table: BufferedTable<Builder>,
+        _ settled: @escaping @Sendable (Result<DecodeOutcome, IngestError>) -> Void,
+        decode: (UnsafeRawBufferPointer, inout Builder) throws -> DecodeOutcome
+    ) throws -> Bool {
+        // What was decoded is known before anybody is told that it is durable.
+        let decoded = Monitor(DecodeOutcome())
+        return try table.ingest(request) { builder in
+            let outcome = try times.measure(.decode) {
+                try unsafe protobuf.withUnsafeBytes { try unsafe decode($0, &builder) }
+            }
+            decoded.withLock { $0 = outcome }
+            return outcome.accepted > 0
+        } settled: { [worker] isDurable in
+            guard isDurable else {
+                worker.wakeAfterFailure()
+                return settled(.failure(.notLogged))
+            }
+            settled(.success(decoded.withLock { $0 }))
+        }
     }
 
     /// What readers ask for rows.

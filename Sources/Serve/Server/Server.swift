@@ -1,4 +1,5 @@
 internal import API
+private import GRPC
 private import Glibc
 private import HTTP
 private import JSON
@@ -8,6 +9,8 @@ internal import Observability
 package enum Server {
     /// How long requests may go on once the server has been told to stop.
     private static let graceSeconds = 10
+    /// Bytes of all bodies that are being received and handled at a time: of telemetry, and of queries.
+    private static let bodyMemory = 1 << 30
 
     /// - Returns: the process's exit status.
     package static func run(_ configuration: Configuration, warnings: [String] = []) -> Int32 {
@@ -23,11 +26,19 @@ package enum Server {
             log.error("cannot start", ["reason": .string(error.description)])
             return 1
         }
+        // Enough for one body of the largest size, as received and decompressed, whatever that is.
+        let bodies = BodyMemory.Pool(limit: max(bodyMemory, 2 * configuration.maxBodySize))
+        let grpc = configuration.listenGRPC.map { address in
+            GRPCServer(
+                configuration: grpcConfiguration(address, configuration, bodies), handler: composition.otlpServices,
+                statistics: composition.grpcStatistics, log: log)
+        }
         let otlp = HTTPServer(
-            configuration: httpConfiguration(configuration.listenOTLP, configuration),
+            configuration: httpConfiguration(configuration.listenOTLP, configuration, bodies),
             handler: Router(composition.otlpRoutes, origins: configuration.otlpCORSOrigins), log: log)
         let http = HTTPServer(
-            configuration: httpConfiguration(configuration.listenHTTP, configuration),
+            configuration: httpConfiguration(
+                configuration.listenHTTP, configuration, BodyMemory.Pool(limit: bodyMemory)),
             handler: Router(
                 composition.queryRoutes,
                 limits: QueryLimits(
@@ -36,56 +47,91 @@ package enum Server {
                 origins: configuration.corsOrigins, log: log, pages: composition.pages),
             log: log)
         do throws(HTTPServerError) {
-            try otlp.start()
-            do throws(HTTPServerError) {
-                try http.start()
-            } catch {
-                otlp.stop(graceSeconds: 0)
-                throw error
-            }
+            try start(otlp, http, grpc)
         } catch {
             log.error("cannot start", ["reason": .string("\(error)")])
             composition.close()
             return 1
         }
-        announce(otlp: otlp, http: http, log: log)
+        announce(otlp: otlp, http: http, grpc: grpc, log: log)
         let signal = signals.wait()
         log.info("stopping", ["signal": .string(signal)])
-        let stopped = [otlp, http].map { $0.stop(graceSeconds: graceSeconds) }
+        let stopped = [
+            grpc?.stop(graceSeconds: graceSeconds) ?? true, otlp.stop(graceSeconds: graceSeconds),
+            http.stop(graceSeconds: graceSeconds),
+        ]
         if stopped.contains(false) { log.warning("requests are still running; they are left behind") }
         composition.close()
         log.info("stopped")
         return 0
     }
 
+    /// All or none.
+    private static func start(
+        _ otlp: HTTPServer, _ http: HTTPServer, _ grpc: GRPCServer?
+    ) throws(HTTPServerError) {
+        do throws(HTTPServerError) {
+            try otlp.start()
+            try http.start()
+            try grpc?.start()
+        } catch {
+            otlp.stop(graceSeconds: 0)
+            http.stop(graceSeconds: 0)
+            throw error
+        }
+    }
+
     private static func httpConfiguration(
-        _ address: ListenAddress, _ configuration: Configuration
+        _ address: ListenAddress, _ configuration: Configuration, _ bodies: BodyMemory.Pool
     ) -> HTTPServerConfiguration {
         var http = HTTPServerConfiguration(host: address.host, port: address.port)
         http.connectionLimit = configuration.maxConnections
-        // Enough for one body of the largest size, as received and decompressed, whatever that is.
-        http.bodyMemory = max(http.bodyMemory, 2 * configuration.maxBodySize)
+        http.bodies = bodies
         return http
     }
 
+    private static func grpcConfiguration(
+        _ address: ListenAddress, _ configuration: Configuration, _ bodies: BodyMemory.Pool
+    ) -> GRPCServerConfiguration {
+        let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
+        var grpc = GRPCServerConfiguration(host: address.host, port: address.port)
+        grpc.connectionLimit = configuration.maxConnections
+        grpc.bodies = bodies
+        // Receiving costs a small part of what is done with a request.
+        grpc.loops = min(max(processors / 4, 1), 8)
+        grpc.threads = max(processors, 2)
+        return grpc
+    }
+
     /// One line on standard output, for whoever started the server and waits for it.
-    private static func announce(otlp: HTTPServer, http: HTTPServer, log: Log) {
-        func text(_ server: HTTPServer) -> String {
-            ListenAddress(host: server.boundAddress.host, port: server.boundAddress.port).description
+    private static func announce(otlp: HTTPServer, http: HTTPServer, grpc: GRPCServer?, log: Log) {
+        func text(_ address: (host: String, port: UInt16)) -> String {
+            ListenAddress(host: address.host, port: address.port).description
         }
+        let addresses = (
+            otlp: text(otlp.boundAddress), http: text(http.boundAddress), grpc: grpc.map { text($0.boundAddress) }
+        )
         var line = JSONWriter()
         line.beginObject()
         line.key("event")
         line.string("ready")
         line.key("otlp")
-        line.string(text(otlp))
+        line.string(addresses.otlp)
         line.key("http")
-        line.string(text(http))
+        line.string(addresses.http)
+        if let address = addresses.grpc {
+            line.key("grpc")
+            line.string(address)
+        }
         line.endObject()
         line.newline()
         StandardStream.write(line.bytes, to: .output)
         log.info(
-            "ready", ["version": .string(Version.current), "otlp": .string(text(otlp)), "http": .string(text(http))])
+            "ready",
+            [
+                "version": .string(Version.current), "otlp": .string(addresses.otlp), "http": .string(addresses.http),
+                "grpc": .string(addresses.grpc ?? "none"),
+            ])
     }
 }
 

@@ -15,9 +15,11 @@ final class FakeReceiver: OTLPReceiver {
 
     var all: [Received] { received.withLock { $0 } }
 
-    func receive(_ request: LoggedRequest, protobuf: [UInt8]) throws(OTLPRefusal) -> DecodeOutcome {
+    func receive(
+        _ request: LoggedRequest, protobuf: [UInt8], settled: @Sendable (Result<DecodeOutcome, OTLPRefusal>) -> Void
+    ) {
         received.withLock { $0.append((request, protobuf)) }
-        return try answer.get()
+        settled(answer)
     }
 }
 
@@ -31,7 +33,7 @@ struct OTLPClient {
     init(_ answer: Result<DecodeOutcome, OTLPRefusal> = .success(DecodeOutcome()), bodyLimit: Int = 1 << 20) {
         let receiver = FakeReceiver(answer)
         self.receiver = receiver
-        router = Router([OTLPRoutes(receiver: receiver, bodyLimit: bodyLimit, now: { Self.now }).routes])
+        router = Router([OTLPRoutes(OTLPIntake(receiver, by: .http, bodyLimit: bodyLimit, now: { Self.now })).routes])
     }
 
     static func request(

@@ -8,13 +8,16 @@ import Testing
 struct OTLPReviewTests {
     /// Takes everything.
     private struct Receiver: OTLPReceiver {
-        func receive(_ request: LoggedRequest, protobuf: [UInt8]) throws(OTLPRefusal) -> DecodeOutcome {
-            DecodeOutcome()
+        func receive(
+            _ request: LoggedRequest, protobuf: [UInt8],
+            settled: @Sendable (Result<DecodeOutcome, OTLPRefusal>) -> Void
+        ) {
+            settled(.success(DecodeOutcome()))
         }
     }
 
     private func post(_ headers: [(name: String, value: String)]) -> HTTPResponse {
-        let routes = OTLPRoutes(receiver: Receiver(), bodyLimit: 1 << 20, now: { 0 }).routes
+        let routes = OTLPRoutes(OTLPIntake(Receiver(), by: .http, bodyLimit: 1 << 20, now: { 0 })).routes
         let request = HTTPRequest(
             method: .post, path: "/v1/logs", segments: ["v1", "logs"], parameters: [], headers: headers, body: [])
         return Router([routes]).respond(to: request, connection: .none)

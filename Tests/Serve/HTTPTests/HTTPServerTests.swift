@@ -212,7 +212,7 @@ struct HTTPServerTests {
     }
 
     @Test func `when all bodies together take too much memory, clients are asked to come again`() throws {
-        try withServer({ $0.bodyMemory = 1 << 20 }) { port, _, _ in
+        try withServer({ $0.bodies = BodyMemory.Pool(limit: 1 << 20) }) { port, _, _ in
             let client = try RawClient(port: port)
             let reply = try client.post("/big", [UInt8](repeating: 7, count: 2 << 20))
             #expect(reply.status == 503 && reply.header("Retry-After") == "1")

@@ -10,7 +10,6 @@ struct varve_http_options {
     unsigned int idle_timeout_seconds;
     size_t connection_memory;
     size_t thread_stack;
-    unsigned int backlog;
 };
 
 // What the server calls, each with `context` first. `begin` receives the request's target as it was sent, once its first line is
@@ -24,12 +23,10 @@ struct varve_http_callbacks {
     void (*report)(void *context, const char *message);
 };
 
-// Listens on `address` (a textual IPv4 or IPv6 address) and serves each connection by a thread of its own.
-// Null on failure, with errno set; otherwise `*port` is the port that was bound, which matters for port 0.
-// `callbacks` must live as long as the daemon.
+// Serves each connection of a listening socket, which is its own from then on, by a thread of its own. Null on failure, with errno
+// set. `callbacks` must live as long as the daemon.
 struct MHD_Daemon *varve_http_start(
-    const char *address, uint16_t *port, const struct varve_http_options *options,
-    const struct varve_http_callbacks *callbacks);
+    int listener, const struct varve_http_options *options, const struct varve_http_callbacks *callbacks);
 
 // Stops accepting; what is open goes on.
 void varve_http_quiesce(struct MHD_Daemon *daemon);

@@ -11,7 +11,7 @@ enum OTLPResponse {
         let isPartial = !outcome.explanation.isEmpty
         switch format {
         case .protobuf:
-            return response(200, isPartial ? partial(outcome) : [], format)
+            return response(200, message(outcome), format)
         case .json:
             var writer = JSONWriter()
             writer.beginObject()
@@ -39,8 +39,9 @@ enum OTLPResponse {
         }
     }
 
-    /// `Export…ServiceResponse { 1: partial_success { 1: rejected, 2: error_message } }`.
-    private static func partial(_ outcome: DecodeOutcome) -> [UInt8] {
+    /// `Export…ServiceResponse { 1: partial_success { 1: rejected, 2: error_message } }`; nothing if there is nothing to say.
+    static func message(_ outcome: DecodeOutcome) -> [UInt8] {
+        guard !outcome.explanation.isEmpty else { return [] }
         var inner: [UInt8] = []
         if outcome.rejected > 0 {
             inner.append(1 << 3)
@@ -52,15 +53,22 @@ enum OTLPResponse {
         return message + inner
     }
 
-    /// `google.rpc.Status { 1: code, 2: message }`; what may be sent again says when.
-    static func failure(_ status: Int, _ message: String, format: LoggedRequest.Format) -> HTTPResponse {
-        var response = statusBody(status, message, format)
-        if status == 503 || status == 429 { response.headers.append(("Retry-After", "1")) }
-        return response
+    /// What may be sent again says when.
+    static func failure(_ refusal: OTLPRefusal, format: LoggedRequest.Format) -> HTTPResponse {
+        let status =
+            switch refusal {
+            case .malformed: 400
+            case .body(let error): error.status
+            case .unavailable: 503
+            case .throttled: 429
+            case .readOnly: 403
+            }
+        return failure(status, refusal.message, format: format).retrying(after: refusal.retryAfter)
     }
 
-    private static func statusBody(
-        _ status: Int, _ message: String, _ format: LoggedRequest.Format
+    /// `google.rpc.Status { 1: code, 2: message }`.
+    static func failure(
+        _ status: Int, _ message: String, format: LoggedRequest.Format
     ) -> HTTPResponse {
         let code = rpcCode(status)
         switch format {

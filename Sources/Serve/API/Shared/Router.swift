@@ -94,9 +94,8 @@ package struct Router: HTTPHandler {
             response.headers.append(("Allow", Self.list(allowed)))
             return response
         case .route(let route, let dialect, let pathParameters):
-            guard let tenant = Self.tenant(of: request) else {
-                return dialect.failure(
-                    400, "invalid X-Scope-OrgID: a tenant is 1 to 150 letters, digits and !-_.*'()", request)
+            guard let tenant = TenantID(sent: request.header(TenantID.header)) else {
+                return dialect.failure(400, TenantID.refusal, request)
             }
             let request = APIRequest(
                 http: request, tenant: tenant, pathParameters: pathParameters, limits: limits, connection: connection)
@@ -184,11 +183,6 @@ package struct Router: HTTPHandler {
             }
         }
         return best?.dialect ?? .plain
-    }
-
-    private static func tenant(of request: HTTPRequest) -> TenantID? {
-        guard let name = request.header("X-Scope-OrgID"), !name.isEmpty else { return .default }
-        return TenantID(name)
     }
 
     private static func excerpt(_ path: String) -> String {

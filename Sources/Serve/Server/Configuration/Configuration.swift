@@ -9,6 +9,8 @@ package struct Configuration: Sendable {
     /// Whether the data are queried, and nothing is written to them.
     package var isReadOnly = false
     package var listenOTLP = ListenAddress(host: "127.0.0.1", port: 4318)
+    /// Nil: not over gRPC.
+    package var listenGRPC: ListenAddress? = ListenAddress(host: "127.0.0.1", port: 4317)
     package var listenHTTP = ListenAddress(host: "127.0.0.1", port: 8081)
     package var durability = Durability.fsync
     /// A table's rows in memory are written as parts once they take this many bytes …
@@ -59,7 +61,7 @@ package struct Configuration: Sendable {
     package var resultCacheAge: Int64 = 900_000_000_000
     /// Of a request of telemetry, as received and decompressed alike (rule O-7).
     package var maxBodySize = 64 << 20
-    /// For each of the two ports.
+    /// For each port.
     package var maxConnections = 1024
     /// How many traces may be archived, and the bytes of all of them; no bytes: none is.
     package var archiveTraces = 100_000

@@ -49,6 +49,12 @@ struct Setting: Sendable {
                 configuration.listenOTLP = try ValueText.address(text)
             }),
         Setting(
+            key: "listen-grpc", value: "ADDRESS", help: "where telemetry is received: OTLP over gRPC; or none",
+            show: { $0.listenGRPC?.description ?? "none" },
+            apply: { configuration, text throws(ValueError) in
+                configuration.listenGRPC = text == "none" ? nil : try ValueText.address(text)
+            }),
+        Setting(
             key: "listen-http", value: "ADDRESS", help: "where queries are answered: Jaeger, Prometheus and Loki",
             show: { $0.listenHTTP.description },
             apply: { configuration, text throws(ValueError) in

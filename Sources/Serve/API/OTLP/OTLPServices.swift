@@ -1,0 +1,98 @@
+internal import Compression
+internal import Core
+package import GRPC
+internal import Ingest
+internal import OTLP
+internal import Telemetry
+
+/// OTLP over gRPC (rules O-30 to O-33): `Export` of the three services, and gRPC's health check.
+package struct OTLPServices: GRPCHandler {
+    private static let methods: [String: LoggedRequest.Signal] = [
+        "/opentelemetry.proto.collector.trace.v1.TraceService/Export": .traces,
+        "/opentelemetry.proto.collector.logs.v1.LogsService/Export": .logs,
+        "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": .metrics,
+    ]
+    private static let health = "/grpc.health.v1.Health/Check"
+    /// Of a health check: the name of a service.
+    private static let healthLimit = 4 << 10
+
+    private let intake: OTLPIntake
+
+    package init(_ intake: OTLPIntake) { self.intake = intake }
+
+    package func admit(_ head: GRPCHead) throws(GRPCStatus) -> Int {
+        if head.path == Self.health { return Self.healthLimit }
+        guard Self.methods[head.path] != nil else {
+            intake.note(.unknownMethod)
+            throw GRPCStatus(.unimplemented, "unknown method \(head.path.prefix(200))")
+        }
+        guard TenantID(sent: head.value(TenantID.header)) != nil else {
+            intake.note(.tenant)
+            throw GRPCStatus(.invalidArgument, TenantID.refusal)
+        }
+        return intake.bodyLimit
+    }
+
+    package func respond(to request: GRPCRequest, reply: @escaping @Sendable (GRPCResponse) -> Void) {
+        guard let signal = Self.methods[request.head.path] else { return reply(Self.checkHealth(request)) }
+        let tenant = TenantID(sent: request.head.value(TenantID.header)) ?? .default
+        let arrival = OTLPIntake.Arrival(
+            signal: signal, coding: request.coding, tenant: tenant, body: request.message, memory: request.memory)
+        intake.take(arrival) { result in
+            switch result {
+            case .success(let outcome): reply(GRPCResponse(OTLPResponse.message(outcome)))
+            case .failure(let refusal): reply(GRPCResponse(GRPCStatus(refusal)))
+            }
+        }
+    }
+
+    package func note(_ refusal: GRPCRefusal) {
+        switch refusal {
+        case .mediaType: intake.note(.mediaType)
+        case .metadata: intake.note(.metadata)
+        case .framing: intake.note(.framing)
+        case .body(let error): intake.note(OTLPRefusal.body(error).reason)
+        case .deadline: intake.note(.deadline)
+        }
+    }
+
+    /// `HealthCheckRequest { 1: service }` and `HealthCheckResponse { 1: status }`; a server that can be asked serves (1).
+    private static func checkHealth(_ request: GRPCRequest) -> GRPCResponse {
+        guard request.coding == .identity, let service = service(request.message) else {
+            return GRPCResponse(GRPCStatus(.invalidArgument, "the message is no HealthCheckRequest"))
+        }
+        let known = methods.keys.contains { $0.dropFirst().prefix { $0 != "/" } == service }
+        guard service.isEmpty || known else {
+            return GRPCResponse(GRPCStatus(.notFound, "unknown service \(service.prefix(200))"))
+        }
+        return GRPCResponse([1 << 3, 1])
+    }
+
+    private static func service(_ message: [UInt8]) -> String? {
+        unsafe message.withUnsafeBytes { bytes in
+            var reader = unsafe ProtobufReader(ProtobufSlice(bytes))
+            var service = ""
+            do throws(ProtobufError) {
+                while !reader.isAtEnd {
+                    let tag = try reader.tag()
+                    if tag == 1 << 3 | 2 { service = try reader.bytes().string } else { try reader.skip(tag) }
+                }
+            } catch {
+                return nil
+            }
+            return service
+        }
+    }
+}
+
+extension GRPCStatus {
+    init(_ refusal: OTLPRefusal) {
+        switch refusal {
+        case .malformed: self.init(.invalidArgument, refusal.message)
+        case .body(let error): self.init(error)
+        case .unavailable: self.init(.unavailable, refusal.message, retryAfter: refusal.retryAfter)
+        case .throttled: self.init(.resourceExhausted, refusal.message, retryAfter: refusal.retryAfter)
+        case .readOnly: self.init(.permissionDenied, refusal.message)
+        }
+    }
+}

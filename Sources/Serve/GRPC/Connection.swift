@@ -1,0 +1,299 @@
+import CLinux
+import CNGHTTP2
+import Glibc
+internal import HTTP
+internal import Scheduling
+import Synchronization
+
+/// One connection: a session of nghttp2, which knows frames, header compression and flow control, over a socket that does not block.
+/// Only its loop's thread touches it.
+///
+/// What is bounded, and by what:
+///
+/// | | |
+/// |---|---|
+/// | calls at a time, also such as the client has reset | `callLimit` |
+/// | a call's metadata | `metadataLimit`, and sixteen times that ends the connection |
+/// | messages | the pool of all bodies, by bytes that have arrived |
+/// | resets, and frames that carry nothing | `Strikes` |
+/// | what waits to be sent | nothing is read while the client does not take what was sent before |
+/// | time | of the handshake, of silence, of each call's way in and its answer's way out |
+final class Connection {
+    /// How much is read from one socket before others have their turn.
+    private static let turn = 1 << 20
+    /// What is gathered before it is sent.
+    private static let packet = 64 << 10
+    /// RFC 9113's first windows of 64 KiB would stop a sender after each; what arrives is taken at once.
+    private static let window: Int32 = 1 << 20
+    /// How much of what a refused client still sends is thrown away, and for how long, so that it can see why.
+    private static let patience = (bytes: 16 << 20, time: Duration.seconds(2))
+
+    let key: UInt64
+    let core: GRPCCore
+    let loop: EventLoop
+    let socket: Int32
+    private(set) var session: OpaquePointer?
+    var calls: [Int32: Call] = [:]
+    /// Calls that a handler has, also of streams that are gone.
+    var handled = 0
+    let sender = SenderAccount()
+    var strikes = Strikes()
+    /// What the socket did not take.
+    private var outbox: ArraySlice<UInt8> = []
+    private var watched: UInt32 = VARVE_READABLE
+    /// Whether the client's first settings are there.
+    var hasBegun = false
+    private var lastRead: ContinuousClock.Instant
+    /// Since when nothing of what waits was taken.
+    private var blockedSince: ContinuousClock.Instant?
+    private var pinged: ContinuousClock.Instant?
+    private var isDraining = false
+    private var hasSaidGoodbye = false
+    /// Why the server ends it, once it does.
+    private var ending: GRPCConnectionEnd?
+    /// Set when all was sent and the rest is thrown away.
+    private var lingering: (until: ContinuousClock.Instant, left: Int)?
+    private(set) var isClosed = false
+
+    init?(_ socket: Int32, key: UInt64, loop: EventLoop) {
+        self.socket = socket
+        self.key = key
+        self.loop = loop
+        core = loop.core
+        lastRead = loop.now
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        guard nghttp2_session_server_new2(&session, loop.library.callbacks, context, loop.library.options) == 0 else {
+            return nil
+        }
+        var settings = [
+            nghttp2_settings_entry(
+                settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
+                value: UInt32(clamping: core.configuration.callLimit)),
+            nghttp2_settings_entry(
+                settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue), value: UInt32(Self.window)),
+            nghttp2_settings_entry(
+                settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue),
+                value: UInt32(clamping: core.configuration.metadataLimit)),
+        ]
+        nghttp2_submit_settings(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), &settings, settings.count)
+        nghttp2_session_set_local_window_size(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, 4 * Self.window)
+    }
+
+    deinit { nghttp2_session_del(session) }
+
+    // MARK: The socket
+
+    func readable() {
+        if lingering != nil { return discard() }
+        var left = Self.turn
+        while left > 0, outbox.isEmpty, !isClosed, lingering == nil {
+            let count = recv(socket, loop.input.baseAddress, loop.input.count, 0)
+            if count < 0 {
+                if errno == EAGAIN || errno == EINTR { break }
+                return close()
+            }
+            guard count > 0 else { return close() }
+            lastRead = loop.now
+            pinged = nil
+            left -= count
+            take(count)
+            if count < loop.input.count { break }
+        }
+    }
+
+    /// Hands bytes that have arrived to the session, and sends what it has to say.
+    private func take(_ count: Int) {
+        let taken = nghttp2_session_mem_recv(session, loop.input.baseAddress, count)
+        if taken < 0 { end(Self.reason(taken), by: Self.code(taken)) }
+        if ending == .plainHTTP { return refusePlainHTTP() }
+        // Nothing is said to a client before it has shown that it would understand it.
+        if hasBegun || ending != nil { flush() }
+    }
+
+    private static func reason(_ error: Int) -> GRPCConnectionEnd {
+        switch Int32(clamping: error) {
+        case NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue: .plainHTTP
+        case NGHTTP2_ERR_FLOODED.rawValue: .flood
+        case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS.rawValue: .headers
+        default: .protocolError
+        }
+    }
+
+    private static func code(_ error: Int) -> nghttp2_error_code {
+        reason(error) == .protocolError ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_ENHANCE_YOUR_CALM
+    }
+
+    /// Ends the connection with GOAWAY, which is sent at the next `flush`.
+    func end(_ reason: GRPCConnectionEnd, by code: nghttp2_error_code) {
+        guard ending == nil else { return }
+        ending = reason
+        core.statistics.count(reason)
+        nghttp2_session_terminate_session(session, code.rawValue)
+    }
+
+    private func refusePlainHTTP() {
+        let text = "this port speaks gRPC, over HTTP/2; OTLP over HTTP/1.1 has a port of its own\n"
+        let head = """
+            HTTP/1.1 400 Bad Request\r
+            Content-Type: text/plain; charset=utf-8\r
+            Content-Length: \(text.utf8.count)\r
+            Connection: close\r
+            \r
+
+            """
+        outbox = Array((head + text).utf8)[...]
+        if sendOutbox() { linger() }
+    }
+
+    /// Sends all that the session has to say, as far as the socket takes it.
+    func flush() {
+        guard !isClosed, lingering == nil else { return }
+        while sendOutbox() {
+            var packet: [UInt8] = []
+            while packet.count < Self.packet {
+                var data: UnsafePointer<UInt8>?
+                let count = nghttp2_session_mem_send(session, &data)
+                guard count >= 0 else { return close() }
+                guard count > 0 else { break }
+                packet.append(contentsOf: UnsafeBufferPointer(start: data, count: count))
+            }
+            guard !packet.isEmpty else { return finishIfDone() }
+            outbox = packet[...]
+        }
+    }
+
+    /// - Returns: whether all of it is sent.
+    private func sendOutbox() -> Bool {
+        while !outbox.isEmpty {
+            let sent = outbox.withUnsafeBytes { send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            if sent < 0, errno == EINTR { continue }
+            if sent < 0, errno == EAGAIN {
+                if blockedSince == nil { blockedSince = loop.now }
+                watch(VARVE_WRITABLE)
+                return false
+            }
+            guard sent > 0 else {
+                close()
+                return false
+            }
+            outbox.removeFirst(sent)
+            blockedSince = nil
+        }
+        outbox = []
+        blockedSince = nil
+        watch(VARVE_READABLE)
+        return true
+    }
+
+    func writable() {
+        if ending == .plainHTTP {
+            if sendOutbox() { linger() }
+        } else {
+            flush()
+        }
+    }
+
+    private func watch(_ events: UInt32) {
+        guard watched != events, !isClosed else { return }
+        watched = events
+        loop.watch(self, events)
+    }
+
+    private func finishIfDone() {
+        let isOver = nghttp2_session_want_read(session) == 0 && nghttp2_session_want_write(session) == 0
+        if isOver || (hasSaidGoodbye && calls.isEmpty) { linger() }
+    }
+
+    /// Closes its own side, and waits a moment for the other: bytes that nobody reads would make the system throw away what was sent.
+    private func linger() {
+        guard lingering == nil, !isClosed else { return }
+        Glibc.shutdown(socket, Int32(SHUT_WR))
+        forgetCalls()
+        lingering = (loop.now + Self.patience.time, Self.patience.bytes)
+        watch(VARVE_READABLE)
+    }
+
+    private func discard() {
+        while var lingering {
+            let count = recv(socket, loop.input.baseAddress, loop.input.count, 0)
+            if count < 0, errno == EAGAIN { return }
+            lingering.left -= max(count, 0)
+            guard count > 0, lingering.left > 0 else { return close() }
+            self.lingering = lingering
+        }
+    }
+
+    func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        forgetCalls()
+        loop.forget(self)
+        Glibc.close(socket)
+    }
+
+    private func forgetCalls() {
+        core.open.subtract(calls.count, ordering: .releasing)
+        calls = [:]
+    }
+
+    // MARK: Time
+
+    func look(at now: ContinuousClock.Instant) {
+        let configuration = core.configuration
+        if let lingering {
+            if now >= lingering.until { close() }
+            return
+        }
+        strikes.forgive()
+        if let blockedSince, now - blockedSince >= configuration.transferTimeout { return cut(.stalled) }
+        if !hasBegun {
+            if now - lastRead >= configuration.handshakeTimeout { cut(.silence) }
+            return
+        }
+        if let pinged {
+            if now - pinged >= configuration.keepAliveTimeout { return cut(.silence) }
+        } else if now - lastRead >= configuration.keepAlive {
+            pinged = now
+            nghttp2_submit_ping(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
+        }
+        for call in calls.values { look(at: call, now) }
+        flush()
+    }
+
+    private func look(at call: Call, _ now: ContinuousClock.Instant) {
+        if let expiry = call.expiry, now >= expiry {
+            call.expiry = nil
+            core.handler.note(.deadline)
+            return answer(call, GRPCResponse(GRPCStatus(.deadlineExceeded, "the call took longer than it may")))
+        }
+        guard let deadline = call.deadline, now >= deadline else { return }
+        call.deadline = now + core.configuration.transferTimeout
+        if case .answered = call.stage {
+            nghttp2_submit_rst_stream(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), call.id, NGHTTP2_CANCEL.rawValue)
+        } else {
+            core.handler.note(.deadline)
+            answer(call, GRPCResponse(GRPCStatus(.deadlineExceeded, "the message took too long to arrive")))
+        }
+    }
+
+    private func cut(_ reason: GRPCConnectionEnd) {
+        if ending == nil { core.statistics.count(reason) }
+        close()
+    }
+
+    /// Says that no more calls are taken; those that are under way are answered.
+    func drain() {
+        guard lingering == nil, !isClosed else { return }
+        guard hasBegun else { return close() }
+        if !isDraining {
+            isDraining = true
+            nghttp2_submit_shutdown_notice(session)
+        } else if !hasSaidGoodbye {
+            hasSaidGoodbye = true
+            let last = nghttp2_session_get_last_proc_stream_id(session)
+            nghttp2_submit_goaway(
+                session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, NGHTTP2_NO_ERROR.rawValue, nil, 0)
+        }
+        flush()
+    }
+}

@@ -1,0 +1,218 @@
+import CLinux
+import Glibc
+import Observability
+internal import Scheduling
+import Synchronization
+
+/// A thread that receives and sends for many connections, and never waits for anything but them.
+///
+/// Other threads reach it by `post` alone. The first loop of a server has the listening socket, and hands connections to all loops in turn.
+final class EventLoop: @unchecked Sendable {
+    enum Message {
+        case adopt(Int32)
+        case answer(connection: UInt64, call: Int32, GRPCResponse)
+        case drain
+        case end
+    }
+
+    private static let listenerKey: UInt64 = 0
+    private static let wakeupKey: UInt64 = 1
+    private static let firstKey: UInt64 = 2
+    /// How often connections are looked at: while there are calls, and while there are none.
+    private static let looks = (busy: Duration.milliseconds(100), idle: Duration.seconds(1))
+
+    let core: GRPCCore
+    let library = SessionLibrary()
+    /// Where bytes arrive, whosever they are.
+    let input = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 64)
+    private(set) var now = ContinuousClock.now
+    private let epoll = varve_epoll_create()
+    private let wakeup = varve_wakeup_create()
+    private let mailbox = Mutex<[Message]>([])
+    private let log: Log
+
+    // What only the loop's own thread touches.
+    private var connections: [UInt64: Connection] = [:]
+    private var nextKey = EventLoop.firstKey
+    private var listener: Int32 = -1
+    /// Set while the process has no descriptor left for another connection.
+    private var isDeaf = false
+    private var others: [EventLoop] = []
+    private var turn = 0
+    private var lastLook = ContinuousClock.now
+    private var isDraining = false
+    private var isOver = false
+
+    init?(_ core: GRPCCore, log: Log) {
+        self.core = core
+        self.log = log
+        guard epoll >= 0, wakeup >= 0, varve_epoll_watch(epoll, wakeup, Self.wakeupKey, VARVE_READABLE, 0) == 0 else {
+            return nil
+        }
+    }
+
+    deinit {
+        input.deallocate()
+        if epoll >= 0 { close(epoll) }
+        if wakeup >= 0 { close(wakeup) }
+    }
+
+    /// Starts the loop's thread, which ends by `.end`.
+    func start() -> WorkerThread { WorkerThread { [self] in run() } }
+
+    /// Accepts connections for all of these loops; before `start`.
+    func listen(_ socket: Int32, for loops: [EventLoop]) {
+        listener = socket
+        others = loops
+        varve_epoll_watch(epoll, socket, Self.listenerKey, VARVE_READABLE, 0)
+    }
+
+    func post(_ message: Message) {
+        let wasEmpty = mailbox.withLock { messages in
+            messages.append(message)
+            return messages.count == 1
+        }
+        if wasEmpty { varve_wakeup_signal(wakeup) }
+    }
+
+    // MARK: The loop
+
+    private func run() {
+        var events = [varve_event](repeating: varve_event(), count: 64)
+        while !isOver {
+            let count = Int(varve_epoll_wait(epoll, &events, Int32(events.count), timeout))
+            now = .now
+            for event in events[..<count] { handle(event) }
+            takeMessages()
+            if now - lastLook >= Self.looks.busy { look() }
+        }
+        others = []
+    }
+
+    /// Milliseconds until connections are to be looked at again.
+    private var timeout: Int32 {
+        if connections.isEmpty, !isDeaf { return -1 }
+        let isBusy = isDeaf || isDraining || core.open.load(ordering: .relaxed) > 0
+        return isBusy ? 100 : 1000
+    }
+
+    private func handle(_ event: varve_event) {
+        switch event.key {
+        case Self.listenerKey: accept()
+        case Self.wakeupKey: varve_wakeup_clear(wakeup)
+        default:
+            guard let connection = connections[event.key] else { return }
+            if event.events & VARVE_WRITABLE != 0 { connection.writable() }
+            if event.events & VARVE_READABLE != 0 { connection.readable() }
+            if event.events & VARVE_BROKEN != 0 { connection.close() }
+        }
+    }
+
+    private func takeMessages() {
+        let messages = mailbox.withLock { messages in
+            defer { messages = [] }
+            return messages
+        }
+        var answered: [UInt64: Connection] = [:]
+        for message in messages {
+            switch message {
+            case .adopt(let socket): adopt(socket)
+            case .answer(let key, let call, let response):
+                guard let connection = connections[key] else { continue }
+                connection.answered(call, response)
+                answered[key] = connection
+            case .drain: drain()
+            case .end: end()
+            }
+        }
+        for connection in answered.values { connection.flush() }
+    }
+
+    private func look() {
+        lastLook = now
+        core.growIfStuck()
+        if isDeaf {
+            isDeaf = false
+            varve_epoll_watch(epoll, listener, Self.listenerKey, VARVE_READABLE, 0)
+        }
+        for connection in Array(connections.values) {
+            if isDraining { connection.drain() }
+            connection.look(at: now)
+        }
+    }
+
+    // MARK: Connections
+
+    private func accept() {
+        while listener >= 0 {
+            let socket = varve_accept(listener)
+            guard socket >= 0 else {
+                if errno == EINTR || errno == ECONNABORTED { continue }
+                if errno != EAGAIN { stopListeningForAWhile() }
+                return
+            }
+            guard core.connections.load(ordering: .relaxed) < core.configuration.connectionLimit else {
+                core.statistics.count(.limit)
+                close(socket)
+                continue
+            }
+            core.connections.add(1, ordering: .relaxed)
+            turn += 1
+            let loop = others[turn % others.count]
+            if loop === self { adopt(socket) } else { loop.post(.adopt(socket)) }
+        }
+    }
+
+    /// Without descriptors there is nothing to accept with, and the listener would be readable all the time.
+    private func stopListeningForAWhile() {
+        log.warning("no connection can be accepted", ["reason": .string(String(cString: strerror(errno)))])
+        isDeaf = true
+        varve_epoll_forget(epoll, listener)
+    }
+
+    private func adopt(_ socket: Int32) {
+        let key = nextKey
+        nextKey += 1
+        guard let connection = Connection(socket, key: key, loop: self),
+            varve_epoll_watch(epoll, socket, key, VARVE_READABLE, 0) == 0
+        else {
+            core.connections.subtract(1, ordering: .relaxed)
+            close(socket)
+            return
+        }
+        connections[key] = connection
+        core.statistics.connections.add(1)
+        if isDraining { connection.drain() }
+    }
+
+    func watch(_ connection: Connection, _ events: UInt32) {
+        varve_epoll_watch(epoll, connection.socket, connection.key, events, 1)
+    }
+
+    /// Lets go of a connection whose socket is about to be closed.
+    func forget(_ connection: Connection) {
+        varve_epoll_forget(epoll, connection.socket)
+        if connections.removeValue(forKey: connection.key) != nil { core.statistics.connections.add(-1) }
+        core.connections.subtract(1, ordering: .relaxed)
+    }
+
+    private func drain() {
+        isDraining = true
+        stopListening()
+        for connection in Array(connections.values) { connection.drain() }
+    }
+
+    private func stopListening() {
+        guard listener >= 0 else { return }
+        if !isDeaf { varve_epoll_forget(epoll, listener) }
+        isDeaf = false
+        close(listener)
+        listener = -1
+    }
+
+    private func end() {
+        stopListening()
+        for connection in Array(connections.values) { connection.close() }
+        isOver = true
+    }
+}

@@ -1,0 +1,83 @@
+private import CLinux
+private import Glibc
+package import HTTP
+package import Observability
+internal import Scheduling
+private import Synchronization
+
+/// A gRPC server of unary calls over HTTP/2: a few threads receive and send for all connections, others handle calls, and a call that
+/// waits for the disk has none of them.
+///
+/// `start` once, `stop` once.
+package final class GRPCServer: @unchecked Sendable {
+    private let configuration: GRPCServerConfiguration
+    private let core: GRPCCore
+    private let log: Log
+    private var loops: [EventLoop] = []
+    private var threads: [WorkerThread] = []
+
+    /// Where the server listens, once it has started.
+    package private(set) var boundAddress: (host: String, port: UInt16)
+    package let statistics: GRPCStatistics
+
+    package init(
+        configuration: GRPCServerConfiguration, handler: any GRPCHandler, statistics: GRPCStatistics = GRPCStatistics(),
+        log: Log = .silent
+    ) {
+        self.configuration = configuration
+        self.statistics = statistics
+        self.log = log
+        core = GRPCCore(configuration, handler: handler, statistics: statistics)
+        boundAddress = (configuration.host, configuration.port)
+    }
+
+    package func start() throws(HTTPServerError) {
+        precondition(loops.isEmpty, "a server starts once")
+        var port = configuration.port
+        let listener = varve_listen(configuration.host, &port, 511)
+        let loops = (0..<max(configuration.loops, 1)).compactMap { _ in EventLoop(core, log: log) }
+        guard listener >= 0, varve_set_nonblocking(listener) == 0, let first = loops.first else {
+            let reason = String(cString: strerror(errno))
+            if listener >= 0 { close(listener) }
+            throw .cannotListen(host: configuration.host, port: configuration.port, reason: reason)
+        }
+        boundAddress.port = port
+        first.listen(listener, for: loops)
+        self.loops = loops
+        threads = loops.map { $0.start() }
+    }
+
+    /// Accepts no more connections and calls, and lets what is under way end for `graceSeconds`.
+    ///
+    /// - Returns: false if a handler would not end even then: its thread is left behind.
+    @discardableResult
+    package func stop(graceSeconds: Int) -> Bool {
+        guard !loops.isEmpty else { return true }
+        for loop in loops { loop.post(.drain) }
+        waitUntilIdle(seconds: graceSeconds)
+        for loop in loops { loop.post(.end) }
+        for thread in threads { thread.join() }
+        threads = []
+        loops = []
+        guard core.running.load(ordering: .acquiring) == 0 else { return false }
+        core.stop()
+        return true
+    }
+
+    /// Waits for calls, and, since clients may have sent some before they knew, a moment for connections.
+    private func waitUntilIdle(seconds: Int) {
+        let begun = ContinuousClock.now
+        while core.connections.load(ordering: .acquiring) > 0 || core.running.load(ordering: .acquiring) > 0 {
+            let waited = ContinuousClock.now - begun
+            if waited >= .seconds(seconds) || (waited >= Self.farewell && isIdle) { return }
+            usleep(10_000)
+        }
+    }
+
+    private var isIdle: Bool {
+        core.open.load(ordering: .acquiring) == 0 && core.running.load(ordering: .acquiring) == 0
+    }
+
+    /// Twice as long as from saying that no calls are taken to taking none.
+    private static let farewell = Duration.milliseconds(300)
+}
