@@ -180,7 +180,8 @@ let package = Package(
         .executableTarget(
             name: "varve-bench",
             dependencies: [
-                "Columns", "Core", "Observability", "Corpus", "Files", "Indexing", "OTLP", "Parts", "Schema",
+                "CNGHTTP2", "Columns", "Core", "Observability", "Corpus", "Files", "Indexing", "OTLP", "Parts",
+                "Schema",
                 "TableSchema", "Telemetry",
             ], path: "Sources/Commands/varve-bench",
             swiftSettings: common),

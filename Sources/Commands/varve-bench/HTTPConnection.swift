@@ -28,6 +28,32 @@ struct HTTPConnection: ~Copyable {
         }
 
         var description: String { "\(host):\(port)" }
+
+        /// A socket that is connected to it, and sends small packets at once.
+        func connect() throws(BenchError) -> Int32 {
+            let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            guard descriptor >= 0 else { throw .network("socket: \(Console.explain(errno))") }
+            var target = sockaddr_in()
+            target.sin_family = sa_family_t(AF_INET)
+            target.sin_port = port.bigEndian
+            guard inet_pton(AF_INET, host, &target.sin_addr) == 1 else {
+                close(descriptor)
+                throw .network("\(host) is no IPv4 address")
+            }
+            var one: Int32 = 1
+            setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+            let result = withUnsafePointer(to: &target) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+            guard result == 0 else {
+                let code = errno
+                close(descriptor)
+                throw .network("\(self): \(Console.explain(code))")
+            }
+            return descriptor
+        }
     }
 
     let address: Address
@@ -69,29 +95,7 @@ struct HTTPConnection: ~Copyable {
     }
 
     private mutating func connectIfNeeded() throws(BenchError) {
-        if socket >= 0 { return }
-        let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        guard descriptor >= 0 else { throw .network("socket: \(Console.explain(errno))") }
-        var target = sockaddr_in()
-        target.sin_family = sa_family_t(AF_INET)
-        target.sin_port = address.port.bigEndian
-        guard inet_pton(AF_INET, address.host, &target.sin_addr) == 1 else {
-            close(descriptor)
-            throw .network("\(address.host) is no IPv4 address")
-        }
-        var one: Int32 = 1
-        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
-        let result = withUnsafePointer(to: &target) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard result == 0 else {
-            let code = errno
-            close(descriptor)
-            throw .network("\(address): \(Console.explain(code))")
-        }
-        socket = descriptor
+        if socket < 0 { socket = try address.connect() }
     }
 
     private mutating func send(head: String, body: borrowing [UInt8]) throws(BenchError) {

@@ -5,11 +5,13 @@ import Glibc
 struct IngestCommand {
     static let options: Set<String> = [
         "dir", "signal", "connections", "durability", "binary", "limit-rows", "data-dir", "history", "quiet", "shift",
+        "transport",
     ]
 
     private let corpus: CorpusDirectory
     private let connections: Int
     private let durability: String?
+    private let transport: Loader.Transport
     private let binary: String
     private let limit: Int?
     /// Where the caller wants to keep the data; nil for a temporary folder.
@@ -23,6 +25,10 @@ struct IngestCommand {
             try arguments.required("dir"), signal: arguments.text("signal"), shift: arguments.text("shift"))
         connections = try arguments.int("connections", default: 4, in: 1...256)
         durability = arguments.text("durability")
+        guard let transport = Loader.Transport(rawValue: arguments.text("transport") ?? "http") else {
+            throw .usage("--transport is http or grpc")
+        }
+        self.transport = transport
         binary = arguments.text("binary") ?? ".build/release/varve"
         limit = try arguments.optionalInt("limit-rows", in: 1...Int.max)
         dataDirectory = arguments.text("data-dir")
@@ -40,7 +46,7 @@ struct IngestCommand {
             binary: binary, dataDirectory: directory, extra: durability.map { ["--durability", $0] } ?? [])
         guard let before = ProcessUsage(pid: server.pid) else { throw .server("the server is gone") }
         let begun = Clock.now()
-        let totals = Loader(corpus, bodies: bodies, at: server.otlp).run(connections: connections)
+        let totals = try loader(server, bodies).run(connections: connections)
         let loaded = Clock.now()
         guard totals.errorCount == 0 else {
             throw .server(
@@ -62,6 +68,12 @@ struct IngestCommand {
         result.report()
         if corpus.shift != 0 { print("--shift \(corpus.shift / 1_000_000_000)") }
         try record(result)
+    }
+
+    private func loader(_ server: borrowing ServerProcess, _ bodies: [String]) throws(BenchError) -> Loader {
+        guard transport == .grpc else { return Loader(corpus, bodies: bodies, at: server.otlp) }
+        guard let address = server.grpc else { throw .server("\(binary) does not speak gRPC") }
+        return Loader(corpus, bodies: bodies, at: address, by: .grpc)
     }
 
     /// The first bodies that hold about `limit` rows.
@@ -152,6 +164,7 @@ struct IngestCommand {
                 "rows_per_cpu_s",
                 "cpu_s", "load_s", "load_and_flush_s", "peak_rss_mb", "part_bytes", "log_bytes", "bytes_per_row",
                 "p50_ms", "p99_ms", "retries", "xxh3_gb_per_s", "rows_per_cpu_s_flushed", "write_amplification",
+                "transport",
             ])
         try history.append([
             "date": Clock.stamp(), "commit": History.commit(), "corpus": corpus.path,
@@ -167,7 +180,7 @@ struct IngestCommand {
             "p99_ms": Console.decimal(result.totals.latencies.percentile(0.99) * 1e3, 2),
             "retries": String(result.totals.retries), "xxh3_gb_per_s": Console.decimal(result.calibration, 2),
             "rows_per_cpu_s_flushed": String(Int(result.rowsPerFlushedCPUSecond)),
-            "write_amplification": Console.decimal(result.writeAmplification, 2),
+            "write_amplification": Console.decimal(result.writeAmplification, 2), "transport": transport.rawValue,
         ])
     }
 }

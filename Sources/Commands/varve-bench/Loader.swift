@@ -2,8 +2,10 @@ import Corpus
 import Foundation
 import Synchronization
 
-/// Posts bodies over several keep-alive connections, each on a thread of its own, in the order of their names.
+/// Sends bodies over several keep-alive connections, each on a thread of its own, in the order of their names.
 final class Loader: Sendable {
+    enum Transport: String { case http, grpc }
+
     struct Totals: Sendable {
         var requests = 0
         var bytes = 0
@@ -14,7 +16,9 @@ final class Loader: Sendable {
         var errorCount = 0
     }
 
+    /// A path of HTTP, or a method of gRPC.
     private let target: String
+    private let transport: Transport
     private let address: HTTPConnection.Address
     private let bodies: [String]
     private let signal: CorpusGenerator.Signal
@@ -23,12 +27,29 @@ final class Loader: Sendable {
     private let next = Atomic<Int>(0)
     private let totals = Mutex(Totals())
 
-    init(_ corpus: CorpusDirectory, bodies: [String], at address: HTTPConnection.Address) {
+    init(
+        _ corpus: CorpusDirectory, bodies: [String], at address: HTTPConnection.Address, by transport: Transport = .http
+    ) {
         self.bodies = bodies
         signal = corpus.signal
         shift = corpus.shift
-        target = "/v1/\(signal.rawValue)"
+        self.transport = transport
+        target =
+            switch transport {
+            case .http: "/v1/\(signal.rawValue)"
+            case .grpc: Self.method(of: signal)
+            }
         self.address = address
+    }
+
+    private static func method(of signal: CorpusGenerator.Signal) -> String {
+        let service =
+            switch signal {
+            case .traces: "trace.v1.TraceService"
+            case .logs: "logs.v1.LogsService"
+            case .metrics: "metrics.v1.MetricsService"
+            }
+        return "/opentelemetry.proto.collector.\(service)/Export"
     }
 
     func run(connections: Int) -> Totals {
@@ -56,21 +77,25 @@ final class Loader: Sendable {
     private func work() -> Totals {
         var mine = Totals()
         var connection = HTTPConnection(address)
+        let channel = GRPCConnection(address)
         while true {
             let index = next.add(1, ordering: .relaxed).oldValue
             guard index < bodies.count else { return mine }
             do throws(BenchError) {
                 let body = try body(bodies[index])
                 let begun = Clock.now()
-                let response = try post(body, over: &connection, counting: &mine)
+                let refusal =
+                    switch transport {
+                    case .http: try post(body, over: &connection, counting: &mine)
+                    case .grpc: try call(body, over: channel, counting: &mine)
+                    }
                 mine.latencies.add(Clock.now() - begun)
-                if response.status == 200, response.body.isEmpty {
+                if let refusal {
+                    mine.errorCount += 1
+                    mine.errors.append("\(bodies[index]): \(refusal)")
+                } else {
                     mine.requests += 1
                     mine.bytes += body.count
-                } else {
-                    // A body with status 200 is a partial success: rows are missing.
-                    mine.errorCount += 1
-                    mine.errors.append("\(bodies[index]): HTTP \(response.status) \(response.text)")
                 }
             } catch {
                 mine.errorCount += 1
@@ -90,16 +115,39 @@ final class Loader: Sendable {
     }
 
     /// Posts one body; waits and tries again while the server says that it is overloaded (rule O-6).
+    ///
+    /// - Returns: why it was not taken, or not whole; nil if it was.
     private func post(
         _ body: [UInt8], over connection: inout HTTPConnection, counting totals: inout Totals
-    ) throws(BenchError) -> HTTPConnection.Response {
+    ) throws(BenchError) -> String? {
         var attempt = 0
         while true {
             let response = try connection.post(target, contentType: "application/x-protobuf", body)
             attempt += 1
-            guard [429, 502, 503, 504].contains(response.status), attempt < 600 else { return response }
+            guard [429, 502, 503, 504].contains(response.status), attempt < 600 else {
+                // A body with status 200 is a partial success: rows are missing.
+                let isTaken = response.status == 200 && response.body.isEmpty
+                return isTaken ? nil : "HTTP \(response.status) \(response.text)"
+            }
             totals.retries += 1
             usleep(UInt32(min(response.retryAfter ?? 0.05, 0.25) * 1e6))
+        }
+    }
+
+    /// As well, by a unary call (rule O-31).
+    private func call(
+        _ body: [UInt8], over channel: GRPCConnection, counting totals: inout Totals
+    ) throws(BenchError) -> String? {
+        var attempt = 0
+        while true {
+            let response = try channel.call(target, body)
+            attempt += 1
+            guard response.status != 0, response.isRetryable, attempt < 600 else {
+                let isTaken = response.status == 0 && response.body.count == 5
+                return isTaken ? nil : "status \(response.status ?? -1) \(response.message)"
+            }
+            totals.retries += 1
+            usleep(250_000)
         }
     }
 }

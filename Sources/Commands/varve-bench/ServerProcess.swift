@@ -6,6 +6,8 @@ struct ServerProcess: ~Copyable {
     let pid: pid_t
     let otlp: HTTPConnection.Address
     let http: HTTPConnection.Address
+    /// Nil: it does not speak gRPC.
+    let grpc: HTTPConnection.Address?
     private var output: Int32
     private var running = true
 
@@ -26,6 +28,8 @@ struct ServerProcess: ~Copyable {
         var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
         arguments.append(nil)
         defer { for argument in arguments { free(argument) } }
+        // A server of before gRPC knows no such flag, and warns of a variable.
+        setenv("VARVE_LISTEN_GRPC", "127.0.0.1:0", 1)
         var pid: pid_t = 0
         let result = posix_spawn(&pid, binary, &actions, nil, arguments, environ)
         close(pipeEnds[1])
@@ -33,7 +37,7 @@ struct ServerProcess: ~Copyable {
             close(pipeEnds[0])
             throw .server("\(binary): \(Console.explain(result))")
         }
-        guard let (otlp, http) = Self.readiness(from: pipeEnds[0]) else {
+        guard let (otlp, http, grpc) = Self.readiness(from: pipeEnds[0]) else {
             close(pipeEnds[0])
             kill(pid, SIGTERM)
             waitpid(pid, nil, 0)
@@ -42,6 +46,7 @@ struct ServerProcess: ~Copyable {
         self.pid = pid
         self.otlp = otlp
         self.http = http
+        self.grpc = grpc
         output = pipeEnds[0]
     }
 
@@ -64,7 +69,7 @@ struct ServerProcess: ~Copyable {
 
     private static func readiness(
         from descriptor: Int32
-    ) -> (otlp: HTTPConnection.Address, http: HTTPConnection.Address)? {
+    ) -> (otlp: HTTPConnection.Address, http: HTTPConnection.Address, grpc: HTTPConnection.Address?)? {
         var text: [UInt8] = []
         let deadline = Clock.now() + 60
         while Clock.now() < deadline {
@@ -80,7 +85,7 @@ struct ServerProcess: ~Copyable {
                     let otlp = (object["otlp"] as? String).flatMap(HTTPConnection.Address.init),
                     let http = (object["http"] as? String).flatMap(HTTPConnection.Address.init)
                 else { continue }
-                return (otlp, http)
+                return (otlp, http, (object["grpc"] as? String).flatMap(HTTPConnection.Address.init))
             }
         }
         return nil

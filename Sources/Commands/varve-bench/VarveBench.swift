@@ -46,7 +46,7 @@ struct VarveBench {
                     writes OTLP/HTTP protobuf bodies and manifest.json
           ingest    --dir DIR [--signal traces|logs|metrics] [--connections 4] [--durability MODE]
                     [--binary .build/release/varve] [--limit-rows N] [--data-dir DIR] [--history FILE]
-                    [--quiet SECONDS] [--shift SECONDS|now]
+                    [--quiet SECONDS] [--shift SECONDS|now] [--transport http|grpc]
                     starts a server of its own, loads DIR into it, waits until nothing was merged for 12 seconds, and reports
           size      --data-dir DIR [--binary .build/release/varve] [--history FILE]
                     bytes per row by column of a data directory that no server has open
