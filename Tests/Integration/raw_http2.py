@@ -131,7 +131,9 @@ class RawHTTP2:
 
     def receive(self, timeout=0.0):
         """Takes what there is; False if nothing came in time."""
-        if not select.select([self.socket], [], [], max(timeout, 0))[0]:
+        poller = select.poll()
+        poller.register(self.socket, select.POLLIN)
+        if not poller.poll(max(timeout, 0) * 1000):
             return False
         try:
             data = self.socket.recv(1 << 16)

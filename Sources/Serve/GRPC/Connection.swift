@@ -244,7 +244,7 @@ final class Connection {
             if now >= lingering.until { close() }
             return
         }
-        strikes.forgive()
+        strikes.forgive(at: now)
         if let blockedSince, now - blockedSince >= configuration.transferTimeout { return cut(.stalled) }
         if !hasBegun {
             if now - lastRead >= configuration.handshakeTimeout { cut(.silence) }
@@ -257,8 +257,11 @@ final class Connection {
             nghttp2_submit_ping(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
         }
         for call in calls.values { look(at: call, now) }
-        flush()
+        if nghttp2_session_want_write(session) != 0 { flush() }
     }
+
+    /// Whether it is to be looked at often.
+    var isBusy: Bool { !calls.isEmpty || lingering != nil || isDraining }
 
     private func look(at call: Call, _ now: ContinuousClock.Instant) {
         if let expiry = call.expiry, now >= expiry {

@@ -18,7 +18,7 @@ final class EventLoop: @unchecked Sendable {
     private static let listenerKey: UInt64 = 0
     private static let wakeupKey: UInt64 = 1
     private static let firstKey: UInt64 = 2
-    /// How often connections are looked at: while there are calls, and while there are none.
+    /// How often connections are looked at that have calls, and that have none.
     private static let looks = (busy: Duration.milliseconds(100), idle: Duration.seconds(1))
 
     let core: GRPCCore
@@ -40,6 +40,7 @@ final class EventLoop: @unchecked Sendable {
     private var others: [EventLoop] = []
     private var turn = 0
     private var lastLook = ContinuousClock.now
+    private var lastWholeLook = ContinuousClock.now
     private var isDraining = false
     private var isOver = false
 
@@ -135,7 +136,9 @@ final class EventLoop: @unchecked Sendable {
             isDeaf = false
             varve_epoll_watch(epoll, listener, Self.listenerKey, VARVE_READABLE, 0)
         }
-        for connection in Array(connections.values) {
+        let isWhole = isDraining || now - lastWholeLook >= Self.looks.idle
+        if isWhole { lastWholeLook = now }
+        for connection in connections.values.filter({ isWhole || $0.isBusy }) {
             if isDraining { connection.drain() }
             connection.look(at: now)
         }

@@ -42,8 +42,9 @@ struct StatusFieldsTests {
         func resets(_ count: Int) -> Int { (0..<count).count { _ in !strikes.reset() } }
         func emptyFrames(_ count: Int) -> Int { (0..<count).count { _ in !strikes.emptyFrame() } }
         #expect(resets(Strikes.resets.burst + 1) == Strikes.resets.burst)
-        for _ in 0..<2 { strikes.forgive() }
-        #expect(resets(2 * Strikes.resets.perLook) == 2 * Strikes.resets.perLook - 1)
+        let start = ContinuousClock.now
+        for tenth in 0...23 { strikes.forgive(at: start + .milliseconds(100 * tenth)) }
+        #expect(resets(1000) == 2 * Strikes.resets.perSecond - 1)
         for _ in 0..<3 {
             #expect(emptyFrames(Strikes.emptyFrames) == Strikes.emptyFrames)
             strikes.reward()
