@@ -282,7 +282,7 @@ let package = Package(
             name: "Simulation",
             dependencies: [
                 "Columns", "Core", "Scheduling", "EngineFixtures", "Files", "Ingest", "Maintenance", "OTLP", "Parts",
-                "Randomness", "Rollups", "Storage", "TableSchema", "Telemetry",
+                "Plans", "Randomness", "Rollups", "Storage", "TableSchema", "Telemetry",
             ],
             path: "Tests/Support/Simulation", swiftSettings: common),
         .executableTarget(

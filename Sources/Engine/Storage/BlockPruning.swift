@@ -12,7 +12,7 @@ struct BlockPruning {
     let statistics: QueryStatistics
 
     /// - Returns: nil if no block is left.
-    func blocks(_ filters: [(asked: RowFilter, bound: BoundFilter)]) throws -> BlockSet? {
+    func blocks(_ filters: [(asked: CompiledFilter, bound: BoundFilter)]) throws -> BlockSet? {
         var blocks = BlockSet.all(of: part.blockCount)
         for filter in filters where isNever(filter.bound) {
             skip(&blocks, by: Self.index(of: filter.asked)) { _ in false }
@@ -30,7 +30,7 @@ struct BlockPruning {
     }
 
     /// What had to answer for a filter that no row of the part passes.
-    private static func index(of filter: RowFilter) -> SkipIndex {
+    private static func index(of filter: CompiledFilter) -> SkipIndex {
         switch filter {
         case .integers, .integerSet, .doubles, .ids, .shortIDs, .not: .zone
         case .strings: .dictionary

@@ -37,7 +37,7 @@ indirect enum BoundFilter: Sendable {
     private static let subcolumnEntryLimit = 4096
 
     /// A filter on rows in memory, whose dictionaries are asked as their entries come up.
-    init(_ filter: RowFilter) {
+    init(_ filter: CompiledFilter) {
         self =
             switch filter {
             case .integers(let column, let range): .integers(column, range)
@@ -58,7 +58,7 @@ indirect enum BoundFilter: Sendable {
     }
 
     /// - Parameter pin: gets the dictionaries that the scan will refer to.
-    init(_ filter: RowFilter, _ part: Part, pin: (StringDictionary) throws -> Void) throws {
+    init(_ filter: CompiledFilter, _ part: Part, pin: (StringDictionary) throws -> Void) throws {
         switch filter {
         case .integers(let column, let range): self = .integers(column, range)
         case .ids(let column, let ids): self = ids.isEmpty ? .never : .ids(column, ids)
@@ -116,7 +116,7 @@ indirect enum BoundFilter: Sendable {
     }
 
     /// Whether no element of a nested column in the part has an attribute that is wanted.
-    private static func isImpossible(_ filter: RowFilter, _ column: Int, _ part: Part) -> Bool {
+    private static func isImpossible(_ filter: CompiledFilter, _ column: Int, _ part: Part) -> Bool {
         switch filter {
         case .attribute(let field, let key, _):
             let keys = part.attributeKeys(column, field: field)

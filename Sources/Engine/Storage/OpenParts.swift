@@ -9,7 +9,7 @@ package final class OpenParts: Sendable {
         /// Of footers with what was read of their indexes and lists half, of dictionaries and of decoded pages a quarter each.
         package var bytes: Int
 
-        package init(files: Int = 512, bytes: Int = 256 << 20) {
+        package init(files: Int = 512, bytes: Int = 384 << 20) {
             self.files = files
             self.bytes = bytes
         }
@@ -37,8 +37,10 @@ package final class OpenParts: Sendable {
 
     package init(_ limits: Limits = Limits()) {
         self.limits = limits
-        dictionaries = DictionaryPool(byteLimit: limits.bytes / 4)
-        pages = PagePool(byteLimit: limits.bytes / 4, shards: limits.bytes >= 1 << 26 ? 16 : 1)
+        // Searches ask for a dictionary of each attribute in each block: with one lock for all a hundred of them stood in line.
+        let isLarge = limits.bytes >= 1 << 26
+        dictionaries = DictionaryPool(byteLimit: limits.bytes / 4, shards: isLarge ? 8 : 1)
+        pages = PagePool(byteLimit: limits.bytes / 4, shards: isLarge ? 16 : 1)
     }
 
     package var openParts: Int { state.withLock { $0.slots.count } }

@@ -27,14 +27,14 @@ struct PredicateCompiler {
     }
 
     /// Conditions that all hold, so that the cheapest can be applied first.
-    func filters(_ predicate: Predicate) throws(PlanError) -> [RowFilter] {
+    func filters(_ predicate: Predicate) throws(PlanError) -> [CompiledFilter] {
         guard case .all(let parts) = predicate else { return [try filter(predicate)] }
-        var filters: [RowFilter] = []
+        var filters: [CompiledFilter] = []
         for part in parts { filters += try self.filters(part) }
         return filters
     }
 
-    func filter(_ predicate: Predicate) throws(PlanError) -> RowFilter {
+    func filter(_ predicate: Predicate) throws(PlanError) -> CompiledFilter {
         switch predicate {
         case .all(let parts): return .allOf(try each(parts, filter))
         case .any(let parts):
@@ -48,7 +48,7 @@ struct PredicateCompiler {
             let (ordinal, type) = try self.column(column)
             guard case .nested(let fields) = type else { throw Self.mismatch(table, column, "no nested column") }
             let inner = PredicateCompiler(table, functions, nested: (ordinal, fields))
-            let exact = RowFilter.anyElement(ordinal, try inner.filter(part))
+            let exact = CompiledFilter.anyElement(ordinal, try inner.filter(part))
             return inner.probe(part).map { .allOf([$0, exact]) } ?? exact
         }
     }
@@ -77,7 +77,7 @@ struct PredicateCompiler {
         return choices
     }
 
-    private func choice(_ choice: Choice) throws(PlanError) -> RowFilter {
+    private func choice(_ choice: Choice) throws(PlanError) -> CompiledFilter {
         switch choice {
         case .predicate(let predicate): try filter(predicate)
         case .tests(let operand, let conditions): try test(operand, conditions)
@@ -85,9 +85,9 @@ struct PredicateCompiler {
     }
 
     private func each<Part>(
-        _ parts: [Part], _ make: (Part) throws(PlanError) -> RowFilter
-    ) throws(PlanError) -> [RowFilter] {
-        var filters: [RowFilter] = []
+        _ parts: [Part], _ make: (Part) throws(PlanError) -> CompiledFilter
+    ) throws(PlanError) -> [CompiledFilter] {
+        var filters: [CompiledFilter] = []
         for part in parts { filters.append(try make(part)) }
         return filters
     }
@@ -95,8 +95,8 @@ struct PredicateCompiler {
     // MARK: Tests
 
     /// One of some conditions holds for a value: of a column there is one.
-    private func test(_ operand: Operand, _ conditions: [Condition]) throws(PlanError) -> RowFilter {
-        let exact: RowFilter
+    private func test(_ operand: Operand, _ conditions: [Condition]) throws(PlanError) -> CompiledFilter {
+        let exact: CompiledFilter
         switch operand {
         case .column(let column):
             let choices = try each(conditions) { (condition) throws(PlanError) in try test(column, condition) }
@@ -130,7 +130,7 @@ struct PredicateCompiler {
         return compiled
     }
 
-    private func test(_ column: ColumnID, _ condition: Condition) throws(PlanError) -> RowFilter {
+    private func test(_ column: ColumnID, _ condition: Condition) throws(PlanError) -> CompiledFilter {
         let (ordinal, type) = try self.column(column)
         if case .exists = condition { return .allOf([]) }
         switch (type, condition) {
@@ -154,7 +154,7 @@ struct PredicateCompiler {
     }
 
     /// Integers without a sign are kept as those with one that have the same bits.
-    private static func unsigned(_ ordinal: Int, _ range: ClosedRange<UInt64>) -> RowFilter {
+    private static func unsigned(_ ordinal: Int, _ range: ClosedRange<UInt64>) -> CompiledFilter {
         let (least, greatest) = (Int64(bitPattern: range.lowerBound), Int64(bitPattern: range.upperBound))
         if least <= greatest { return .integers(ordinal, least...greatest) }
         return .anyOf([.integers(ordinal, least...(.max)), .integers(ordinal, .min...greatest)])
@@ -163,7 +163,7 @@ struct PredicateCompiler {
     // MARK: Indexes
 
     /// What only rules out blocks, for a hint.
-    private func pruning(_ predicate: Predicate) throws(PlanError) -> RowFilter {
+    private func pruning(_ predicate: Predicate) throws(PlanError) -> CompiledFilter {
         switch predicate {
         case .all(let parts): return .allOf(try each(parts, pruning))
         case .any(let parts): return .anyOf(try choices(parts))
@@ -197,12 +197,12 @@ struct PredicateCompiler {
     }
 
     /// As `pruning`, of each; texts of which a column holds one are asked for at once.
-    private func choices(_ parts: [Predicate]) throws(PlanError) -> [RowFilter] {
+    private func choices(_ parts: [Predicate]) throws(PlanError) -> [CompiledFilter] {
         var needles: [ColumnID: [[UInt8]]] = [:]
         for case .test(.column(let column), .contains(let needle)) in parts {
             needles[column, default: []].append(needle)
         }
-        var filters: [RowFilter] = []
+        var filters: [CompiledFilter] = []
         for part in parts {
             guard case .test(.column(let column), .contains) = part, let ordinal = ordinal(column), nested == nil else {
                 filters.append(try pruning(part))
@@ -217,7 +217,7 @@ struct PredicateCompiler {
     }
 
     /// A part's keys tell whether any of its rows can have the attribute.
-    private func keys(_ column: ColumnID, _ derivation: Derivation) -> RowFilter {
+    private func keys(_ column: ColumnID, _ derivation: Derivation) -> CompiledFilter {
         guard nested == nil, let ordinal = ordinal(column) else { return .allOf([]) }
         return .attributeKeys(ordinal) { [functions] key, type in
             switch type {
@@ -229,7 +229,7 @@ struct PredicateCompiler {
     }
 
     /// What the indexes may be asked about rows that satisfy a predicate.
-    private func probe(_ predicate: Predicate) -> RowFilter? {
+    private func probe(_ predicate: Predicate) -> CompiledFilter? {
         switch predicate {
         case .all(let parts):
             let probes = parts.compactMap { probe($0) }
@@ -241,16 +241,16 @@ struct PredicateCompiler {
     }
 
     /// - Returns: nil if there is nothing to ask for one of the choices.
-    private static func anyOf(_ probes: [RowFilter?]) -> RowFilter? {
+    private static func anyOf(_ probes: [CompiledFilter?]) -> CompiledFilter? {
         let known = probes.compactMap { $0 }
         guard known.count == probes.count else { return nil }
         return known.count == 1 ? known[0] : .anyOf(known)
     }
 
-    private func probe(_ operand: Operand, _ conditions: [Condition]) -> RowFilter? {
+    private func probe(_ operand: Operand, _ conditions: [Condition]) -> CompiledFilter? {
         guard let ordinal = ordinal(operand.column) else { return nil }
         let (column, field) = nested.map { ($0.column, Optional(ordinal)) } ?? (ordinal, nil)
-        func attributes(_ probe: (String) -> AttributeProbe) -> RowFilter? {
+        func attributes(_ probe: (String) -> AttributeProbe) -> CompiledFilter? {
             var texts: Set<String> = []
             for condition in conditions {
                 guard let some = Self.texts(condition) else { return nil }

@@ -7,58 +7,6 @@ package import Scheduling
 internal import Synchronization
 package import TableSchema
 
-/// A condition on the rows of a scan.
-package enum RowFilter: Sendable {
-    /// An integer column's value lies in the range.
-    case integers(Int, ClosedRange<Int64>)
-    /// An integer column's value is one of a set, which lies in the range.
-    case integerSet(Int, Set<Int64>, ClosedRange<Int64>)
-    case doubles(Int, Comparison, Double)
-    /// A string column's value is accepted; asked once per distinct value where there is a dictionary.
-    case strings(Int, @Sendable (UnsafeRawBufferPointer) -> Bool)
-    /// A 16-byte id is one of these; skips parts by their bloom filter.
-    case ids(Int, Set<TraceID>)
-    /// An 8-byte id, as a big-endian word, is one of these.
-    case shortIDs(Int, Set<UInt64>)
-    /// The attributes have a value of the key that is accepted. For the overflow the whole run of attributes is handed over.
-    case attribute(Int, key: [UInt8], @Sendable (AttributeType, SubcolumnValue) -> Bool)
-    /// As `attribute`, of the attributes in a field of one of the nested rows.
-    case nestedAttribute(Int, field: Int, key: [UInt8], @Sendable (AttributeType, SubcolumnValue) -> Bool)
-    /// One of the inner rows of a nested column satisfies a filter whose columns are the fields' numbers.
-    indirect case anyElement(Int, RowFilter)
-    indirect case not(RowFilter)
-    /// At least one of these holds.
-    indirect case anyOf([RowFilter])
-    /// All of these hold.
-    indirect case allOf([RowFilter])
-    /// Holds for every row: it only leaves out blocks, by the indexes of a column or of a field of a nested one.
-    case indexed(Int, field: Int? = nil, IndexProbe)
-    /// Holds for every row, but of a part none of whose attributes has such a key and type for none.
-    case attributeKeys(Int, @Sendable ([UInt8], AttributeType) -> Bool)
-}
-
-extension RowFilter {
-    /// The columns that it looks at.
-    var columns: [Int] {
-        switch self {
-        case .integers(let column, _), .strings(let column, _), .ids(let column, _), .attribute(let column, _, _),
-            .nestedAttribute(let column, _, _, _), .integerSet(let column, _, _), .doubles(let column, _, _),
-            .shortIDs(let column, _), .anyElement(let column, _):
-            [column]
-        case .not(let filter): filter.columns
-        case .anyOf(let filters), .allOf(let filters): filters.flatMap(\.columns)
-        case .indexed, .attributeKeys: []
-        }
-    }
-}
-
-/// One value of an attribute subcolumn.
-package enum SubcolumnValue {
-    case bytes(UnsafeRawBufferPointer)
-    case integer(Int64)
-    case double(Double)
-}
-
 package enum BlockOrder: Sendable { case any, newestFirst, oldestFirst }
 
 /// What to read of a table. Column numbers are places in the table's definition.
@@ -67,16 +15,21 @@ package struct ScanRequest: Sendable {
     /// The columns that the result has; others may be there too.
     package var columns: [Int]
     /// All of them hold for every row of the result. They are applied in the order of what they cost.
-    package var filters: [RowFilter]
+    private(set) var filters: [CompiledFilter]
     /// What is told of rows that pass, and a reader of blocks may ask about them.
-    package private(set) var conditions: [RowFilter] = []
+    private(set) var conditions: [CompiledFilter] = []
     package var order: BlockOrder
     /// Whether few rows are wanted, by a query that others like it follow: rows in memory are handed over in chunks, of which
     /// those that cannot match are not looked at, and decoded pages are kept for the next one.
     package var isSearch: Bool
 
-    package init(
-        range: TimeRange, columns: [Int], filters: [RowFilter] = [], order: BlockOrder = .any, isSearch: Bool = false
+    /// All rows of a range.
+    package init(range: TimeRange, columns: [Int], order: BlockOrder = .any, isSearch: Bool = false) {
+        self.init(range: range, columns: columns, filters: [], order: order, isSearch: isSearch)
+    }
+
+    init(
+        range: TimeRange, columns: [Int], filters: [CompiledFilter], order: BlockOrder = .any, isSearch: Bool = false
     ) {
         self.range = range
         self.columns = columns

@@ -190,7 +190,7 @@ struct ScanScheduler {
     fileprivate let context: QueryContext
     fileprivate let timeColumn: Int
     /// Those of the request, and the range.
-    fileprivate let allFilters: [RowFilter]
+    fileprivate let allFilters: [CompiledFilter]
     fileprivate let lease: MemoryLease
     fileprivate var sources: [ScanSchedule.PartSource] = []
     fileprivate var units: [ScanSchedule.Unit] = []
@@ -299,10 +299,10 @@ struct ScanScheduler {
         let part = try handle.part()
         statistics.blocksConsidered.add(part.blockCount, ordering: .relaxed)
         statistics.rowGroupsConsidered.add(part.blocksOfGroups.count, ordering: .relaxed)
-        func bind(_ filter: RowFilter) throws -> BoundFilter {
+        func bind(_ filter: CompiledFilter) throws -> BoundFilter {
             try BoundFilter(filter, part) { try lease.extend(bytes: $0.byteCount) }
         }
-        var filters: [(asked: RowFilter, bound: BoundFilter)] = []
+        var filters: [(asked: CompiledFilter, bound: BoundFilter)] = []
         for filter in allFilters { filters.append((filter, try bind(filter))) }
         guard let blocks = try BlockPruning(part: part, statistics: statistics).blocks(filters) else { return }
         statistics.partsRead.add(1, ordering: .relaxed)

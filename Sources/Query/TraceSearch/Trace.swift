@@ -6,6 +6,8 @@ package struct Trace: Sendable {
     package let id: TraceID
     /// By start, then by span id; never empty.
     package let spans: [TraceSpan]
+    /// About how many bytes the spans take in memory.
+    let footprint: Int
 
     /// A span that was stored twice, because its sender repeated a request, is kept once; spans that merely share an id stay.
     ///
@@ -13,26 +15,45 @@ package struct Trace: Sendable {
     package init?(id: TraceID, spans: [TraceSpan]) {
         guard !spans.isEmpty else { return nil }
         self.id = id
-        let sorted = spans.sorted { Self.key($0) < Self.key($1) }
+        // Keys are sorted, not spans: to move one counts the references of all that it holds.
+        let sorted = spans.indices.map { Key(spans[$0], at: $0) }.sorted { $0.isBefore($1) }
         // Equal spans are neighbours now, with few others among them, unless somebody means harm.
         var kept: [TraceSpan] = []
         kept.reserveCapacity(sorted.count)
         var first = 0
         while first < sorted.count {
             var end = first + 1
-            while end < sorted.count, Self.key(sorted[end]) == Self.key(sorted[first]) { end += 1 }
+            while end < sorted.count, sorted[end].isSame(as: sorted[first]) { end += 1 }
             if end == first + 1 {
-                kept.append(sorted[first])
+                kept.append(spans[sorted[first].index])
             } else {
                 var seen: Set<SpanContent> = []
-                kept += sorted[first..<end].filter { seen.insert(SpanContent(span: $0)).inserted }
+                for key in sorted[first..<end] where seen.insert(SpanContent(span: spans[key.index])).inserted {
+                    kept.append(spans[key.index])
+                }
             }
             first = end
         }
         self.spans = kept
+        footprint = kept.reduce(0) { $0 + $1.footprint }
     }
 
-    private static func key(_ span: TraceSpan) -> (Timestamp, SpanID, Timestamp) { (span.start, span.spanID, span.end) }
+    private struct Key {
+        let start, end: Timestamp
+        let id: SpanID
+        /// Of those that were given.
+        let index: Int
+
+        init(_ span: TraceSpan, at index: Int) {
+            (start, end, id) = (span.start, span.end, span.spanID)
+            self.index = index
+        }
+
+        func isSame(as other: Key) -> Bool { (start, id, end) == (other.start, other.id, other.end) }
+        func isBefore(_ other: Key) -> Bool {
+            (start, id, end, index) < (other.start, other.id, other.end, other.index)
+        }
+    }
 
     /// The earliest start of any span.
     package var start: Timestamp { spans[0].start }
@@ -42,9 +63,6 @@ package struct Trace: Sendable {
 
     /// The first span without a parent, or else the first span.
     package var root: TraceSpan { spans.first { $0.parentSpanID.isZero } ?? spans[0] }
-
-    /// About how many bytes the spans take in memory.
-    var footprint: Int { spans.reduce(0) { $0 + $1.footprint } }
 }
 
 extension Trace: FoundTrace {}

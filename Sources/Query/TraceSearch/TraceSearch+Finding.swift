@@ -37,7 +37,7 @@ extension TraceSearch {
                     guard isComplete, selection.add(candidate: match.traceID, at: match.start) else { continue }
                     spent += TraceSelection.bytesPerCandidate
                     try spend(TraceSelection.bytesPerCandidate, context)
-                    if selection.wantsStarts { try place(&selection, context, &gathering) }
+                    if selection.wantsStarts { try place(&selection, isLast: false, context, &gathering) }
                 }
                 return true
             }
@@ -45,7 +45,7 @@ extension TraceSearch {
             guard !selection.isEmpty, SearchEnd.warn(error, context) else { throw error }
         }
         do throws(QueryError) {
-            try place(&selection, context, &gathering)
+            try place(&selection, isLast: true, context, &gathering)
         } catch {
             guard !selection.kept.isEmpty, SearchEnd.warn(error, context) else { throw error }
         }
@@ -78,13 +78,17 @@ extension TraceSearch {
     }
 
     /// Learns where the candidates stand.
+    ///
+    /// - Parameter isLast: whether there are no others.
     private func place<Found: FoundTrace>(
-        _ selection: inout TraceSelection, _ context: QueryContext, _ gathering: inout TraceGathering<Found>
+        _ selection: inout TraceSelection, isLast: Bool, _ context: QueryContext,
+        _ gathering: inout TraceGathering<Found>
     ) throws(QueryError) {
+        let areLikelyKept = isLast || selection.areLikelyKept
         let ids = selection.takeCandidates()
         guard !ids.isEmpty else { return }
         try check(context)
-        if let found = try gathering.tryFirst(ids) {
+        if areLikelyKept, let found = try gathering.tryFirst(ids) {
             for trace in found { selection.place(trace.id, at: trace.start) }
             return
         }

@@ -14,7 +14,8 @@ package import Scheduling
 /// 2. Of candidates the earliest start is looked up, in groups. The `limit` best are kept.
 /// 3. A trace starts no later than any of its spans. So once the kept ones are `limit` many and the worst of them starts
 ///    after the scan's position, no trace that is still unseen can be better, nor can a candidate whose match lies there.
-/// 4. The kept ones are fetched complete. The first group is fetched at once, instead of its starts: it mostly is the answer.
+/// 4. The kept ones are fetched complete. A first group of traces that did not run at the same time is fetched at once, instead of its
+///    starts: it mostly is the answer.
 ///
 /// What is looked up beyond the answer is the traces that were running when the answer's oldest trace began.
 package struct TraceSearch: Sendable {

@@ -56,6 +56,17 @@ struct TraceSelection {
     /// How many bytes one more trace takes of what is remembered of all that were met.
     static let bytesPerCandidate = 64
 
+    /// Matches that lie closer together than this, in nanoseconds, are of traces that run at the same time.
+    private static let overlap: Int64 = 30_000_000_000
+
+    /// Whether the candidates mostly are the answer: traces that run at the same time begin in another order than they match, and the
+    /// newest of them are known only when all of their starts are.
+    var areLikelyKept: Bool {
+        guard let newest = candidates.first, let oldest = candidates.last else { return true }
+        return newest.start.nanoseconds.subtractingReportingOverflow(oldest.start.nanoseconds).partialValue
+            >= Self.overlap
+    }
+
     var wantsStarts: Bool { candidates.count >= groupSize }
 
     /// Those that may be among the best.

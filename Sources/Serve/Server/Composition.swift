@@ -46,7 +46,7 @@ struct Composition {
         }
         admission = QueryAdmission(
             QueryAdmission.Limits(
-                running: configuration.queryConcurrency, wait: .nanoseconds(configuration.queryQueueWait)),
+                running: Self.queryConcurrency(configuration), wait: .nanoseconds(configuration.queryQueueWait)),
             memory: QueryMemory(limit: configuration.queryTotalMemory))
         let metrics = MetricsRegistry()
         let sources: QuerySources
@@ -183,6 +183,12 @@ struct Composition {
     func close() {
         viewKeeper?.stop()
         engine?.close()
+    }
+
+    /// How many queries run at a time.
+    private static func queryConcurrency(_ configuration: Configuration) -> Int {
+        guard configuration.queryConcurrency == 0 else { return configuration.queryConcurrency }
+        return max(4, 2 * sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     }
 
     private static func maintenance(_ configuration: Configuration) -> MaintenanceWorker.Policy? {

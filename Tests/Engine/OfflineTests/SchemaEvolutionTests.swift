@@ -8,9 +8,10 @@ import Offline
 import Parts
 import Randomness
 import Scheduling
-import Storage
 import TableSchema
 import Testing
+
+@testable import Storage
 
 /// Parts of an older schema under a newer one: columns and fields are added and retired, indexes are added and dropped.
 struct SchemaEvolutionTests {
@@ -188,7 +189,7 @@ struct SchemaEvolutionTests {
     }
 
     /// By scanning all columns, with a condition on one that both tables have.
-    private func scan(_ table: TableDefinition, _ filters: [RowFilter]) throws -> [[Cell]: Int] {
+    private func scan(_ table: TableDefinition, _ filters: [CompiledFilter]) throws -> [[Cell]: Int] {
         let snapshot = TableSnapshot(table: table, memory: [], parts: try handles(table))
         var scan = Scan(
             snapshot, ScanRequest(range: .everything, columns: Array(table.columns.indices), filters: filters),
@@ -208,7 +209,7 @@ struct SchemaEvolutionTests {
         for (ordinal, column) in table.columns.enumerated() {
             for _ in 0..<10 {
                 let row = random.pick(rows)
-                let filters: [RowFilter]
+                let filters: [CompiledFilter]
                 switch (column.type, row[ordinal]) {
                 case (.string, .bytes(let text)):
                     guard let probe = IndexProbe.containing(anyOf: [text]) else { continue }

@@ -16,7 +16,7 @@ import Testing
 /// Scans over memory and parts against a filter over plain rows (invariants 7 and 8).
 struct ScanTests {
     private struct Case {
-        let filter: RowFilter
+        let filter: CompiledFilter
         let accepts: ([Cell]) -> Bool
     }
 

@@ -3,6 +3,7 @@ import Core
 import EngineFixtures
 import Ingest
 import Parts
+import Plans
 import Randomness
 import Scheduling
 import Storage
@@ -119,11 +120,12 @@ struct SimulationChecks {
         let isSpan = random.oneIn(2)
         let all = model.present.filter { $0.tenant == tenant && $0.isSpan == isSpan }
         var wanted = all
-        var request = ScanRequest(range: .everything, columns: [])
+        var range = TimeRange.everything
+        var predicate = Predicate.everyRow
         if random.oneIn(2), let row = all.randomElement(using: &random) {
             let start = row.time - Int64(random.below(3)) * SentRow.dayLength
             let end = row.time + Int64(random.below(2)) * SentRow.dayLength + Int64(random.below(2))
-            request.range = TimeRange(start: Timestamp(nanoseconds: start), end: Timestamp(nanoseconds: end))
+            range = TimeRange(start: Timestamp(nanoseconds: start), end: Timestamp(nanoseconds: end))
             wanted = wanted.filter { $0.time >= start && $0.time < end }
         }
         let column = isSpan ? engine.tables.spans.spanName : engine.tables.logs.body
@@ -132,12 +134,13 @@ struct SimulationChecks {
             let number = random.oneIn(4) ? 1_000_000 : wanted.randomElement(using: &random)?.number ?? 0
             wanted = wanted.filter { $0.number == number }
             if isSpan, random.oneIn(2) {
-                request.filters = [.ids(engine.tables.spans.traceID.ordinal, [Self.traceID(number)])]
+                predicate = .test(.column(engine.tables.spans.traceID.id), .ids([Self.traceID(number)]))
             } else {
-                let text = Array("\(number)".utf8)
-                request.filters = [.strings(column.ordinal) { $0.elementsEqual(text) }]
+                predicate = .test(.column(column.id), .text(.equal, Array("\(number)".utf8)))
             }
         }
+        let table = isSpan ? engine.tables.spans.definition : engine.tables.logs.definition
+        var request = try ScanRequest(table, range: range, predicate: predicate)
         request.order = random.pick([.any, .newestFirst, .oldestFirst])
         let snapshot =
             isSpan ? engine.spans.snapshot(tenant, in: request.range) : engine.logs.snapshot(tenant, in: request.range)
@@ -147,15 +150,15 @@ struct SimulationChecks {
         guard found == Dictionary(uniqueKeysWithValues: wanted.map { ($0, 1) }) else {
             throw Simulation.Violation(
                 description:
-                    "7: a query over \(request.range) with \(request.filters.count) filters, \(request.order), "
+                    "7: a query over \(request.range) with \(predicate), \(request.order), "
                     + "found \(found.count) rows instead of \(wanted.count)")
         }
     }
 
-    private static func traceID(_ number: Int) -> TraceID {
+    private static func traceID(_ number: Int) -> WideID {
         func word(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
         let bytes = SimulatedEngine.traceID(number)
-        return TraceID(high: word(bytes[..<8]), low: word(bytes[8...]))
+        return WideID(high: word(bytes[..<8]), low: word(bytes[8...]))
     }
 
     private static func rows(

@@ -151,6 +151,10 @@ struct BucketValues {
             var (before, now): (Int64, Int64) = (0, 0)
             if width > 0 {
                 let (old, new) = unsafe (counts.counts(of: point - 1, &behind), counts.counts(of: point, &ahead))
+                // Where no bucket has less than before, no sum of buckets has.
+                var signs = totals[point] &- totals[point - 1]
+                for bucket in 0..<width { signs |= unsafe new[bucket] &- old[bucket] }
+                if signs >= 0 { continue }
                 for bucket in 0..<width {
                     before &+= unsafe old[bucket]
                     now &+= unsafe new[bucket]

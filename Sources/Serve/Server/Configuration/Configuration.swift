@@ -51,11 +51,12 @@ package struct Configuration: Sendable {
     package var queryTimeout: Int64 = 120_000_000_000
     package var queryMemory = 1 << 30
     package var queryTotalMemory = 2 << 30
-    package var queryConcurrency = 16
+    /// 0: twice the processors, at least 4. More of them wait for each other's locks and caches.
+    package var queryConcurrency = 0
     /// In nanoseconds.
     package var queryQueueWait: Int64 = 10_000_000_000
     package var openParts = 512
-    package var partCache = 256 << 20
+    package var partCache = 384 << 20
     /// Of results of range queries, and how long they are kept unless they are asked for, in nanoseconds.
     package var resultCache = 64 << 20
     package var resultCacheAge: Int64 = 900_000_000_000

@@ -214,10 +214,11 @@ struct Setting: Sendable {
                 configuration.queryTotalMemory = try ValueText.size(text, in: 1 << 20...1 << 40)
             }),
         Setting(
-            key: "query-concurrency", value: "N", help: "how many queries run at a time; others wait",
+            key: "query-concurrency", value: "N",
+            help: "how many queries run at a time; others wait; 0: twice the processors, at least 4",
             show: { "\($0.queryConcurrency)" },
             apply: { configuration, text throws(ValueError) in
-                configuration.queryConcurrency = try ValueText.integer(text, in: 1...10_000)
+                configuration.queryConcurrency = try ValueText.integer(text, in: 0...10_000)
             }),
         Setting(
             key: "query-queue-wait", value: "DURATION",
