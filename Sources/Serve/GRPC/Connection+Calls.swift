@@ -124,7 +124,9 @@ extension Connection {
         guard let message = response.message, response.status.code == .ok else {
             let head = [(name: ":status", value: String(http)), StatusFields.type, StatusFields.accepted]
             let fields = Fields(head + StatusFields.trailers(response.status))
-            nghttp2_submit_response(session, call.id, fields.first, fields.count, nil)
+            withExtendedLifetime(fields) {
+                _ = nghttp2_submit_response(session, call.id, fields.first, fields.count, nil)
+            }
             return
         }
         let length = withUnsafeBytes(of: UInt32(message.count).bigEndian) { Array($0) }
