@@ -236,3 +236,59 @@ def test_an_id_in_json_that_is_not_hexadecimal_costs_only_itself(server):
     assert sorted(line for _, line in found) == ["one", "two"]
     metrics = server.get("/metrics").text
     assert "varve_ingest_rows_without_ids_total" in metrics
+
+
+# ---------------------------------------------------------------- what OTLP has since, or has no more
+
+ENTITIES = [{"schemaUrl": "https://opentelemetry.io/schemas/1.40.0", "type": "service", "idKeys": ["service.name"],
+             "descriptionKeys": ["service.version"]}, {"type": "host", "idKeys": ["host.id"]}]
+
+
+@pytest.mark.parametrize("encoding", ["json", "protobuf"])
+def test_entities_of_a_resource_come_back(server, encoding):
+    service = f"entities-{encoding}"
+    request = log_request(service, [record("line")])
+    if encoding == "json":
+        document = to_json(request)
+        document["resourceLogs"][0]["resource"]["entityRefs"] = ENTITIES
+        answer = server.export("logs", json.dumps(document).encode(), JSON)
+    else:
+        # By hand: the package may be older than the field.
+        def field(number, payload):
+            return bytes([number << 3 | 2]) + varint(len(payload)) + payload
+
+        resource = request.resource_logs[0].resource.SerializeToString()
+        for entity in ENTITIES:
+            message = b"".join(
+                [field(1, entity["schemaUrl"].encode())] if "schemaUrl" in entity else [])
+            message += field(2, entity["type"].encode())
+            message += b"".join(field(3, key.encode()) for key in entity["idKeys"])
+            message += b"".join(field(4, key.encode()) for key in entity.get("descriptionKeys", []))
+            resource += field(3, message)
+        scope = request.resource_logs[0].scope_logs[0].SerializeToString()
+        group = field(1, resource) + field(2, scope)
+        answer = server.export("logs", b"\x0a" + varint(len(group)) + group)
+    assert answer.status_code == 200, answer.text
+
+    def found():
+        document = server.get("/api/v1/logs", params={"service": service, "start": 0}).json()
+        return document["resourceLogs"][0]["resource"]["entityRefs"]
+
+    assert eventually(found, timeout=5) == ENTITIES
+
+
+def varint(number):
+    return bytes([number]) if number < 0x80 else bytes([number & 0x7F | 0x80]) + varint(number >> 7)
+
+
+def test_groups_and_unknown_fields_are_passed_over(server):
+    """Wire types 3 and 4 are in no message of OTLP, but an encoder may know a field that has them."""
+    group = b"\xf3\x06" + b"\x08\x01" + b"\x13\x19" + bytes(8) + b"\x14" + b"\xf4\x06"
+    sent = span()
+    inner = trace_request("groups", [sent]).resource_spans[0].scope_spans[0].spans[0].SerializeToString() + group
+    scope = group + b"\x12" + varint(len(inner)) + inner
+    resource_spans = b"\x12" + varint(len(scope)) + scope + group
+    answer = server.export("traces", b"\x0a" + varint(len(resource_spans)) + resource_spans + group)
+    assert answer.status_code == 200 and answer.content == b"", answer.content
+    eventually(lambda: is_stored(server, sent["trace_id"]) or pytest.fail("it is not there"), timeout=5)
+    refused(server.export("traces", b"\x0b" * 100_000 + b"\x0c" * 100_000), 400)

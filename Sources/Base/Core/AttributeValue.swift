@@ -10,6 +10,17 @@ package indirect enum AttributeValue: Hashable, Sendable {
     case map([Attribute])
 }
 
+/// An entity that a resource is about (`EntityRef` in resource.proto): which of the resource's attributes identify it, and which
+/// describe it.
+package struct EntityReference: Hashable, Sendable {
+    package var schemaURL = ""
+    package var type = ""
+    package var idKeys: [String] = []
+    package var descriptionKeys: [String] = []
+
+    package init() {}
+}
+
 /// A key and its value; a set of them has unique keys, and keeps the sender's order.
 package struct Attribute: Hashable, Sendable {
     package var key: String

@@ -7,11 +7,13 @@ package final class TelemetryResource: Sendable {
     package let attributes: [Attribute]
     package let droppedAttributesCount: UInt32
     package let schemaURL: String
+    package let entities: [EntityReference]
 
     package init(
         serviceName: String?, attributes: [Attribute], droppedAttributesCount: UInt32,
-        schemaURL: String
+        schemaURL: String, entities: [EntityReference] = []
     ) {
+        self.entities = entities
         self.serviceName = serviceName
         self.attributes = attributes
         self.droppedAttributesCount = droppedAttributesCount

@@ -41,13 +41,18 @@ package struct IdentityMessage: Sendable {
     package var attributes: [Attribute] = []
     package var droppedAttributesCount: UInt32 = 0
     package var schemaURL = ""
+    /// Of a resource.
+    package var entities: [EntityReference] = []
 
     package init(resource bytes: UnsafeRawBufferPointer) {
         guard let message = try? split(bytes) else { return }
         attributes = AnyValue.attributes(message, field: 1)
         try? readFields(message) { (tag, reader, identity) throws(ProtobufError) in
-            guard tag == 2 << 3 else { return try reader.skip(tag) }
-            identity.droppedAttributesCount = UInt32(truncatingIfNeeded: try reader.varint())
+            switch tag {
+            case 2 << 3: identity.droppedAttributesCount = UInt32(truncatingIfNeeded: try reader.varint())
+            case 3 << 3 | 2: identity.entities.append(try Self.entity(reader.bytes()))
+            default: try reader.skip(tag)
+            }
         }
     }
 
@@ -63,6 +68,22 @@ package struct IdentityMessage: Sendable {
             default: try reader.skip(tag)
             }
         }
+    }
+
+    private static func entity(_ message: ProtobufSlice) throws(ProtobufError) -> EntityReference {
+        var entity = EntityReference()
+        var reader = ProtobufReader(message)
+        while !reader.isAtEnd {
+            let tag = try reader.tag()
+            switch tag {
+            case 1 << 3 | 2: entity.schemaURL = try reader.bytes().string
+            case 2 << 3 | 2: entity.type = try reader.bytes().string
+            case 3 << 3 | 2: entity.idKeys.append(try reader.bytes().string)
+            case 4 << 3 | 2: entity.descriptionKeys.append(try reader.bytes().string)
+            default: try reader.skip(tag)
+            }
+        }
+        return entity
     }
 
     /// Reads the schema URL, and finds the resource's or scope's message.

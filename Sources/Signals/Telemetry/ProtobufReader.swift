@@ -15,7 +15,7 @@ public enum ProtobufError: Error, Hashable, Sendable {
 /// Every length is checked against the end of the message before it is used, so hostile bytes end in an error and are never
 /// read beyond their end. Source: protobuf.dev, "Encoding".
 public struct ProtobufReader {
-    /// The deepest nesting of `AnyValue` that is accepted.
+    /// The deepest nesting of `AnyValue`, and of groups, that is accepted.
     public static let deepest = 64
 
     public var position: UnsafePointer<UInt8>
@@ -109,8 +109,25 @@ public struct ProtobufReader {
         case 1: _ = try fixed64()
         case 2: _ = try bytes()
         case 5: _ = try fixed32()
-        // Groups (3, 4) left protobuf before OTLP came.
+        case 3: try skipGroup(tag >> 3)
         default: throw .malformed
+        }
+    }
+
+    /// Passes over a group, which some encoders still write: fields up to the end of the same number, other groups among them.
+    private mutating func skipGroup(_ number: UInt64) throws(ProtobufError) {
+        var open = [number]
+        while let last = open.last {
+            let tag = try tag()
+            switch tag & 7 {
+            case 3:
+                guard open.count < Self.deepest else { throw .tooDeep }
+                open.append(tag >> 3)
+            case 4:
+                guard tag >> 3 == last else { throw .malformed }
+                open.removeLast()
+            default: try skip(tag)
+            }
         }
     }
 }

@@ -5,6 +5,8 @@ package struct NaiveMessage {
         case fixed64(UInt64)
         case bytes([UInt8])
         case fixed32(UInt32)
+        /// What is in it is forgotten.
+        case group
     }
 
     package struct Malformed: Error {}
@@ -45,7 +47,30 @@ package struct NaiveMessage {
                 fields.append((tag >> 3, .bytes(Array(bytes[position..<(position + Int(count))]))))
                 position += Int(count)
             case 5: fields.append((tag >> 3, .fixed32(UInt32(try fixed(4)))))
+            case 3:
+                try skipGroup(tag >> 3)
+                fields.append((tag >> 3, .group))
             default: throw Malformed()
+            }
+        }
+
+        func skipGroup(_ number: UInt64) throws {
+            while true {
+                let tag = try varint()
+                switch tag & 7 {
+                case 0: _ = try varint()
+                case 1: _ = try fixed(8)
+                case 2:
+                    let count = try varint()
+                    guard count <= UInt64(bytes.count - position) else { throw Malformed() }
+                    position += Int(count)
+                case 3: try skipGroup(tag >> 3)
+                case 4:
+                    guard tag >> 3 == number else { throw Malformed() }
+                    return
+                case 5: _ = try fixed(4)
+                default: throw Malformed()
+                }
             }
         }
     }

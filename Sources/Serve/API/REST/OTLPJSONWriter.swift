@@ -65,7 +65,30 @@ struct OTLPJSONWriter {
         json.beginObject()
         attributes(resource.describedAttributes)
         count("droppedAttributesCount", resource.droppedAttributesCount)
+        if !resource.entities.isEmpty {
+            json.key("entityRefs")
+            json.beginArray()
+            for entity in resource.entities { write(entity) }
+            json.endArray()
+        }
         json.endObject()
+    }
+
+    private mutating func write(_ entity: EntityReference) {
+        json.beginObject()
+        text("schemaUrl", entity.schemaURL)
+        text("type", entity.type)
+        texts("idKeys", entity.idKeys)
+        texts("descriptionKeys", entity.descriptionKeys)
+        json.endObject()
+    }
+
+    private mutating func texts(_ key: StaticString, _ texts: [String]) {
+        guard !texts.isEmpty else { return }
+        json.key(key)
+        json.beginArray()
+        for text in texts { json.string(text) }
+        json.endArray()
     }
 
     private mutating func scope(_ scope: TelemetryScope) {
@@ -206,7 +229,7 @@ private struct OriginGroups<Item> {
         }
         let resourceContent = OriginContent(
             name: resource.serviceName ?? "", version: "", attributes: resource.attributes,
-            dropped: resource.droppedAttributesCount, schemaURL: resource.schemaURL)
+            dropped: resource.droppedAttributesCount, schemaURL: resource.schemaURL, entities: resource.entities)
         let first = indexByResource[resourceContent] ?? resources.count
         if first == resources.count {
             indexByResource[resourceContent] = first
@@ -214,7 +237,7 @@ private struct OriginGroups<Item> {
         }
         let scopeContent = OriginContent(
             name: scope.name, version: scope.version, attributes: scope.attributes,
-            dropped: scope.droppedAttributesCount, schemaURL: scope.schemaURL)
+            dropped: scope.droppedAttributesCount, schemaURL: scope.schemaURL, entities: [])
         let second = resources[first].indexByScope[scopeContent] ?? resources[first].scopes.count
         if second == resources[first].scopes.count {
             resources[first].indexByScope[scopeContent] = second
@@ -232,4 +255,5 @@ private struct OriginContent: Hashable {
     let attributes: [Attribute]
     let dropped: UInt32
     let schemaURL: String
+    let entities: [EntityReference]
 }

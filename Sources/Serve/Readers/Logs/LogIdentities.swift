@@ -29,7 +29,8 @@ final class LogResource: Sendable {
         }
         sent = TelemetryResource(
             serviceName: name, attributes: message.attributes,
-            droppedAttributesCount: message.droppedAttributesCount, schemaURL: message.schemaURL)
+            droppedAttributesCount: message.droppedAttributesCount, schemaURL: message.schemaURL,
+            entities: message.entities)
     }
 }
 

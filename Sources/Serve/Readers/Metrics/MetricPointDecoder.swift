@@ -19,7 +19,8 @@ struct PointIdentities {
         }
         let resource = TelemetryResource(
             serviceName: name, attributes: message.attributes,
-            droppedAttributesCount: message.droppedAttributesCount, schemaURL: message.schemaURL)
+            droppedAttributesCount: message.droppedAttributesCount, schemaURL: message.schemaURL,
+            entities: message.entities)
         resources[key] = resource
         return resource
     }

@@ -17,7 +17,8 @@ final class SpanIdentities: Sendable {
             }
             return TelemetryResource(
                 serviceName: name, attributes: message.attributes,
-                droppedAttributesCount: message.droppedAttributesCount, schemaURL: message.schemaURL)
+                droppedAttributesCount: message.droppedAttributesCount, schemaURL: message.schemaURL,
+                entities: message.entities)
         }
     }
 
