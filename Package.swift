@@ -261,7 +261,8 @@ let package = Package(
         .target(
             name: "EngineFixtures",
             dependencies: [
-                "Columns", "Core", "Files", "Parts", "Plans", "Randomness", "Schema", "TableSchema", "Telemetry",
+                "Columns", "Core", "Files", "Parts", "Plans", "Randomness", "Scheduling", "Schema", "TableSchema",
+                "Telemetry",
             ],
             path: "Tests/Support/EngineFixtures", swiftSettings: common),
         tests(

@@ -2,7 +2,6 @@ import Columns
 import Core
 import EngineFixtures
 import Files
-import Glibc
 import Observability
 import Parts
 import Randomness
@@ -117,12 +116,6 @@ struct ScanOrderTests {
         return Array(found.prefix(count))
     }
 
-    /// A thread of the pool may let go of its last block shortly after the scan has ended.
-    private func isSoonFree(_ context: QueryContext) -> Bool {
-        for _ in 0..<1000 where context.heldBytes != 0 { usleep(1000) }
-        return context.heldBytes == 0
-    }
-
     private func check(_ snapshot: TableSnapshot, seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let all = try places(snapshot)
@@ -142,7 +135,7 @@ struct ScanOrderTests {
                     #expect(
                         found == Array(sorted.prefix(count)),
                         "seed \(seed), \(threads) threads, \(order), \(count) of \(sorted.count)")
-                    #expect(isSoonFree(context), "decoded columns are given back")
+                    #expect(context.isSoonFree, "decoded columns are given back")
                 }
             }
         }

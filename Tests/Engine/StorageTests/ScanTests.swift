@@ -2,7 +2,6 @@ import Columns
 import Core
 import EngineFixtures
 import Files
-import Glibc
 import Observability
 import Parts
 import Randomness
@@ -199,9 +198,7 @@ struct ScanTests {
         for row in expected { wanted[row, default: 0] += 1 }
         #expect(found == wanted, "\(what): \(found.count) rows, not \(wanted.count)")
         #expect(context.statistics.rowsMatched.load(ordering: .relaxed) == expected.count)
-        // A thread of the pool may let go of its last block shortly after the scan has ended.
-        for _ in 0..<1000 where context.heldBytes != 0 { usleep(1000) }
-        #expect(context.heldBytes == 0, "\(what): decoded columns are given back")
+        #expect(context.isSoonFree, "\(what): decoded columns are given back")
         try checkAggregate(request, snapshot, wanted, what, pool)
         // What comes after a block is no newer, or no older, than its bound.
         for (index, block) in blocks.enumerated() {
@@ -261,7 +258,7 @@ struct ScanTests {
             } catch ScanError.interrupted(let reason) {
                 #expect(reason == .overBudget(bytes: 64))
             }
-            #expect(context.heldBytes == 0 && memory.usedBytes == 0)
+            #expect(context.isSoonFree && memory.usedBytes == 0)
         }
     }
 

@@ -14,8 +14,19 @@ package struct NaiveMessage {
     package private(set) var fields: [(number: UInt64, value: Value)] = []
 
     package init(_ bytes: [UInt8]) throws {
+        var wire = Wire(bytes: bytes)
+        while wire.position < bytes.count {
+            let tag = try wire.tag()
+            fields.append((tag >> 3, try wire.value(tag)))
+        }
+    }
+
+    /// Bytes that are read one value after the other.
+    private struct Wire {
+        let bytes: [UInt8]
         var position = 0
-        func varint() throws -> UInt64 {
+
+        mutating func varint() throws -> UInt64 {
             var digits: [UInt8] = []
             repeat {
                 guard position < bytes.count, digits.count < 10 else { throw Malformed() }
@@ -30,47 +41,36 @@ package struct NaiveMessage {
             }
             return value
         }
-        func fixed(_ count: Int) throws -> UInt64 {
-            guard bytes.count - position >= count else { throw Malformed() }
-            defer { position += count }
-            return bytes[position..<(position + count)].reversed().reduce(0) { $0 << 8 | UInt64($1) }
-        }
-        while position < bytes.count {
-            let tag = try varint()
-            guard tag >> 3 > 0, tag <= UInt64(UInt32.max) else { throw Malformed() }
-            switch tag & 7 {
-            case 0: fields.append((tag >> 3, .varint(try varint())))
-            case 1: fields.append((tag >> 3, .fixed64(try fixed(8))))
-            case 2:
-                let count = try varint()
-                guard count <= UInt64(bytes.count - position) else { throw Malformed() }
-                fields.append((tag >> 3, .bytes(Array(bytes[position..<(position + Int(count))]))))
-                position += Int(count)
-            case 5: fields.append((tag >> 3, .fixed32(UInt32(try fixed(4)))))
-            case 3:
-                try skipGroup(tag >> 3)
-                fields.append((tag >> 3, .group))
-            default: throw Malformed()
-            }
+
+        mutating func take(_ count: UInt64) throws -> [UInt8] {
+            guard count <= UInt64(bytes.count - position) else { throw Malformed() }
+            defer { position += Int(count) }
+            return Array(bytes[position..<(position + Int(count))])
         }
 
-        func skipGroup(_ number: UInt64) throws {
-            while true {
-                let tag = try varint()
-                switch tag & 7 {
-                case 0: _ = try varint()
-                case 1: _ = try fixed(8)
-                case 2:
-                    let count = try varint()
-                    guard count <= UInt64(bytes.count - position) else { throw Malformed() }
-                    position += Int(count)
-                case 3: try skipGroup(tag >> 3)
-                case 4:
-                    guard tag >> 3 == number else { throw Malformed() }
-                    return
-                case 5: _ = try fixed(4)
-                default: throw Malformed()
+        mutating func fixed(_ count: UInt64) throws -> UInt64 {
+            try take(count).reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        }
+
+        mutating func tag() throws -> UInt64 {
+            let tag = try varint()
+            guard tag >> 3 > 0, tag <= UInt64(UInt32.max) else { throw Malformed() }
+            return tag
+        }
+
+        mutating func value(_ tag: UInt64) throws -> Value {
+            switch tag & 7 {
+            case 0: return .varint(try varint())
+            case 1: return .fixed64(try fixed(8))
+            case 2: return .bytes(try take(try varint()))
+            case 3:
+                while true {
+                    let next = try self.tag()
+                    if next == tag + 1 { return .group }
+                    _ = try value(next)
                 }
+            case 5: return .fixed32(UInt32(try fixed(4)))
+            default: throw Malformed()
             }
         }
     }
