@@ -204,7 +204,7 @@ final class Connection {
         if isOver || (hasSaidGoodbye && calls.isEmpty) { linger() }
     }
 
-    /// Closes its own side, and waits a moment for the other: bytes that nobody reads would make the system throw away what was sent.
+    /// Closes its own side, and waits shortly for the other: bytes that nobody reads would make the system throw away what was sent.
     private func linger() {
         guard lingering == nil, !isClosed else { return }
         Glibc.shutdown(socket, Int32(SHUT_WR))

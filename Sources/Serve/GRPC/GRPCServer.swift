@@ -64,7 +64,7 @@ package final class GRPCServer: @unchecked Sendable {
         return true
     }
 
-    /// Waits for calls, and, since clients may have sent some before they knew, a moment for connections.
+    /// Waits for calls, and, since clients may have sent some before they knew, shortly for connections.
     private func waitUntilIdle(seconds: Int) {
         let begun = ContinuousClock.now
         while core.connections.load(ordering: .acquiring) > 0 || core.running.load(ordering: .acquiring) > 0 {
