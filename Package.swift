@@ -68,7 +68,7 @@ let package = Package(
         system("CDeflate", pkgConfig: "libdeflate", package: "libdeflate-dev"),
         system("CNGHTTP2", pkgConfig: "libnghttp2", package: "libnghttp2-dev"),
         system("CYAML", pkgConfig: "yaml-0.1", package: "libyaml-dev"),
-        shim("CMicroHTTPD", libraries: ["microhttpd"]),
+        shim("CBeast", libraries: []),
         shim("CRE2", libraries: ["re2"]),
         shim("CLinux", libraries: []),
 
@@ -148,10 +148,13 @@ let package = Package(
             imports: ["Core", "Observability", "Scheduling", "Pattern", "QueryModel", "Settings"]),
 
         // Serve
-        module("Serve", "HTTP", .kernel, imports: ["Observability", "Compression", "CLinux", "CMicroHTTPD"]),
+        module("Serve", "Sockets", .kernel, imports: ["Observability", "Scheduling", "CLinux"]),
+        module(
+            "Serve", "HTTP", .kernel,
+            imports: ["Observability", "Scheduling", "Compression", "Sockets", "CLinux", "CBeast"]),
         module(
             "Serve", "GRPC", .kernel,
-            imports: ["Observability", "Scheduling", "Compression", "HTTP", "CLinux", "CNGHTTP2"]),
+            imports: ["Observability", "Scheduling", "Compression", "Sockets", "HTTP", "CLinux", "CNGHTTP2"]),
         module(
             "Serve", "Readers", .kernel,
             imports: [
@@ -172,7 +175,7 @@ let package = Package(
             imports: [
                 "Core", "Observability", "Scheduling", "JSON", "Files", "Compression", "TableSchema", "Schema",
                 "Columns", "Storage", "Maintenance", "Archive", "Ingest", "Telemetry", "OTLP", "QueryModel", "LogQL",
-                "TraceSearch", "Parts", "Readers", "HTTP", "GRPC", "API", "Settings", "CLinux",
+                "TraceSearch", "Parts", "Readers", "HTTP", "GRPC", "Sockets", "API", "Settings", "CLinux",
             ]),
 
         // Commands
@@ -332,7 +335,7 @@ let package = Package(
                 "Offline", "Parts", "Randomness", "Settings", "Storage", "TableSchema",
             ]),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
-        tests("Serve", "GRPC", imports: ["GRPC", "HTTP", "Scheduling"]),
+        tests("Serve", "GRPC", imports: ["GRPC", "HTTP", "Scheduling", "Sockets"]),
         tests(
             "Serve", "Server",
             imports: [

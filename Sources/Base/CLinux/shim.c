@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -71,6 +72,7 @@ int varve_epoll_watch(int epoll, int descriptor, uint64_t key, uint32_t events, 
     struct epoll_event event = {.data.u64 = key};
     if (events & VARVE_READABLE) event.events |= EPOLLIN | EPOLLRDHUP;
     if (events & VARVE_WRITABLE) event.events |= EPOLLOUT;
+    if (events & VARVE_HANGUP) event.events |= EPOLLRDHUP;
     return epoll_ctl(epoll, is_known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, descriptor, &event);
 }
 
@@ -83,6 +85,7 @@ int varve_epoll_wait(int epoll, struct varve_event *events, int capacity, int ti
         uint32_t mask = 0;
         if (found[i].events & (EPOLLIN | EPOLLRDHUP)) mask |= VARVE_READABLE;
         if (found[i].events & EPOLLOUT) mask |= VARVE_WRITABLE;
+        if (found[i].events & EPOLLRDHUP) mask |= VARVE_HANGUP;
         if (found[i].events & (EPOLLERR | EPOLLHUP)) mask |= VARVE_BROKEN;
         events[i].key = found[i].data.u64;
         events[i].events = mask;
@@ -98,3 +101,17 @@ void varve_wakeup_clear(int descriptor) {
     eventfd_t count;
     eventfd_read(descriptor, &count);
 }
+
+uint32_t varve_wait_for(int descriptor, uint32_t events, int timeout) {
+    struct pollfd entry = {.fd = descriptor};
+    if (events & VARVE_READABLE) entry.events |= POLLIN;
+    if (events & VARVE_WRITABLE) entry.events |= POLLOUT;
+    if (poll(&entry, 1, timeout) <= 0) return 0;
+    uint32_t mask = 0;
+    if (entry.revents & POLLIN) mask |= VARVE_READABLE;
+    if (entry.revents & POLLOUT) mask |= VARVE_WRITABLE;
+    if (entry.revents & (POLLERR | POLLHUP | POLLNVAL)) mask |= VARVE_BROKEN;
+    return mask;
+}
+
+void varve_shut_down(int socket) { shutdown(socket, SHUT_RDWR); }

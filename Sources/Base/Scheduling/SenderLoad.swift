@@ -1,9 +1,9 @@
 private import Glibc
 private import Synchronization
 
-/// How much of a processor the thread of a connection for telemetry takes. A sender that sends as fast as it can gets what queries
-/// leave: its thread is put behind theirs. One that sends at a rate that leaves room is not, since many queries at a time would then
-/// keep it from getting in.
+/// How much of a processor the requests of a connection for telemetry take. A sender that sends as fast as it can gets what queries
+/// leave: its requests have threads that come behind theirs. One that sends at a rate that leaves room has not, since many queries at a time
+/// would then keep it from getting in.
 package struct SenderLoad {
     /// Nanoseconds after which is looked, and the share of a processor from which on a thread goes behind: a quarter.
     static let window = 1_000_000_000
@@ -27,35 +27,6 @@ package struct SenderLoad {
         guard wall - begin.wall >= Self.window else { return false }
         self.begin = (wall, processor)
         return (processor - begin.processor) * Self.share > wall - begin.wall
-    }
-
-    /// To be called by a thread that only takes telemetry, once for each request.
-    package static func noteRequest() {
-        let load: UnsafeMutablePointer<SenderLoad>
-        if let known = unsafe pthread_getspecific(key) {
-            unsafe load = known.assumingMemoryBound(to: SenderLoad.self)
-        } else {
-            guard let memory = unsafe malloc(MemoryLayout<SenderLoad>.size) else { return }
-            unsafe load = memory.bindMemory(to: SenderLoad.self, capacity: 1)
-            unsafe load.initialize(to: SenderLoad())
-            _ = unsafe pthread_setspecific(key, memory)
-        }
-        unsafe load.pointee.noteRequest()
-    }
-
-    /// By which each thread has its own; freed with the thread.
-    private static let key: pthread_key_t = {
-        var key = pthread_key_t()
-        let status = unsafe pthread_key_create(&key) { memory in unsafe free(memory) }
-        precondition(status == 0, "the process has keys to give")
-        return key
-    }()
-
-    private mutating func noteRequest() {
-        let wall = Self.time(CLOCK_MONOTONIC)
-        if let begin, wall - begin.wall < Self.window { return }
-        guard isBusy(wall: wall, processor: Self.time(CLOCK_THREAD_CPUTIME_ID)) else { return }
-        Self.goBehind()
     }
 
     /// Puts the calling thread behind those of queries, for good.

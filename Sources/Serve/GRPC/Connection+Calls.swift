@@ -1,4 +1,5 @@
 import CNGHTTP2
+internal import Sockets
 import Synchronization
 
 /// What a connection's session reports, and the way of calls to their handler and back.
@@ -105,17 +106,17 @@ extension Connection {
         }
         handled += 1
         call.deadline = nil
-        core.handle(request, of: sender, until: call.expiry) { [loop, key, id = call.id] response in
-            loop.post(.answer(connection: key, call: id, response))
+        core.handle(request, of: sender, until: call.expiry) { [loop, key = link.key, id = call.id] response in
+            loop.post(.mail(to: key, (id, response)))
         }
     }
 
     /// Takes a handler's answer; the call may be gone.
-    func answered(_ id: Int32, _ response: GRPCResponse) {
+    func take(_ mail: Mail) {
         handled -= 1
         strikes.reward()
-        guard let call = calls[id], case .handled = call.stage else { return }
-        answer(call, response)
+        guard let call = calls[mail.call], case .handled = call.stage else { return }
+        answer(call, mail.response)
     }
 
     func answer(_ call: Call, _ response: GRPCResponse, http: Int = 200) {

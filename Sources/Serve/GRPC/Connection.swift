@@ -1,8 +1,7 @@
 import CLinux
 import CNGHTTP2
-import Glibc
-internal import HTTP
 internal import Scheduling
+internal import Sockets
 import Synchronization
 
 /// One connection: a session of nghttp2, which knows frames, header compression and flow control, over a socket that does not block.
@@ -18,7 +17,7 @@ import Synchronization
 /// | resets, and frames that carry nothing | `Strikes` |
 /// | what waits to be sent | nothing is read while the client does not take what was sent before |
 /// | time | of the handshake, of silence, of each call's way in and its answer's way out |
-final class Connection {
+final class Connection: LoopConnection {
     /// How much is read from one socket before others have their turn.
     private static let turn = 1 << 20
     /// What is gathered before it is sent.
@@ -28,24 +27,28 @@ final class Connection {
     /// How much of what a refused client still sends is thrown away, and for how long, so that it can see why.
     private static let patience = (bytes: 16 << 20, time: Duration.seconds(2))
 
-    let key: UInt64
+    typealias Core = GRPCCore
+    /// A handler's answer to one of its calls.
+    typealias Mail = (call: Int32, response: GRPCResponse)
+
+    /// After so long without a call or another frame an idle connection gives memory back.
+    private static let rest = Duration.milliseconds(500)
+
+    let link: Link
     let core: GRPCCore
-    let loop: EventLoop
-    let socket: Int32
+    let loop: EventLoop<Connection>
     private(set) var session: OpaquePointer?
+    private let memory: SessionMemory
+    /// Whether memory was given back since something arrived last.
+    private var isAtRest = false
     var calls: [Int32: Call] = [:]
     /// Calls that a handler has, also of streams that are gone.
     var handled = 0
     let sender = SenderAccount()
     var strikes = Strikes()
-    /// What the socket did not take.
-    private var outbox: ArraySlice<UInt8> = []
-    private var watched: UInt32 = VARVE_READABLE
     /// Whether the client's first settings are there.
     var hasBegun = false
     private var lastRead: ContinuousClock.Instant
-    /// Since when nothing of what waits was taken.
-    private var blockedSince: ContinuousClock.Instant?
     private var pinged: ContinuousClock.Instant?
     private var isDraining = false
     private var hasSaidGoodbye = false
@@ -55,16 +58,22 @@ final class Connection {
     private var lingering: (until: ContinuousClock.Instant, left: Int)?
     private(set) var isClosed = false
 
-    init?(_ socket: Int32, key: UInt64, loop: EventLoop) {
-        self.socket = socket
-        self.key = key
+    init?(_ link: Link, loop: EventLoop<Connection>) {
+        self.link = link
         self.loop = loop
         core = loop.core
         lastRead = loop.now
+        memory = SessionMemory(core.pages)
+    }
+
+    deinit { if session != nil { nghttp2_session_del(session) } }
+
+    /// Makes the session, once something has arrived: a connection that says nothing has none.
+    private func open() -> Bool {
         let context = Unmanaged.passUnretained(self).toOpaque()
-        guard nghttp2_session_server_new2(&session, loop.library.callbacks, context, loop.library.options) == 0 else {
-            return nil
-        }
+        var allocator = memory.allocator()
+        let (callbacks, options) = (core.library.callbacks, core.library.options)
+        guard nghttp2_session_server_new3(&session, callbacks, context, options, &allocator) == 0 else { return false }
         var settings = [
             nghttp2_settings_entry(
                 settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
@@ -77,32 +86,32 @@ final class Connection {
         ]
         nghttp2_submit_settings(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), &settings, settings.count)
         nghttp2_session_set_local_window_size(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, 4 * Self.window)
+        return true
     }
-
-    deinit { nghttp2_session_del(session) }
 
     // MARK: The socket
 
     func readable() {
         if lingering != nil { return discard() }
         var left = Self.turn
-        while left > 0, outbox.isEmpty, !isClosed, lingering == nil {
-            let count = recv(socket, loop.input.baseAddress, loop.input.count, 0)
-            if count < 0 {
-                if errno == EAGAIN || errno == EINTR { break }
-                return close()
+        while left > 0, !link.hasOutput, !isClosed, lingering == nil {
+            switch link.receive(into: loop.input) {
+            case .nothing: return
+            case .end, .broken: return close()
+            case .bytes(let count, let isAll):
+                lastRead = loop.now
+                pinged = nil
+                left -= count
+                take(count)
+                if isAll { return }
             }
-            guard count > 0 else { return close() }
-            lastRead = loop.now
-            pinged = nil
-            left -= count
-            take(count)
-            if count < loop.input.count { break }
         }
     }
 
     /// Hands bytes that have arrived to the session, and sends what it has to say.
     private func take(_ count: Int) {
+        guard session != nil || open() else { return close() }
+        isAtRest = false
         let taken = nghttp2_session_mem_recv(session, loop.input.baseAddress, count)
         if taken < 0 { end(Self.reason(taken), by: Self.code(taken)) }
         if ending == .plainHTTP { return refusePlainHTTP() }
@@ -141,14 +150,14 @@ final class Connection {
             \r
 
             """
-        outbox = Array((head + text).utf8)[...]
-        if sendOutbox() { linger() }
+        link.enqueue(Array((head + text).utf8))
+        if send() { linger() }
     }
 
     /// Sends all that the session has to say, as far as the socket takes it.
     func flush() {
         guard !isClosed, lingering == nil else { return }
-        while sendOutbox() {
+        while send() {
             var packet: [UInt8] = []
             while packet.count < Self.packet {
                 var data: UnsafePointer<UInt8>?
@@ -158,46 +167,31 @@ final class Connection {
                 packet.append(contentsOf: UnsafeBufferPointer(start: data, count: count))
             }
             guard !packet.isEmpty else { return finishIfDone() }
-            outbox = packet[...]
+            link.enqueue(packet)
         }
     }
 
-    /// - Returns: whether all of it is sent.
-    private func sendOutbox() -> Bool {
-        while !outbox.isEmpty {
-            let sent = outbox.withUnsafeBytes { send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-            if sent < 0, errno == EINTR { continue }
-            if sent < 0, errno == EAGAIN {
-                if blockedSince == nil { blockedSince = loop.now }
-                watch(VARVE_WRITABLE)
-                return false
-            }
-            guard sent > 0 else {
-                close()
-                return false
-            }
-            outbox.removeFirst(sent)
-            blockedSince = nil
+    /// - Returns: whether nothing waits to be sent.
+    private func send() -> Bool {
+        switch link.send(at: loop.now) {
+        case .done:
+            link.watch(VARVE_READABLE)
+            return true
+        case .blocked: link.watch(VARVE_WRITABLE)
+        case .broken: close()
         }
-        outbox = []
-        blockedSince = nil
-        watch(VARVE_READABLE)
-        return true
+        return false
     }
 
     func writable() {
         if ending == .plainHTTP {
-            if sendOutbox() { linger() }
+            if send() { linger() }
         } else {
             flush()
         }
     }
 
-    private func watch(_ events: UInt32) {
-        guard watched != events, !isClosed else { return }
-        watched = events
-        loop.watch(self, events)
-    }
+    func hungUp() {}
 
     private func finishIfDone() {
         let isOver = nghttp2_session_want_read(session) == 0 && nghttp2_session_want_write(session) == 0
@@ -207,19 +201,22 @@ final class Connection {
     /// Closes its own side, and waits shortly for the other: bytes that nobody reads would make the system throw away what was sent.
     private func linger() {
         guard lingering == nil, !isClosed else { return }
-        Glibc.shutdown(socket, Int32(SHUT_WR))
+        link.finishSending()
         forgetCalls()
         lingering = (loop.now + Self.patience.time, Self.patience.bytes)
-        watch(VARVE_READABLE)
+        link.watch(VARVE_READABLE)
     }
 
     private func discard() {
         while var lingering {
-            let count = recv(socket, loop.input.baseAddress, loop.input.count, 0)
-            if count < 0, errno == EAGAIN { return }
-            lingering.left -= max(count, 0)
-            guard count > 0, lingering.left > 0 else { return close() }
-            self.lingering = lingering
+            switch link.receive(into: loop.input) {
+            case .nothing: return
+            case .end, .broken: return close()
+            case .bytes(let count, _):
+                lingering.left -= count
+                if lingering.left <= 0 { return close() }
+                self.lingering = lingering
+            }
         }
     }
 
@@ -228,7 +225,7 @@ final class Connection {
         isClosed = true
         forgetCalls()
         loop.forget(self)
-        Glibc.close(socket)
+        core.close(link)
     }
 
     private func forgetCalls() {
@@ -245,7 +242,9 @@ final class Connection {
             return
         }
         strikes.forgive(at: now)
-        if let blockedSince, now - blockedSince >= configuration.transferTimeout { return cut(.stalled) }
+        if let blockedSince = link.blockedSince, now - blockedSince >= configuration.transferTimeout {
+            return cut(.stalled)
+        }
         if !hasBegun {
             if now - lastRead >= configuration.handshakeTimeout { cut(.silence) }
             return
@@ -257,7 +256,13 @@ final class Connection {
             nghttp2_submit_ping(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
         }
         for call in calls.values { look(at: call, now) }
-        if nghttp2_session_want_write(session) != 0 { flush() }
+        if nghttp2_session_want_write(session) != 0 {
+            isAtRest = false
+            flush()
+        } else if !isAtRest, calls.isEmpty, !link.hasOutput, now - lastRead >= Self.rest {
+            isAtRest = true
+            memory.release()
+        }
     }
 
     /// Whether it is to be looked at often.

@@ -1,29 +1,28 @@
 import HTTP
 import Observability
 internal import Scheduling
+internal import Sockets
 import Synchronization
 
 /// What the loops of a server share.
-final class GRPCCore: Sendable {
+final class GRPCCore: LoopCore {
     let configuration: GRPCServerConfiguration
     let handler: any GRPCHandler
     let statistics: GRPCStatistics
-    /// Connections, of all loops.
-    let connections = Atomic<Int>(0)
+    let library = SessionLibrary()
+    let pages = PagePool()
+    let connections = Tally()
     /// Calls that are open on a connection.
     let open = Atomic<Int>(0)
     /// Calls that a handler has, whatever became of their connections.
     let running = Atomic<Int>(0)
-    private let pool: CallPool
-    /// For calls of senders that take more than their share of a processor (docs/decisions/0048).
-    private let behind: CallPool
+    private let pools: CallPools
 
     init(_ configuration: GRPCServerConfiguration, handler: any GRPCHandler, statistics: GRPCStatistics) {
         self.configuration = configuration
         self.handler = handler
         self.statistics = statistics
-        pool = CallPool(threads: configuration.threads, most: configuration.mostThreads)
-        behind = CallPool(threads: configuration.threads, most: configuration.mostThreads) { SenderLoad.goBehind() }
+        pools = CallPools(threads: configuration.threads, most: configuration.mostThreads)
     }
 
     /// Hands a call to its handler on a thread that may wait.
@@ -36,22 +35,24 @@ final class GRPCCore: Sendable {
             reply(response)
             running.subtract(1, ordering: .releasing)
         }
-        (sender.isBusy ? behind : pool).add { [handler] in
+        pools.add(of: sender) { [handler] in
             if let expiry, ContinuousClock.now >= expiry {
                 handler.note(.deadline)
                 return answer(GRPCResponse(GRPCStatus(.deadlineExceeded, "the call waited for longer than it may")))
             }
-            sender.measure { handler.respond(to: request, reply: answer) }
+            handler.respond(to: request, reply: answer)
         }
     }
 
-    func growIfStuck() {
-        pool.growIfStuck()
-        behind.growIfStuck()
-    }
+    var connectionLimit: Int { configuration.connectionLimit }
+    var descriptors: Tally.Limited { configuration.descriptors }
+    var isBusy: Bool { open.load(ordering: .relaxed) > 0 }
 
-    func stop() {
-        pool.stop()
-        behind.stop()
-    }
+    func connected(_ change: Int) { statistics.connections.add(change) }
+
+    func refusedConnection() { statistics.count(.limit) }
+
+    func growIfStuck() { pools.growIfStuck() }
+
+    func stop() { pools.stop() }
 }

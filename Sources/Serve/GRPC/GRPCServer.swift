@@ -1,8 +1,7 @@
-private import CLinux
 private import Glibc
 package import HTTP
 package import Observability
-internal import Scheduling
+private import Sockets
 private import Synchronization
 
 /// A gRPC server of unary calls over HTTP/2: a few threads receive and send for all connections, others handle calls, and a call that
@@ -12,9 +11,7 @@ private import Synchronization
 package final class GRPCServer: @unchecked Sendable {
     private let configuration: GRPCServerConfiguration
     private let core: GRPCCore
-    private let log: Log
-    private var loops: [EventLoop] = []
-    private var threads: [WorkerThread] = []
+    private let loops: LoopGroup<Connection>
 
     /// Where the server listens, once it has started.
     package private(set) var boundAddress: (host: String, port: UInt16)
@@ -26,25 +23,19 @@ package final class GRPCServer: @unchecked Sendable {
     ) {
         self.configuration = configuration
         self.statistics = statistics
-        self.log = log
         core = GRPCCore(configuration, handler: handler, statistics: statistics)
+        loops = LoopGroup(core, log: log)
         boundAddress = (configuration.host, configuration.port)
     }
 
     package func start() throws(HTTPServerError) {
-        precondition(loops.isEmpty, "a server starts once")
-        var port = configuration.port
-        let listener = varve_listen(configuration.host, &port, 511)
-        let loops = (0..<max(configuration.loops, 1)).compactMap { _ in EventLoop(core, log: log) }
-        guard listener >= 0, varve_set_nonblocking(listener) == 0, let first = loops.first else {
+        precondition(!loops.isRunning, "a server starts once")
+        guard let port = loops.start(host: configuration.host, port: configuration.port, loops: configuration.loops)
+        else {
             let reason = String(cString: strerror(errno))
-            if listener >= 0 { close(listener) }
             throw .cannotListen(host: configuration.host, port: configuration.port, reason: reason)
         }
         boundAddress.port = port
-        first.listen(listener, for: loops)
-        self.loops = loops
-        threads = loops.map { $0.start() }
     }
 
     /// Accepts no more connections and calls, and lets what is under way end for `graceSeconds`.
@@ -52,13 +43,10 @@ package final class GRPCServer: @unchecked Sendable {
     /// - Returns: false if a handler would not end even then: its thread is left behind.
     @discardableResult
     package func stop(graceSeconds: Int) -> Bool {
-        guard !loops.isEmpty else { return true }
-        for loop in loops { loop.post(.drain) }
+        guard loops.isRunning else { return true }
+        loops.drain()
         waitUntilIdle(seconds: graceSeconds)
-        for loop in loops { loop.post(.end) }
-        for thread in threads { thread.join() }
-        threads = []
-        loops = []
+        loops.end()
         guard core.running.load(ordering: .acquiring) == 0 else { return false }
         core.stop()
         return true
@@ -67,7 +55,7 @@ package final class GRPCServer: @unchecked Sendable {
     /// Waits for calls, and, since clients may have sent some before they knew, shortly for connections.
     private func waitUntilIdle(seconds: Int) {
         let begun = ContinuousClock.now
-        while core.connections.load(ordering: .acquiring) > 0 || core.running.load(ordering: .acquiring) > 0 {
+        while core.connections.value > 0 || core.running.load(ordering: .acquiring) > 0 {
             let waited = ContinuousClock.now - begun
             if waited >= .seconds(seconds) || (waited >= Self.farewell && isIdle) { return }
             usleep(10_000)

@@ -1,5 +1,6 @@
 package import HTTP
 package import Observability
+package import Sockets
 
 /// Where a server listens, and what it grants each connection.
 package struct GRPCServerConfiguration: Sendable {
@@ -8,6 +9,8 @@ package struct GRPCServerConfiguration: Sendable {
     /// Zero takes a free one.
     package var port: UInt16
     package var connectionLimit = 1024
+    /// Connections of all servers of the process.
+    package var descriptors = Tally.Limited(limit: .max)
     /// Calls of a connection at a time.
     package var callLimit = 128
     /// Bytes of a call's metadata, names and values and 32 for each pair (RFC 9113, 6.5.2).

@@ -9,6 +9,10 @@ package enum HTTPBodyError: Error, Hashable, Sendable {
     case overloaded
     /// Where the request ends, or for whom it is, can be understood in two ways (RFC 9112, 3.2 and 6.3).
     case ambiguous(String)
+    /// The request's first line and headers are too long.
+    case headTooLarge
+    /// The request took too long to arrive.
+    case tooSlow
 
     package var status: Int {
         switch self {
@@ -17,6 +21,8 @@ package enum HTTPBodyError: Error, Hashable, Sendable {
         case .tooLarge: 413
         case .overloaded: 503
         case .ambiguous: 400
+        case .headTooLarge: 431
+        case .tooSlow: 408
         }
     }
 
@@ -27,6 +33,8 @@ package enum HTTPBodyError: Error, Hashable, Sendable {
         case .tooLarge(let limit): "the body exceeds \(limit) bytes"
         case .overloaded: "too many requests are being received; try again"
         case .ambiguous(let reason): reason
+        case .headTooLarge: "the request's headers are too long"
+        case .tooSlow: "the request took too long to arrive"
         }
     }
 }

@@ -84,13 +84,18 @@ package struct HTTPResponse: Sendable {
     }
 }
 
-/// Answers requests. Both calls come from many threads at once, and may block.
+/// Answers requests, from many threads at once.
 package protocol HTTPHandler: Sendable {
-    func respond(to request: HTTPRequest, connection: HTTPConnectionState) -> HTTPResponse
+    /// May block.
+    ///
+    /// - Parameter reply: called once, before the call returns or later, from any thread.
+    func respond(
+        to request: HTTPRequest, connection: HTTPConnectionState, reply: @escaping @Sendable (HTTPResponse) -> Void)
 
-    /// Says that a request is refused before a handler is asked, in the way of its path; `request` has its head.
+    /// Says at once that a request is refused before a handler is asked, in the way of its path; `request` has as much of its head as
+    /// is known.
     func refuse(_ request: HTTPRequest, status: Int, _ message: String) -> HTTPResponse
 
-    /// The most bytes of body that a request may have, as received and decoded alike; `head` has no body yet.
+    /// The most bytes of body that a request may have, known at once, as received and decoded alike; `head` has no body yet.
     func bodyLimit(for head: HTTPRequest) -> Int
 }

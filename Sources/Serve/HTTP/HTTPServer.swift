@@ -1,50 +1,37 @@
-private import CLinux
-private import CMicroHTTPD
 private import Glibc
 package import Observability
+private import Sockets
 
-/// An HTTP/1.1 server over libmicrohttpd: a thread for each connection, since handlers block on the disk and on queries.
+/// An HTTP/1.1 server: a few threads receive and send for all connections, and others handle requests, which may wait for the disk
+/// and for queries.
 ///
-/// `start` once, `stop` once. The C library calls back on its own threads; what they share is in `ServerCore`.
+/// `start` once, `stop` once.
 package final class HTTPServer: @unchecked Sendable {
     private let configuration: HTTPServerConfiguration
-    private let core: ServerCore
-    private var daemon: OpaquePointer?
-    private let callbacks = UnsafeMutablePointer<varve_http_callbacks>.allocate(capacity: 1)
+    private let core: HTTPCore
+    private let loops: LoopGroup<HTTPConnection>
 
     /// Where the server listens, once it has started.
     package private(set) var boundAddress: (host: String, port: UInt16)
 
-    package init(configuration: HTTPServerConfiguration, handler: any HTTPHandler, log: Log = .silent) {
+    package init(
+        configuration: HTTPServerConfiguration, handler: any HTTPHandler, statistics: HTTPStatistics = HTTPStatistics(),
+        log: Log = .silent
+    ) {
         self.configuration = configuration
-        core = ServerCore(configuration: configuration, handler: handler, log: log)
+        core = HTTPCore(configuration, handler: handler, statistics: statistics)
+        loops = LoopGroup(core, log: log)
         boundAddress = (configuration.host, configuration.port)
-        callbacks.initialize(to: varve_http_callbacks())
-    }
-
-    deinit {
-        // A server that was not stopped, or whose threads would not end, still calls back.
-        guard daemon == nil else { return }
-        callbacks.deallocate()
     }
 
     package func start() throws(HTTPServerError) {
-        precondition(daemon == nil, "a server starts once")
-        var options = varve_http_options(
-            connection_limit: UInt32(clamping: configuration.connectionLimit),
-            idle_timeout_seconds: UInt32(clamping: configuration.idleTimeoutSeconds),
-            connection_memory: configuration.connectionMemory, thread_stack: configuration.threadStack)
-        callbacks.pointee = ServerCore.callbacks(for: core)
-        var port = configuration.port
-        let listener = varve_listen(configuration.host, &port, 511)
-        guard listener >= 0, let started = varve_http_start(listener, &options, callbacks) else {
+        precondition(!loops.isRunning, "a server starts once")
+        guard let port = loops.start(host: configuration.host, port: configuration.port, loops: configuration.loops)
+        else {
             let reason = String(cString: strerror(errno))
             throw .cannotListen(host: configuration.host, port: configuration.port, reason: reason)
         }
-        daemon = started
         boundAddress.port = port
-        let watcher = core.watcher
-        DetachedThread.start { watcher.run() }
     }
 
     /// Accepts no more connections, lets running requests end for `graceSeconds`, then cancels queries and gives them as long.
@@ -52,39 +39,35 @@ package final class HTTPServer: @unchecked Sendable {
     /// - Returns: false if a handler would not end even then: its thread is left behind.
     @discardableResult
     package func stop(graceSeconds: Int) -> Bool {
-        guard let daemon else { return true }
+        guard loops.isRunning else { return true }
         core.beginStopping()
-        varve_http_quiesce(daemon)
-        var ended = core.waitUntilIdle(seconds: graceSeconds)
-        if !ended {
-            core.watcher.cancelAll()
-            ended = core.waitUntilIdle(seconds: max(graceSeconds, 1))
+        loops.drain()
+        if !waitUntilIdle(seconds: graceSeconds) {
+            loops.hangUp()
+            core.shutTunnels()
+            waitUntilIdle(seconds: max(graceSeconds, 1))
         }
-        core.watcher.stop()
-        guard ended else { return false }
-        MHD_stop_daemon(daemon)
-        self.daemon = nil
+        loops.end()
+        guard core.isIdle else { return false }
+        core.stopPools()
         return true
     }
-}
 
-/// A thread that nobody waits for.
-enum DetachedThread {
-    private final class Work: Sendable {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    /// Waits for handlers, and shortly for replies to be taken.
+    ///
+    /// - Returns: false if a handler still works.
+    @discardableResult
+    private func waitUntilIdle(seconds: Int) -> Bool {
+        let begun = ContinuousClock.now
+        var idleSince: ContinuousClock.Instant?
+        while core.connections.value > 0 || !core.isIdle {
+            let now = ContinuousClock.now
+            idleSince = core.isIdle ? idleSince ?? now : nil
+            if now - begun >= .seconds(seconds) || idleSince.map({ now - $0 >= Self.farewell }) ?? false { break }
+            usleep(10_000)
+        }
+        return core.isIdle
     }
 
-    static func start(_ run: @escaping @Sendable () -> Void) {
-        let work = Unmanaged.passRetained(Work(run))
-        var thread = pthread_t()
-        let code = pthread_create(
-            &thread, nil,
-            { context in
-                if let context { Unmanaged<Work>.fromOpaque(context).takeRetainedValue().run() }
-                return nil
-            }, work.toOpaque())
-        precondition(code == 0, "the system has no thread left")
-        pthread_detach(thread)
-    }
+    private static let farewell = Duration.milliseconds(500)
 }

@@ -1,3 +1,6 @@
+package import Observability
+package import Sockets
+
 /// Where a server listens, and what it grants each connection.
 package struct HTTPServerConfiguration: Sendable {
     /// A textual IPv4 or IPv6 address; `0.0.0.0` and `::` are all of the machine's.
@@ -5,15 +8,24 @@ package struct HTTPServerConfiguration: Sendable {
     /// Zero takes a free one.
     package var port: UInt16
     package var connectionLimit = 1024
-    /// How long a connection may be silent between requests, or within one.
+    /// Connections of all servers of the process.
+    package var descriptors = Tally.Limited(limit: .max)
+    /// How long a connection may be silent between requests, or within one; and how long a request's head may take to arrive.
     package var idleTimeoutSeconds = 75
-    /// How long a request may take to arrive, and its reply to be taken, however steadily the bytes drip.
+    /// How long a request's body may take to arrive, and its reply to be taken, however steadily the bytes drip.
     package var transferTimeoutSeconds = 300
     /// Bytes of all bodies that are being received and handled at a time; beyond it, requests are asked to come again.
     package var bodies = BodyMemory.Pool(limit: 1 << 30)
-    /// Holds a request's first line and headers. The library clears it after every request, so more of it costs time and memory.
-    package var connectionMemory = 256 << 10
-    package var threadStack = 1 << 20
+    /// Bytes of a request's first line and headers.
+    package var headLimit = 256 << 10
+    /// Whether those who send much come behind queries.
+    package var countsSenders = false
+    /// Threads that receive and send; and that handle requests: so many at first, and `threadGrowth` more at a time, up to the last,
+    /// while requests wait.
+    package var loops = 1
+    package var threads = 4
+    package var threadGrowth = 8
+    package var mostThreads = 512
 
     package init(host: String = "127.0.0.1", port: UInt16 = 0) {
         self.host = host
@@ -28,5 +40,53 @@ package enum HTTPServerError: Error, Hashable, Sendable, CustomStringConvertible
         switch self {
         case .cannotListen(let host, let port, let reason): "cannot listen on \(host):\(port): \(reason)"
         }
+    }
+}
+
+/// Why the server ended a connection, or refused a request before a handler was asked.
+package enum HTTPConnectionEnd: String, CaseIterable, Sendable {
+    /// Nothing came between two requests.
+    case silence
+    /// A request took too long to arrive.
+    case tooSlow = "slow"
+    /// A reply was not taken in time.
+    case stalled
+    /// There were as many connections as there may be.
+    case limit
+    /// Where a request ends, or whose it is, is not clear; or it is none.
+    case framing
+    /// A head or body that is longer than it may be.
+    case tooLarge = "too_large"
+    /// All bodies together take too much memory.
+    case overloaded
+
+    init?(_ error: HTTPBodyError) {
+        switch error {
+        case .ambiguous: self = .framing
+        case .tooLarge, .headTooLarge: self = .tooLarge
+        case .overloaded: self = .overloaded
+        case .tooSlow: self = .tooSlow
+        case .unsupportedEncoding, .malformed: return nil
+        }
+    }
+}
+
+/// What a server counts.
+package final class HTTPStatistics: Sendable {
+    package let connections = Gauge()
+    private let ended = HTTPConnectionEnd.allCases.map { _ in Counter() }
+
+    package init() {}
+
+    package func ended(_ reason: HTTPConnectionEnd) -> Int {
+        zip(HTTPConnectionEnd.allCases, ended).first { $0.0 == reason }?.1.value ?? 0
+    }
+
+    func count(_ reason: HTTPConnectionEnd) {
+        for (known, counter) in zip(HTTPConnectionEnd.allCases, ended) where known == reason { counter.add() }
+    }
+
+    func count(_ error: HTTPBodyError) {
+        if let reason = HTTPConnectionEnd(error) { count(reason) }
     }
 }

@@ -1,7 +1,8 @@
-private import CMicroHTTPD
+private import CLinux
+internal import Sockets
 
-/// What happens on a connection after `101 Switching Protocols`: `run` has it to itself, on the connection's thread, and the
-/// connection is closed when it returns.
+/// What happens on a connection after `101 Switching Protocols`: `run` has it to itself, on a thread of its own, and the connection is
+/// closed when it returns.
 package struct HTTPUpgrade: Sendable {
     /// The value of the reply's `Upgrade` header.
     package var name: String
@@ -13,42 +14,68 @@ package struct HTTPUpgrade: Sendable {
     }
 }
 
-/// A connection as a stream of bytes.
-package final class HTTPSocket: Sendable {
+/// A connection as a stream of bytes, for the one thread that it was handed to.
+package final class HTTPSocket: @unchecked Sendable {
     package enum Reading: Sendable {
         case bytes([UInt8])
         case timedOut
         case closed
     }
 
-    private let socket: Int32
+    private let link: Link
     /// What the client sent behind its request, before the connection was handed over.
-    private let early: EarlyBytes
+    private var early: [UInt8]
     private let isStopping: @Sendable () -> Bool
 
-    init(socket: Int32, early: [UInt8], isStopping: @escaping @Sendable () -> Bool) {
-        self.socket = socket
-        self.early = EarlyBytes(early)
+    init(_ link: Link, early: [UInt8], isStopping: @escaping @Sendable () -> Bool) {
+        self.link = link
+        self.early = early
         self.isStopping = isStopping
     }
+
+    var descriptor: Int32 { link.socket }
+
+    func close(_ core: HTTPCore) { core.close(link) }
 
     /// Whether the server is about to stop: then `run` should return soon.
     package var serverIsStopping: Bool { isStopping() }
 
     /// The bytes that arrived, or will within `timeoutMilliseconds`; at most 64 KiB.
     package func read(timeoutMilliseconds: Int32) -> Reading {
-        if let bytes = early.take() { return .bytes(bytes) }
-        var count = 0
-        let bytes = [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, filled in
-            count = varve_socket_read(socket, buffer.baseAddress, buffer.count, timeoutMilliseconds)
-            filled = max(count, 0)
+        if !early.isEmpty {
+            defer { early = [] }
+            return .bytes(early)
         }
-        if count > 0 { return .bytes(bytes) }
-        return count == 0 ? .closed : .timedOut
+        var reading = receive()
+        if case .timedOut = reading, varve_wait_for(link.socket, VARVE_READABLE, timeoutMilliseconds) != 0 {
+            reading = receive()
+        }
+        return reading
+    }
+
+    private func receive() -> Reading {
+        var isOver = false
+        let bytes = [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, filled in
+            switch link.receive(into: UnsafeMutableRawBufferPointer(buffer)) {
+            case .bytes(let count, _): filled = count
+            case .nothing: break
+            case .end, .broken: isOver = true
+            }
+        }
+        if !bytes.isEmpty { return .bytes(bytes) }
+        return isOver ? .closed : .timedOut
     }
 
     /// Whether all bytes could be sent, each piece of them within `timeoutMilliseconds`.
     package func write(_ bytes: [UInt8], timeoutMilliseconds: Int32) -> Bool {
-        bytes.withUnsafeBytes { varve_socket_write(socket, $0.baseAddress, $0.count, timeoutMilliseconds) != 0 }
+        link.enqueue(bytes)
+        while true {
+            switch link.send(at: .now) {
+            case .done: return true
+            case .broken: return false
+            case .blocked:
+                guard varve_wait_for(link.socket, VARVE_WRITABLE, timeoutMilliseconds) != 0 else { return false }
+            }
+        }
     }
 }

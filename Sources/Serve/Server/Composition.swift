@@ -24,8 +24,10 @@ private import TraceSearch
 struct Composition {
     let otlpRoutes: [Routes]
     let otlpServices: OTLPServices
-    /// What the server of these services counts.
+    /// What the servers count.
     let grpcStatistics = GRPCStatistics()
+    let otlpStatistics = HTTPStatistics()
+    let queryStatistics = HTTPStatistics()
     let queryRoutes: [Routes]
     /// What is answered to paths that are no API's: the pages of Jaeger's UI, if there are any.
     let pages: @Sendable (HTTPRequest) -> HTTPResponse?
@@ -80,6 +82,8 @@ struct Composition {
         otlpRoutes = [OTLPRoutes(intake(.http)).routes, status]
         otlpServices = OTLPServices(intake(.grpc))
         Self.register(grpcStatistics, in: metrics)
+        Self.register(otlpStatistics, of: "otlp", in: metrics)
+        Self.register(queryStatistics, of: "query", in: metrics)
         let disk: any FileSystem = configuration.isReadOnly ? ReadOnlyFileSystem(fileSystem) : fileSystem
         let archive = try Self.archive(configuration, disk, metrics)
         var routes: [Routes] = []
@@ -289,18 +293,6 @@ struct Composition {
                 "varve_damage_total", help: "Places in stored data that were found damaged since the start.",
                 labels: ["kind": kind.rawValue], monotonic: true
             ) { Double(damage(kind)) }
-        }
-    }
-
-    private static func register(_ grpc: GRPCStatistics, in metrics: MetricsRegistry) {
-        metrics.computed("varve_grpc_connections", help: "Connections of OTLP over gRPC.") {
-            Double(grpc.connections.value)
-        }
-        for reason in GRPCConnectionEnd.allCases {
-            metrics.computed(
-                "varve_grpc_connections_ended_total", help: "Connections that the server ended or refused.",
-                labels: ["reason": reason.rawValue], monotonic: true
-            ) { Double(grpc.ended(reason)) }
         }
     }
 

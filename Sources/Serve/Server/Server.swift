@@ -4,6 +4,7 @@ private import Glibc
 private import HTTP
 private import JSON
 internal import Observability
+private import Sockets
 
 /// Puts the server together, runs it until it is told to stop, and takes it apart again.
 package enum Server {
@@ -28,24 +29,26 @@ package enum Server {
         }
         // Enough for one body of the largest size, as received and decompressed, whatever that is.
         let bodies = BodyMemory.Pool(limit: max(bodyMemory, 2 * configuration.maxBodySize))
+        let descriptors = Tally.Limited(limit: OpenFiles.connections(beside: configuration.openParts))
         let grpc = configuration.listenGRPC.map { address in
             GRPCServer(
-                configuration: grpcConfiguration(address, configuration, bodies), handler: composition.otlpServices,
+                configuration: grpcConfiguration(address, configuration, bodies, descriptors),
+                handler: composition.otlpServices,
                 statistics: composition.grpcStatistics, log: log)
         }
         let otlp = HTTPServer(
-            configuration: httpConfiguration(configuration.listenOTLP, configuration, bodies),
-            handler: Router(composition.otlpRoutes, origins: configuration.otlpCORSOrigins), log: log)
+            configuration: otlpConfiguration(configuration, bodies, descriptors),
+            handler: Router(composition.otlpRoutes, origins: configuration.otlpCORSOrigins),
+            statistics: composition.otlpStatistics, log: log)
         let http = HTTPServer(
-            configuration: httpConfiguration(
-                configuration.listenHTTP, configuration, BodyMemory.Pool(limit: bodyMemory)),
+            configuration: queryConfiguration(configuration, descriptors),
             handler: Router(
                 composition.queryRoutes,
                 limits: QueryLimits(
                     timeout: .nanoseconds(configuration.queryTimeout), memory: configuration.queryMemory,
                     admission: composition.admission),
                 origins: configuration.corsOrigins, log: log, pages: composition.pages),
-            log: log)
+            statistics: composition.queryStatistics, log: log)
         do throws(HTTPServerError) {
             try start(otlp, http, grpc)
         } catch {
@@ -81,24 +84,49 @@ package enum Server {
         }
     }
 
-    private static func httpConfiguration(
-        _ address: ListenAddress, _ configuration: Configuration, _ bodies: BodyMemory.Pool
+    private static var processors: Int { max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1) }
+
+    /// Receiving costs a small part of what is done with a request of telemetry.
+    private static var loops: Int { min(max(processors / 4, 1), 8) }
+
+    private static func otlpConfiguration(
+        _ configuration: Configuration, _ bodies: BodyMemory.Pool, _ descriptors: Tally.Limited
     ) -> HTTPServerConfiguration {
+        let address = configuration.listenOTLP
+        var otlp = HTTPServerConfiguration(host: address.host, port: address.port)
+        otlp.connectionLimit = configuration.maxConnections
+        otlp.descriptors = descriptors
+        otlp.bodies = bodies
+        otlp.countsSenders = true
+        otlp.loops = loops
+        otlp.threads = max(processors, 2)
+        otlp.threadGrowth = 1
+        otlp.mostThreads = 64
+        return otlp
+    }
+
+    private static func queryConfiguration(
+        _ configuration: Configuration, _ descriptors: Tally.Limited
+    ) -> HTTPServerConfiguration {
+        let address = configuration.listenHTTP
         var http = HTTPServerConfiguration(host: address.host, port: address.port)
         http.connectionLimit = configuration.maxConnections
-        http.bodies = bodies
+        http.descriptors = descriptors
+        http.bodies = BodyMemory.Pool(limit: bodyMemory)
+        // Those that wait for their turn among the queries have a thread each, and leave some to what is no query.
+        http.threads = 2 * max(processors, 4)
         return http
     }
 
     private static func grpcConfiguration(
-        _ address: ListenAddress, _ configuration: Configuration, _ bodies: BodyMemory.Pool
+        _ address: ListenAddress, _ configuration: Configuration, _ bodies: BodyMemory.Pool,
+        _ descriptors: Tally.Limited
     ) -> GRPCServerConfiguration {
-        let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
         var grpc = GRPCServerConfiguration(host: address.host, port: address.port)
         grpc.connectionLimit = configuration.maxConnections
+        grpc.descriptors = descriptors
         grpc.bodies = bodies
-        // Receiving costs a small part of what is done with a request.
-        grpc.loops = min(max(processors / 4, 1), 8)
+        grpc.loops = loops
         grpc.threads = max(processors, 2)
         return grpc
     }
@@ -164,5 +192,13 @@ enum OpenFiles {
         guard unsafe getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0 else { return }
         limit.rlim_cur = limit.rlim_max
         unsafe setrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
+    }
+
+    /// How many connections there may be, so that what is left is enough for `parts` and what else is opened.
+    static func connections(beside parts: Int) -> Int {
+        var limit = rlimit()
+        guard unsafe getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0 else { return .max }
+        let most = Int(clamping: limit.rlim_cur)
+        return max(most - parts - 512, most / 4)
     }
 }

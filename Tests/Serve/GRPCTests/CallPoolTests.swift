@@ -1,8 +1,7 @@
 import Scheduling
+import Sockets
 import Synchronization
 import Testing
-
-@testable import GRPC
 
 /// Threads for calls: as many as are wanted, and more while those wait.
 struct CallPoolTests {

@@ -15,7 +15,13 @@ private final class EchoHandler: HTTPHandler {
         .text(message + "\n", status: status)
     }
 
-    func respond(to request: HTTPRequest, connection: HTTPConnectionState) -> HTTPResponse {
+    func respond(
+        to request: HTTPRequest, connection: HTTPConnectionState, reply: @escaping @Sendable (HTTPResponse) -> Void
+    ) {
+        reply(response(to: request, connection))
+    }
+
+    private func response(to request: HTTPRequest, _ connection: HTTPConnectionState) -> HTTPResponse {
         switch request.segments.first {
         case "size": return .text(String(repeating: "x", count: Int(request.segments[1]) ?? 0))
         case "sleep":

@@ -26,6 +26,8 @@ int varve_set_nonblocking(int descriptor);
 #define VARVE_READABLE 1u
 #define VARVE_WRITABLE 2u
 #define VARVE_BROKEN 4u
+// The other side has ended its direction; reported as readable, too, where that is watched.
+#define VARVE_HANGUP 8u
 
 struct varve_event {
     uint64_t key;
@@ -43,3 +45,8 @@ int varve_epoll_wait(int epoll, struct varve_event *events, int capacity, int ti
 int varve_wakeup_create(void);
 void varve_wakeup_signal(int descriptor);
 void varve_wakeup_clear(int descriptor);
+
+// Whether a descriptor is readable, writable or broken within so many milliseconds: what of it happened, or 0.
+uint32_t varve_wait_for(int descriptor, uint32_t events, int timeout);
+// Ends both directions; the descriptor stays open.
+void varve_shut_down(int socket);

@@ -51,6 +51,8 @@ package enum OTLPRefusal: Error, Hashable, Sendable {
         case .body(.unsupportedEncoding): .coding
         case .body(.tooLarge): .tooLarge
         case .body(.overloaded): .overloaded
+        case .body(.headTooLarge): .metadata
+        case .body(.tooSlow): .deadline
         case .unavailable: .unavailable
         case .throttled: .throttled
         case .readOnly: .readOnly

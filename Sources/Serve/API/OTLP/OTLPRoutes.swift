@@ -2,7 +2,6 @@ internal import Compression
 internal import HTTP
 internal import Ingest
 internal import OTLP
-internal import Scheduling
 
 /// OTLP over HTTP (rules O-1 to O-10): `/v1/traces`, `/v1/logs`, `/v1/metrics`.
 package struct OTLPRoutes: Sendable {
@@ -21,9 +20,8 @@ package struct OTLPRoutes: Sendable {
         ]
         for prefix in Self.prefixes {
             for (path, signal) in signals {
-                routes.add([.post], prefix + path, bodyLimit: intake.bodyLimit, cancellation: .never, isQuery: false) {
-                    request in
-                    respond(to: request, signal)
+                routes.addDeferred([.post], prefix + path, bodyLimit: intake.bodyLimit) { request, reply in
+                    respond(to: request, signal, reply: reply)
                 }
             }
         }
@@ -35,27 +33,28 @@ package struct OTLPRoutes: Sendable {
         OTLPResponse.failure(status, message, format: format(request) ?? .json)
     }
 
-    private func respond(to request: APIRequest, _ signal: LoggedRequest.Signal) -> HTTPResponse {
-        SenderLoad.noteRequest()
+    private func respond(
+        to request: APIRequest, _ signal: LoggedRequest.Signal, reply: @escaping @Sendable (HTTPResponse) -> Void
+    ) {
         guard let format = Self.format(request.http) else {
             intake.note(.mediaType)
-            return OTLPResponse.failure(
-                415, "Content-Type must be application/x-protobuf or application/json", format: .json)
+            return reply(
+                OTLPResponse.failure(
+                    415, "Content-Type must be application/x-protobuf or application/json", format: .json))
         }
         guard let coding = ContentCoding(request.http.contentCoding) else {
             intake.note(.coding)
             let error = HTTPBodyError.unsupportedEncoding(request.http.contentCoding)
-            return OTLPResponse.failure(error.status, error.message, format: format)
+            return reply(OTLPResponse.failure(error.status, error.message, format: format))
         }
         let arrival = OTLPIntake.Arrival(
             signal: signal, format: format, coding: coding, tenant: request.tenant, body: request.http.body,
             memory: request.http.memory)
-        let settled = Monitor<Result<DecodeOutcome, OTLPRefusal>?>(nil)
-        intake.take(arrival) { result in settled.notifying { $0 = result } }
-        switch settled.wait(until: { $0 }) {
-        case .success(let outcome): return OTLPResponse.success(outcome, signal: signal, format: format)
-        case .failure(let refusal): return OTLPResponse.failure(refusal, format: format)
-        case nil: return OTLPResponse.failure(500, "the request was lost", format: format)
+        intake.take(arrival) { result in
+            switch result {
+            case .success(let outcome): reply(OTLPResponse.success(outcome, signal: signal, format: format))
+            case .failure(let refusal): reply(OTLPResponse.failure(refusal, format: format))
+            }
         }
     }
 

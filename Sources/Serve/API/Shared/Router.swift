@@ -66,10 +66,15 @@ package struct Router: HTTPHandler {
         return route.bodyLimit
     }
 
-    package func respond(to request: HTTPRequest, connection: HTTPConnectionState) -> HTTPResponse {
-        var response = answer(request, connection)
-        addOriginHeaders(for: request, to: &response)
-        return response
+    package func respond(
+        to request: HTTPRequest, connection: HTTPConnectionState, reply: @escaping @Sendable (HTTPResponse) -> Void
+    ) {
+        let head = request.head
+        answer(request, connection) { [self] response in
+            var response = response
+            addOriginHeaders(for: head, to: &response)
+            reply(response)
+        }
     }
 
     package func refuse(_ request: HTTPRequest, status: Int, _ message: String) -> HTTPResponse {
@@ -82,20 +87,22 @@ package struct Router: HTTPHandler {
         return response
     }
 
-    private func answer(_ request: HTTPRequest, _ connection: HTTPConnectionState) -> HTTPResponse {
+    private func answer(
+        _ request: HTTPRequest, _ connection: HTTPConnectionState, reply: @escaping @Sendable (HTTPResponse) -> Void
+    ) {
         let resolution = resolve(request)
-        if request.method == .options { return options(resolution) }
+        if request.method == .options { return reply(options(resolution)) }
         switch resolution {
         case .unknown(let dialect):
-            if dialect.name == Dialect.plain.name, let page = pages(request) { return page }
-            return dialect.failure(404, "not found: \(Self.excerpt(request.path))", request)
+            if dialect.name == Dialect.plain.name, let page = pages(request) { return reply(page) }
+            reply(dialect.failure(404, "not found: \(Self.excerpt(request.path))", request))
         case .wrongMethod(let dialect, let allowed):
             var response = dialect.failure(405, "method not allowed", request)
             response.headers.append(("Allow", Self.list(allowed)))
-            return response
+            reply(response)
         case .route(let route, let dialect, let pathParameters):
             guard let tenant = TenantID(sent: request.header(TenantID.header)) else {
-                return dialect.failure(400, TenantID.refusal, request)
+                return reply(dialect.failure(400, TenantID.refusal, request))
             }
             let request = APIRequest(
                 http: request, tenant: tenant, pathParameters: pathParameters, limits: limits, connection: connection)
@@ -103,22 +110,25 @@ package struct Router: HTTPHandler {
                 let context = request.context
                 connection.onClose { context.cancel() }
             }
-            return answer(request, route, dialect)
+            switch route.handler {
+            case .direct(let handler):
+                reply(route.isQuery ? answer(request, handler, dialect) : handler(request))
+            case .deferred(let handler): handler(request, reply)
+            }
         }
     }
 
-    private func answer(_ request: APIRequest, _ route: Routes.Route, _ dialect: Dialect) -> HTTPResponse {
-        guard route.isQuery else { return route.handler(request) }
+    private func answer(_ request: APIRequest, _ handler: APIHandler, _ dialect: Dialect) -> HTTPResponse {
         let start = ContinuousClock.now
         let response: HTTPResponse
         if let admission = limits.admission {
             do throws(QueryAdmission.Refusal) {
-                response = try admission.run(request.context) { route.handler(request) }
+                response = try admission.run(request.context) { handler(request) }
             } catch {
                 response = Self.refusal(error, dialect, request.http)
             }
         } else {
-            response = route.handler(request)
+            response = handler(request)
         }
         QueryReport.write(request, dialect, status: response.status, time: ContinuousClock.now - start, to: log)
         return response

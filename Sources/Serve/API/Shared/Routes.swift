@@ -63,6 +63,10 @@ package struct QueryLimits: Sendable {
 }
 
 package typealias APIHandler = @Sendable (APIRequest) -> HTTPResponse
+/// One that replies once, before it returns or later from any thread.
+package typealias DeferredAPIHandler =
+    @Sendable (APIRequest, _ reply: @escaping @Sendable (HTTPResponse) -> Void) ->
+    Void
 
 /// How a family of routes says that something is wrong.
 package struct Dialect: Sendable {
@@ -98,7 +102,12 @@ package struct Routes: Sendable {
         var bodyLimit: Int
         var cancellation: Cancellation
         var isQuery: Bool
-        var handler: APIHandler
+        var handler: Handler
+    }
+
+    enum Handler: Sendable {
+        case direct(APIHandler)
+        case deferred(DeferredAPIHandler)
     }
 
     /// Enough for a form with a very long query (rule G-4).
@@ -124,7 +133,17 @@ package struct Routes: Sendable {
         routes.append(
             Route(
                 pattern: RoutePattern(pattern), methods: methods, bodyLimit: bodyLimit, cancellation: cancellation,
-                isQuery: isQuery, handler: handler))
+                isQuery: isQuery, handler: .direct(handler)))
+    }
+
+    /// A route that is no query, and whose work goes on when the client leaves.
+    package mutating func addDeferred(
+        _ methods: [HTTPMethod], _ pattern: String, bodyLimit: Int, _ handler: @escaping DeferredAPIHandler
+    ) {
+        routes.append(
+            Route(
+                pattern: RoutePattern(pattern), methods: methods, bodyLimit: bodyLimit, cancellation: .never,
+                isQuery: false, handler: .deferred(handler)))
     }
 }
 

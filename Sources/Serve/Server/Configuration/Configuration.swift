@@ -63,7 +63,7 @@ package struct Configuration: Sendable {
     /// Of a request of telemetry, as received and decompressed alike (rule O-7).
     package var maxBodySize = 64 << 20
     /// For each port.
-    package var maxConnections = 1024
+    package var maxConnections = 16_384
     /// How many traces may be archived, and the bytes of all of them; no bytes: none is.
     package var archiveTraces = 100_000
     package var archiveBytes = 1 << 30

@@ -1,9 +1,9 @@
-internal import Scheduling
+private import Scheduling
 
 /// Threads that handle calls beside those that receive and send. A handler may wait for room in a memtable, so while nothing of what
-/// is in line has been begun for a while, there is one thread more, up to a limit; it ends when it has had nothing to do for a second.
-final class CallPool: Sendable {
-    typealias Job = @Sendable () -> Void
+/// is in line has been begun for a while, there are more threads, up to a limit; they end when they have had nothing to do for a second.
+package final class CallPool: Sendable {
+    package typealias Job = @Sendable () -> Void
 
     private struct State {
         /// Oldest first, from `next` on.
@@ -39,17 +39,21 @@ final class CallPool: Sendable {
 
     private let least: Int
     private let most: Int
+    private let growth: Int
     private let begin: @Sendable () -> Void
     private let state = Monitor(State())
 
-    /// - Parameter begin: what each thread does first.
-    init(threads: Int, most: Int, begin: @escaping @Sendable () -> Void = {}) {
+    /// - Parameters:
+    ///   - growth: how many threads are added at a time.
+    ///   - begin: what each thread does first.
+    package init(threads: Int, most: Int, growth: Int = 1, begin: @escaping @Sendable () -> Void = {}) {
         least = threads
         self.most = most
+        self.growth = growth
         self.begin = begin
     }
 
-    func add(_ job: @escaping Job) {
+    package func add(_ job: @escaping Job) {
         state.notifying { state in
             state.line.append(job)
             if state.threads.count < least { start(&state) }
@@ -57,9 +61,12 @@ final class CallPool: Sendable {
     }
 
     /// To be called now and then while there are calls.
-    func growIfStuck() {
+    package func growIfStuck() {
         let ended = state.withLock { state in
-            if !state.isEmpty, state.begun == state.seen, state.threads.count < most { start(&state) }
+            if state.begun == state.seen {
+                let wanted = min(state.line.count - state.next, growth, most - state.threads.count)
+                for _ in 0..<max(wanted, 0) { start(&state) }
+            }
             state.seen = state.begun
             defer { state.ended = [] }
             return state.ended.compactMap { state.threads.removeValue(forKey: $0) }
@@ -87,7 +94,7 @@ final class CallPool: Sendable {
     }
 
     /// Lets the threads end once nothing is in line, and waits for them.
-    func stop() {
+    package func stop() {
         let threads = state.notifying { state in
             state.isStopping = true
             return state.threads.values

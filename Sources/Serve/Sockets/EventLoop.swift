@@ -1,31 +1,30 @@
-import CLinux
-import Glibc
-import Observability
-internal import Scheduling
-import Synchronization
+private import CLinux
+private import Glibc
+package import Observability
+package import Scheduling
+private import Synchronization
 
 /// A thread that receives and sends for many connections, and never waits for anything but them.
 ///
 /// Other threads reach it by `post` alone. The first loop of a server has the listening socket, and hands connections to all loops in turn.
-final class EventLoop: @unchecked Sendable {
-    enum Message {
+package final class EventLoop<Connection: LoopConnection>: @unchecked Sendable {
+    package enum Message {
         case adopt(Int32)
-        case answer(connection: UInt64, call: Int32, GRPCResponse)
+        case mail(to: UInt64, Connection.Mail)
         case drain
+        case hangUp
         case end
     }
 
-    private static let listenerKey: UInt64 = 0
-    private static let wakeupKey: UInt64 = 1
-    private static let firstKey: UInt64 = 2
-    /// How often connections are looked at that have calls, and that have none.
-    private static let looks = (busy: Duration.milliseconds(100), idle: Duration.seconds(1))
+    private var listenerKey: UInt64 { 0 }
+    private var wakeupKey: UInt64 { 1 }
+    /// How often connections are looked at that are busy, and that are not.
+    private let looks = (busy: Duration.milliseconds(100), idle: Duration.seconds(1))
 
-    let core: GRPCCore
-    let library = SessionLibrary()
+    package let core: Connection.Core
     /// Where bytes arrive, whosever they are.
-    let input = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 64)
-    private(set) var now = ContinuousClock.now
+    package let input = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 64)
+    package private(set) var now = ContinuousClock.now
     private let epoll = varve_epoll_create()
     private let wakeup = varve_wakeup_create()
     private let mailbox = Mutex<[Message]>([])
@@ -33,21 +32,21 @@ final class EventLoop: @unchecked Sendable {
 
     // What only the loop's own thread touches.
     private var connections: [UInt64: Connection] = [:]
-    private var nextKey = EventLoop.firstKey
+    private var nextKey: UInt64 = 2
     private var listener: Int32 = -1
     /// Set while the process has no descriptor left for another connection.
     private var isDeaf = false
-    private var others: [EventLoop] = []
+    private var others: [EventLoop<Connection>] = []
     private var turn = 0
     private var lastLook = ContinuousClock.now
     private var lastWholeLook = ContinuousClock.now
     private var isDraining = false
     private var isOver = false
 
-    init?(_ core: GRPCCore, log: Log) {
+    package init?(_ core: Connection.Core, log: Log) {
         self.core = core
         self.log = log
-        guard epoll >= 0, wakeup >= 0, varve_epoll_watch(epoll, wakeup, Self.wakeupKey, VARVE_READABLE, 0) == 0 else {
+        guard epoll >= 0, wakeup >= 0, varve_epoll_watch(epoll, wakeup, wakeupKey, VARVE_READABLE, 0) == 0 else {
             return nil
         }
     }
@@ -59,16 +58,16 @@ final class EventLoop: @unchecked Sendable {
     }
 
     /// Starts the loop's thread, which ends by `.end`.
-    func start() -> WorkerThread { WorkerThread { [self] in run() } }
+    package func start() -> WorkerThread { WorkerThread { [self] in run() } }
 
     /// Accepts connections for all of these loops; before `start`.
-    func listen(_ socket: Int32, for loops: [EventLoop]) {
+    package func listen(_ socket: Int32, for loops: [EventLoop<Connection>]) {
         listener = socket
         others = loops
-        varve_epoll_watch(epoll, socket, Self.listenerKey, VARVE_READABLE, 0)
+        varve_epoll_watch(epoll, socket, listenerKey, VARVE_READABLE, 0)
     }
 
-    func post(_ message: Message) {
+    package func post(_ message: Message) {
         let wasEmpty = mailbox.withLock { messages in
             messages.append(message)
             return messages.count == 1
@@ -85,7 +84,7 @@ final class EventLoop: @unchecked Sendable {
             now = .now
             for event in events[..<count] { handle(event) }
             takeMessages()
-            if now - lastLook >= Self.looks.busy { look() }
+            if now - lastLook >= looks.busy { look() }
         }
         others = []
     }
@@ -93,18 +92,19 @@ final class EventLoop: @unchecked Sendable {
     /// Milliseconds until connections are to be looked at again.
     private var timeout: Int32 {
         if connections.isEmpty, !isDeaf { return -1 }
-        let isBusy = isDeaf || isDraining || core.open.load(ordering: .relaxed) > 0
+        let isBusy = isDeaf || isDraining || core.isBusy
         return isBusy ? 100 : 1000
     }
 
     private func handle(_ event: varve_event) {
         switch event.key {
-        case Self.listenerKey: accept()
-        case Self.wakeupKey: varve_wakeup_clear(wakeup)
+        case listenerKey: accept()
+        case wakeupKey: varve_wakeup_clear(wakeup)
         default:
             guard let connection = connections[event.key] else { return }
             if event.events & VARVE_WRITABLE != 0 { connection.writable() }
             if event.events & VARVE_READABLE != 0 { connection.readable() }
+            if event.events & VARVE_HANGUP != 0 { connection.hungUp() }
             if event.events & VARVE_BROKEN != 0 { connection.close() }
         }
     }
@@ -114,19 +114,20 @@ final class EventLoop: @unchecked Sendable {
             defer { messages = [] }
             return messages
         }
-        var answered: [UInt64: Connection] = [:]
+        var addressed: [UInt64: Connection] = [:]
         for message in messages {
             switch message {
             case .adopt(let socket): adopt(socket)
-            case .answer(let key, let call, let response):
+            case .mail(let key, let mail):
                 guard let connection = connections[key] else { continue }
-                connection.answered(call, response)
-                answered[key] = connection
+                connection.take(mail)
+                addressed[key] = connection
             case .drain: drain()
+            case .hangUp: for connection in Array(connections.values) { connection.hungUp() }
             case .end: end()
             }
         }
-        for connection in answered.values { connection.flush() }
+        for connection in addressed.values { connection.flush() }
     }
 
     private func look() {
@@ -134,9 +135,9 @@ final class EventLoop: @unchecked Sendable {
         core.growIfStuck()
         if isDeaf {
             isDeaf = false
-            varve_epoll_watch(epoll, listener, Self.listenerKey, VARVE_READABLE, 0)
+            varve_epoll_watch(epoll, listener, listenerKey, VARVE_READABLE, 0)
         }
-        let isWhole = isDraining || now - lastWholeLook >= Self.looks.idle
+        let isWhole = isDraining || now - lastWholeLook >= looks.idle
         if isWhole { lastWholeLook = now }
         for connection in connections.values.filter({ isWhole || $0.isBusy }) {
             if isDraining { connection.drain() }
@@ -154,12 +155,12 @@ final class EventLoop: @unchecked Sendable {
                 if errno != EAGAIN { stopListeningForAWhile() }
                 return
             }
-            guard core.connections.load(ordering: .relaxed) < core.configuration.connectionLimit else {
-                core.statistics.count(.limit)
+            guard core.connections.value < core.connectionLimit, core.descriptors.take() else {
+                core.refusedConnection()
                 close(socket)
                 continue
             }
-            core.connections.add(1, ordering: .relaxed)
+            core.connections.add(1)
             turn += 1
             let loop = others[turn % others.count]
             if loop === self { adopt(socket) } else { loop.post(.adopt(socket)) }
@@ -174,29 +175,25 @@ final class EventLoop: @unchecked Sendable {
     }
 
     private func adopt(_ socket: Int32) {
-        let key = nextKey
+        let link = Link(socket, key: nextKey, epoll: epoll)
         nextKey += 1
-        guard let connection = Connection(socket, key: key, loop: self),
-            varve_epoll_watch(epoll, socket, key, VARVE_READABLE, 0) == 0
+        guard let connection = Connection(link, loop: self),
+            varve_epoll_watch(epoll, socket, link.key, VARVE_READABLE, 0) == 0
         else {
-            core.connections.subtract(1, ordering: .relaxed)
             close(socket)
+            core.connections.add(-1)
+            core.descriptors.giveBack()
             return
         }
-        connections[key] = connection
-        core.statistics.connections.add(1)
+        connections[link.key] = connection
+        core.connected(1)
         if isDraining { connection.drain() }
     }
 
-    func watch(_ connection: Connection, _ events: UInt32) {
-        varve_epoll_watch(epoll, connection.socket, connection.key, events, 1)
-    }
-
-    /// Lets go of a connection whose socket is about to be closed.
-    func forget(_ connection: Connection) {
-        varve_epoll_forget(epoll, connection.socket)
-        if connections.removeValue(forKey: connection.key) != nil { core.statistics.connections.add(-1) }
-        core.connections.subtract(1, ordering: .relaxed)
+    /// Lets go of a connection, whose link is closed next or belongs to somebody else.
+    package func forget(_ connection: Connection) {
+        connection.link.unwatch()
+        if connections.removeValue(forKey: connection.link.key) != nil { core.connected(-1) }
     }
 
     private func drain() {
