@@ -73,7 +73,7 @@ let package = Package(
         shim("CLinux", libraries: []),
 
         // Base
-        module("Base", "Core", .kernel, imports: ["CXXHash"]),
+        module("Base", "Core", .kernel, imports: ["CLinux", "CXXHash"]),
         module("Base", "Observability"),
         module("Base", "Scheduling", imports: ["Core", "Observability"]),
         module("Base", "Compression", .kernel, imports: ["CZstd", "CLZ4", "CDeflate"]),
@@ -105,7 +105,7 @@ let package = Package(
             imports: ["Core", "Observability", "Columns", "Encoding", "Indexing", "Files", "TableSchema"]),
         module("Engine", "Plans", imports: ["Core", "TableSchema"]),
         module(
-            "Engine", "Storage", .kernel,
+            "Engine", "Storage",
             imports: [
                 "Core", "Observability", "Scheduling", "Columns", "Files", "Parts", "Pattern", "Plans", "TableSchema",
                 "Indexing",
@@ -114,12 +114,12 @@ let package = Package(
             "Engine", "Execution", .kernel,
             imports: ["Core", "Scheduling", "Columns", "Plans", "Storage", "TableSchema"]),
         module(
-            "Engine", "Ingest", .kernel,
+            "Engine", "Ingest",
             imports: ["Core", "Observability", "Scheduling", "Columns", "Files", "Storage", "TableSchema"]),
 
-        module("Engine", "Rollups", .kernel, imports: ["Core", "Columns", "TableSchema"]),
+        module("Engine", "Rollups", imports: ["Core", "Columns", "TableSchema"]),
         module(
-            "Engine", "Maintenance", .kernel,
+            "Engine", "Maintenance",
             imports: [
                 "Core", "Observability", "Scheduling", "Columns", "Files", "Parts", "Rollups", "Settings", "Storage",
                 "TableSchema",
@@ -156,13 +156,13 @@ let package = Package(
             "Serve", "GRPC", .kernel,
             imports: ["Observability", "Scheduling", "Compression", "Sockets", "HTTP", "CLinux", "CNGHTTP2"]),
         module(
-            "Serve", "Readers", .kernel,
+            "Serve", "Readers",
             imports: [
                 "Core", "Observability", "Scheduling", "Columns", "Encoding", "Execution", "Indexing", "JSON", "Parts",
                 "Plans",
                 "Rollups", "Storage",
                 "TableSchema", "Telemetry",
-                "QueryModel", "Pattern", "CLinux",
+                "QueryModel", "Pattern",
             ]),
         module(
             "Serve", "API",

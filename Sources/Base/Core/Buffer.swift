@@ -57,12 +57,50 @@ public struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
         return Buffer(owner: owner, base: base + range.lowerBound, count: range.count)
     }
 
+    /// The elements, with checked indices.
+    @inlinable
+    public var span: Span<Element> {
+        @_lifetime(borrow self)
+        get { _overrideLifetime(Span(_unsafeStart: base, count: count), borrowing: self) }
+    }
+
     /// For loops over memory; valid while this buffer is alive.
     @inlinable
     public var unsafeElements: UnsafeBufferPointer<Element> { .init(start: base, count: count) }
 
     @inlinable
     public var array: [Element] { Array(unsafeElements) }
+}
+
+extension Buffer: Sequence {
+    /// Needs no check of bounds: it stays inside them.
+    public struct Iterator: IteratorProtocol {
+        @usableFromInline let buffer: Buffer
+        @usableFromInline var place = 0
+
+        @inlinable
+        init(_ buffer: Buffer) { self.buffer = buffer }
+
+        @inlinable
+        public mutating func next() -> Element? {
+            guard place < buffer.count else { return nil }
+            defer { place &+= 1 }
+            return buffer.base[place]
+        }
+    }
+
+    @inlinable
+    public func makeIterator() -> Iterator { Iterator(self) }
+
+    @inlinable
+    public var underestimatedCount: Int { count }
+
+    @inlinable
+    public func withContiguousStorageIfAvailable<Result>(
+        _ body: (UnsafeBufferPointer<Element>) throws -> Result
+    ) rethrows -> Result? {
+        try withExtendedLifetime(self) { try body(unsafeElements) }
+    }
 }
 
 /// A run of elements that only grows at its end, so that a reader's `snapshot` stays valid while a writer appends.

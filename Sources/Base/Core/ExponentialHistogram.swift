@@ -139,7 +139,7 @@ extension ExponentialHistogram {
     }
 
     /// - Returns: nil if the bytes are no histogram.
-    package init?(bytes: UnsafeRawBufferPointer) {
+    package init?(bytes: Span<UInt8>) {
         var position = 0
         guard Varint.read(bytes, &position) == UInt64(Self.scale), let zeroes = Varint.read(bytes, &position),
             let used = Varint.read(bytes, &position), used <= UInt64(Self.lastIndex + 1)

@@ -1,3 +1,4 @@
+private import CLinux
 private import Glibc
 
 /// Searches in bytes: what C's library does faster than a loop with checked indices.
@@ -49,6 +50,10 @@ extension Span where Element == UInt8 {
         }
     }
 
+    /// Beyond this many bytes the search takes no more time than its text is long, whatever the needle. Of shorter ones their first
+    /// byte is looked for, which is several times faster where that is seldom.
+    private var longestLooped: Int { 32 }
+
     /// Where `needle` begins first at or behind `start`.
     package func index(of needle: Span<UInt8>, from start: Int = 0) -> Int? {
         guard !needle.isEmpty else { return start <= count ? start : nil }
@@ -56,6 +61,9 @@ extension Span where Element == UInt8 {
             needle.withUnsafeBytes { needle in
                 guard let base = text.baseAddress, let wanted = needle.baseAddress, start >= 0 else { return nil }
                 var offset = start
+                if needle.count > longestLooped, text.count > start {
+                    return varve_find(base + start, text.count - start, wanted, needle.count).map { $0 - base }
+                }
                 while text.count - offset >= needle.count {
                     guard
                         let hit = memchr(base + offset, Int32(needle[0]), text.count - offset - needle.count + 1)
@@ -90,15 +98,9 @@ extension UnsafeRawBufferPointer {
     package func isEqual(to other: [UInt8]) -> Bool { other.withUnsafeBytes { isEqual(to: $0) } }
 }
 
-extension Buffer {
-    /// The elements, with checked indices.
-    package var span: Span<Element> {
-        @_lifetime(borrow self)
-        get { _overrideLifetime(Span(_unsafeStart: base, count: count), borrowing: self) }
-    }
-}
-
 extension [UInt8] {
+    package init(copying bytes: Span<UInt8>) { self = bytes.withUnsafeBufferPointer { Array($0) } }
+
     package mutating func append(copying bytes: Span<UInt8>) {
         bytes.withUnsafeBufferPointer { append(contentsOf: $0) }
     }
@@ -108,5 +110,22 @@ extension String {
     /// The bytes as text; what is not UTF-8 becomes U+FFFD.
     package init(repairing bytes: Span<UInt8>) {
         self = bytes.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+    }
+}
+
+/// Integers of a width, the least byte first.
+extension [UInt8] {
+    package mutating func append(littleEndian value: some FixedWidthInteger) {
+        Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// The integer whose bytes begin at `start`; all of them must be there.
+    package func littleEndian<Value: FixedWidthInteger & BitwiseCopyable>(
+        at start: Int, as _: Value.Type = UInt64.self
+    ) -> Value {
+        precondition(start >= 0 && count - start >= MemoryLayout<Value>.size, "no integer begins there")
+        return withUnsafeBytes { Value(littleEndian: $0.loadUnaligned(fromByteOffset: start, as: Value.self)) }
     }
 }

@@ -12,7 +12,7 @@ package enum Varint {
     /// Reads the number at `position`, and moves that behind it.
     ///
     /// - Returns: nil if there is none, or it has more than 64 bits.
-    package static func read(_ bytes: UnsafeRawBufferPointer, _ position: inout Int) -> UInt64? {
+    package static func read(_ bytes: Span<UInt8>, _ position: inout Int) -> UInt64? {
         var value: UInt64 = 0
         var shift: UInt64 = 0
         while position < bytes.count, shift < 64 {

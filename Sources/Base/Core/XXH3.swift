@@ -11,8 +11,12 @@ package enum XXH3 {
         varve_xxh3_64_seed(bytes.baseAddress, bytes.count, seed)
     }
 
-    package static func hash(_ bytes: [UInt8]) -> UInt64 {
-        bytes.withUnsafeBytes { hash($0) }
+    package static func hash(_ bytes: [UInt8]) -> UInt64 { hash(bytes.span) }
+
+    package static func hash(_ bytes: Span<UInt8>) -> UInt64 { bytes.withUnsafeBytes { hash($0) } }
+
+    package static func hash(_ bytes: Span<UInt8>, seed: UInt64) -> UInt64 {
+        bytes.withUnsafeBytes { hash($0, seed: seed) }
     }
 
     package static func hash(_ text: String) -> UInt64 {

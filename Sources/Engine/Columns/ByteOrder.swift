@@ -12,4 +12,8 @@ package enum ByteOrder {
         }
         return left.count - right.count
     }
+
+    package static func compare(_ left: Span<UInt8>, _ right: Span<UInt8>) -> Int {
+        left.withUnsafeBytes { left in right.withUnsafeBytes { compare(left, $0) } }
+    }
 }

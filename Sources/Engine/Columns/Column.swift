@@ -66,6 +66,10 @@ package struct StringColumn: Sendable {
         dictionary.bytes(Int(codes[row]))
     }
 
+    /// As `bytes`, with checked indices, while the column is alive.
+    @_lifetime(borrow self)
+    package func span(_ row: Int) -> Span<UInt8> { dictionary.span(Int(codes[row])) }
+
     package func string(_ row: Int) -> String { dictionary.string(Int(codes[row])) }
 }
 
@@ -104,6 +108,12 @@ package final class StringDictionary: Sendable {
         let end = Int(offsets[index + 1])
         precondition(start <= end && end <= contents.count)
         return UnsafeRawBufferPointer(start: contents.base + start, count: end - start)
+    }
+
+    /// As `bytes`, with checked indices.
+    @_lifetime(borrow self)
+    package func span(_ index: Int) -> Span<UInt8> {
+        _overrideLifetime(Span(_unsafeBytes: bytes(index)), borrowing: self)
     }
 
     /// Who owns the entries' bytes: of two dictionaries with the same owner, one is the beginning of the other.

@@ -54,6 +54,14 @@ public struct StringColumnBuilder: ~Copyable {
         return entry
     }
 
+    package mutating func code(_ bytes: Span<UInt8>) -> UInt32 {
+        bytes.withUnsafeBufferPointer { bytes in
+            var empty: UInt8 = 0
+            guard let start = bytes.baseAddress else { return withUnsafePointer(to: &empty) { code($0, count: 0) } }
+            return code(start, count: bytes.count)
+        }
+    }
+
     public mutating func truncate(to rows: Int) { codes.truncate(to: rows) }
 
     public var byteCount: Int { codes.count * 4 + entries.byteCount }

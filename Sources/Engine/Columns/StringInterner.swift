@@ -76,6 +76,14 @@ public struct StringInterner: ~Copyable {
         return entry
     }
 
+    package mutating func lookUp(_ bytes: Span<UInt8>) -> UInt32 {
+        bytes.withUnsafeBufferPointer { bytes in
+            var empty: UInt8 = 0
+            guard let start = bytes.baseAddress else { return withUnsafePointer(to: &empty) { lookUp($0, 0) } }
+            return lookUp(start, bytes.count)
+        }
+    }
+
     private mutating func rehash() {
         slots.deallocate()
         let capacity = (mask + 1) * 4
@@ -104,6 +112,13 @@ public struct StringInterner: ~Copyable {
         return UnsafeRawBufferPointer(
             start: contents.base + from, count: Int(offsets[entry + 1]) - from)
     }
+
+    package func with<Result>(_ entry: Int, _ body: (Span<UInt8>) -> Result) -> Result {
+        body(Span(_unsafeBytes: bytes(entry)))
+    }
+
+    /// Whether one entry comes before another in the order of bytes.
+    package func precedes(_ entry: Int, _ other: Int) -> Bool { ByteOrder.compare(bytes(entry), bytes(other)) < 0 }
 
     public var byteCount: Int { offsets.count * 4 + contents.count + (mask + 1) * 8 }
 

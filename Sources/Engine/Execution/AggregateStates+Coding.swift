@@ -145,7 +145,9 @@ private struct StateReader {
     }
 
     mutating func natural() throws(ExecutionError) -> UInt64 {
-        guard let value = bytes.withUnsafeBytes({ Varint.read($0, &position) }) else { throw .corruptStates }
+        var end = position
+        guard let value = Varint.read(bytes.span, &end) else { throw .corruptStates }
+        position = end
         return value
     }
 
@@ -211,7 +213,7 @@ private struct StateReader {
         case .histogram:
             let histograms = try list(groups) { (reader) throws(ExecutionError) in
                 let bytes = try reader.text()
-                guard let histogram = bytes.withUnsafeBytes({ ExponentialHistogram(bytes: $0) }) else {
+                guard let histogram = ExponentialHistogram(bytes: bytes.span) else {
                     throw .corruptStates
                 }
                 reader.buckets += histogram.counts.count

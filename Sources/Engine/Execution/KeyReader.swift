@@ -76,7 +76,9 @@ struct KeyReader {
         guard case .derived(_, let derivation) = key.source else {
             return key.space.number(GroupValues.Tag.text, bytes)
         }
-        guard let value = functions.values(derivation, of: bytes).first else { return key.space.absent }
+        guard let value = functions.values(derivation, of: Span(_unsafeBytes: bytes)).first else {
+            return key.space.absent
+        }
         return number(of: value)
     }
 
@@ -284,7 +286,8 @@ struct KeyReader {
     private func number(ofAttribute type: AttributeType, _ bytes: UnsafeRawBufferPointer, _ name: [UInt8]) -> UInt32? {
         switch type {
         case .string: return key.space.number(GroupValues.Tag.text, bytes)
-        case .overflow: return functions.values(ofKey: name, amongOverflow: bytes).first.map { number(of: $0) }
+        case .overflow:
+            return functions.values(ofKey: name, amongOverflow: Span(_unsafeBytes: bytes)).first.map { number(of: $0) }
         default: return key.space.number(GroupValues.Tag.stored + type.rawValue, bytes)
         }
     }

@@ -63,17 +63,15 @@ enum LogFormat {
     static func checksum(
         _ header: [UInt8], _ rest: [UInt8], _ body: [UInt8], salt: UInt32 = 0
     ) -> UInt64 {
-        let head = (header + rest).withUnsafeBytes { XXH3.hash($0, seed: UInt64(salt)) }
-        return body.withUnsafeBytes { XXH3.hash($0, seed: head) }
+        let head = XXH3.hash((header + rest).span, seed: UInt64(salt))
+        return XXH3.hash(body.span, seed: head)
     }
 
     private static func append<Word: FixedWidthInteger>(_ value: Word, to bytes: inout [UInt8]) {
-        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+        bytes.append(littleEndian: value)
     }
 
     static func word(_ bytes: [UInt8], _ at: Int) -> UInt64 {
-        bytes.withUnsafeBytes {
-            UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: at, as: UInt64.self))
-        }
+        bytes.span.littleEndian(at: at)
     }
 }

@@ -391,7 +391,7 @@ extension ColumnBatch {
         }
         var starts: Set<Int64> = []
         var last: Range<Int64> = 0..<0
-        for time in times.unsafeElements.prefix(rowCount) where !last.contains(time) {
+        for time in times.prefix(rowCount) where !last.contains(time) {
             let start = table.partitionUnit.start(of: time)
             last = start..<table.partitionUnit.end(ofPartitionAt: start)
             if starts.insert(start).inserted, starts.count >= most { break }

@@ -371,9 +371,9 @@ extension File {
     /// Appends two arrays at once.
     fileprivate func append(_ first: [UInt8], _ second: [UInt8]) throws(FileError) {
         var failure: FileError?
-        first.withUnsafeBytes { first in
-            second.withUnsafeBytes { second in
-                do throws(FileError) { try append([first, second]) } catch { failure = error }
+        unsafe first.withUnsafeBytes { first in
+            unsafe second.withUnsafeBytes { second in
+                do throws(FileError) { try unsafe append([first, second]) } catch { failure = error }
             }
         }
         if let failure { throw failure }

@@ -64,16 +64,16 @@ struct BlockAggregator {
         case (.choice(let isLeast, let by), _):
             return taking(choices(try integers(by), isLeast, of: values), of: values)
         case (.histogram, .strings(let lengths, let bytes)):
-            return try states(lengths, bytes) { states in
+            return try states(lengths, bytes) { bytes, states in
                 var sum = ExponentialHistogram()
                 for state in states {
-                    guard let histogram = ExponentialHistogram(bytes: state) else { return nil }
+                    guard let histogram = ExponentialHistogram(bytes: bytes.extracting(state)) else { return nil }
                     sum.merge(histogram)
                 }
                 return sum.bytes
             }
         case (.set, .strings(let lengths, let bytes)):
-            return try states(lengths, bytes) { ValueSet.union(of: $0) }
+            return try states(lengths, bytes) { ValueSet.union(of: $1, in: $0) }
         default: preconditionFailure("Schema/ was checked")
         }
     }
@@ -117,28 +117,22 @@ struct BlockAggregator {
 
     /// - Parameter unite: gives the state of several; nil if one of them is none.
     private func states(
-        _ lengths: [UInt32], _ bytes: [UInt8], _ unite: ([UnsafeRawBufferPointer]) -> [UInt8]?
+        _ lengths: [UInt32], _ bytes: [UInt8], _ unite: (_ bytes: Span<UInt8>, _ states: [Range<Int>]) -> [UInt8]?
     ) throws(MergeFailure) -> GatheredValues {
         let ends = GatheredValues.ends(lengths)
         var newLengths: [UInt32] = []
         var newBytes: [UInt8] = []
-        let isUnited = bytes.withUnsafeBytes { bytes in
-            for number in heads.indices {
-                let states = run(number).map {
-                    UnsafeRawBufferPointer(rebasing: bytes[ends[$0] - Int(lengths[$0])..<ends[$0]])
-                }
-                if states.count == 1 {
-                    newLengths.append(UInt32(states[0].count))
-                    newBytes.append(contentsOf: states[0])
-                    continue
-                }
-                guard let state = unite(states) else { return false }
-                newLengths.append(UInt32(state.count))
-                newBytes.append(contentsOf: state)
+        for number in heads.indices {
+            let states = run(number).map { ends[$0] - Int(lengths[$0])..<ends[$0] }
+            if states.count == 1 {
+                newLengths.append(UInt32(states[0].count))
+                newBytes.append(contentsOf: bytes[states[0]])
+                continue
             }
-            return true
+            guard let state = unite(bytes.span, states) else { throw .corruptState }
+            newLengths.append(UInt32(state.count))
+            newBytes.append(contentsOf: state)
         }
-        guard isUnited else { throw .corruptState }
         return .strings(newLengths, newBytes)
     }
 }

@@ -54,16 +54,28 @@ final class EntryStream {
 
     private static func order(_ dictionary: StringDictionary) -> [UInt32] {
         (0..<UInt32(dictionary.count)).sorted {
-            ByteOrder.compare(dictionary.bytes(Int($0)), dictionary.bytes(Int($1))) < 0
+            ByteOrder.compare(dictionary.span(Int($0)), dictionary.span(Int($1))) < 0
         }
     }
 
-    /// The next entry, which is valid until `advance`; nil at the end.
-    var entry: UnsafeRawBufferPointer? {
+    /// An entry of a dictionary.
+    struct Entry {
+        let dictionary: StringDictionary
+        let index: Int
+
+        var count: Int { dictionary.length(index) }
+
+        func compare(_ other: Entry) -> Int {
+            ByteOrder.compare(dictionary.span(index), other.dictionary.span(other.index))
+        }
+    }
+
+    /// The next entry; nil at the end.
+    var entry: Entry? {
         switch origin {
-        case .pages: page?.bytes(row)
+        case .pages: page.map { Entry(dictionary: $0.dictionary, index: Int($0.codes[row])) }
         case .memory(let dictionary, let order):
-            next < order.count ? dictionary.bytes(Int(order[next])) : nil
+            next < order.count ? Entry(dictionary: dictionary, index: Int(order[next])) : nil
         }
     }
 
@@ -81,12 +93,12 @@ final class EntryStream {
         let last = row
         row += 1
         guard row == page.codes.count else {
-            guard ByteOrder.compare(page.bytes(last), page.bytes(row)) < 0 else { throw unsorted }
+            guard ByteOrder.compare(page.span(last), page.span(row)) < 0 else { throw unsorted }
             return
         }
         try loadPage()
         guard let loaded = self.page else { return }
-        guard ByteOrder.compare(page.bytes(last), loaded.bytes(0)) < 0 else { throw unsorted }
+        guard ByteOrder.compare(page.span(last), loaded.span(0)) < 0 else { throw unsorted }
     }
 
     private var unsorted: MergeFailure { .input(input, .corruptFooter("a sorted dictionary is not in order")) }
@@ -132,40 +144,26 @@ struct DictionaryUnion {
             let number = writer.count
             bytes += entry.count
             if let limits, number >= limits.entries || bytes > limits.bytes { return nil }
-            writer.append(entry)
-            // Those before the least are above it. The least itself goes last, since `entry` is its memory.
-            for (input, stream) in streams.enumerated().reversed() where input >= least {
-                guard let stream else { continue }
-                if input == least { break }
-                while let other = stream.entry, ByteOrder.compare(other, entry) == 0 {
+            writer.append(entry.dictionary.span(entry.index))
+            // Those before the least are above it. A stream may have the entry more than once, if its entries are not unique.
+            for input in least..<streams.count {
+                guard let stream = streams[input] else { continue }
+                while let other = stream.entry, other.compare(entry) == 0 {
                     codes[input][stream.code] = UInt32(number)
                     try stream.advance()
                 }
             }
-            guard let stream = streams[least] else { break }
-            try take(stream, entry, as: UInt32(number), &codes[least])
         }
         return DictionaryUnion(dictionary: writer.finish(), codes: codes)
-    }
-
-    /// Takes the entry from its own stream, which may have it more than once if its entries are not unique.
-    private static func take(
-        _ stream: EntryStream, _ entry: UnsafeRawBufferPointer, as number: UInt32, _ codes: inout [UInt32]
-    ) throws(MergeFailure) {
-        let copy = Array(entry)
-        repeat {
-            codes[stream.code] = number
-            try stream.advance()
-        } while stream.entry.map { other in copy.withUnsafeBytes { ByteOrder.compare(other, $0) == 0 } } ?? false
     }
 
     /// The first of the streams with the least entry.
     private static func least(_ streams: [EntryStream?]) -> Int? {
         var least: Int?
-        var leastEntry: UnsafeRawBufferPointer?
+        var leastEntry: EntryStream.Entry?
         for (input, stream) in streams.enumerated() {
             guard let entry = stream?.entry else { continue }
-            if let known = leastEntry, ByteOrder.compare(entry, known) >= 0 { continue }
+            if let known = leastEntry, entry.compare(known) >= 0 { continue }
             least = input
             leastEntry = entry
         }

@@ -36,7 +36,7 @@ struct ExpiredRows {
             do throws(PartError) {
                 let names = try part.dictionary(facts, of: key)
                 for code in 0..<names.count {
-                    limitOfCode.append(limits.services[Array(names.bytes(code))] ?? limits.others)
+                    limitOfCode.append(limits.services[Array(copying: names.span(code))] ?? limits.others)
                 }
             } catch {
                 throw .input(input, error)
@@ -79,7 +79,7 @@ struct ExpiredRows {
             let limit: Int64
             switch services {
             case .naturals(let codes)??: limit = limitOfCode[Int(codes[row])]
-            case .strings(let names)??: limit = limits.services[Array(names.bytes(row))] ?? limits.others
+            case .strings(let names)??: limit = limits.services[Array(copying: names.span(row))] ?? limits.others
             default: limit = limits.services[[]] ?? limits.others
             }
             expired[row] = times[row] < limit

@@ -19,21 +19,21 @@ extension Gather {
             let state = states[piece.source]
             let source = sources[piece.source]
             let input = column.inputs[source.input]
-            let taken = state.taken(from: piece.start, count: piece.count)
+            state.take(from: piece.start, count: piece.count)
             guard input.spills else {
-                Self.count(piece, input, state.shapes, taken, &subcolumns, &shapes)
+                Self.count(piece, input, state.shapes, &state.taken, &subcolumns, &shapes)
                 subcolumns.end(piece.source)
                 continue
             }
             for row in piece.start..<(piece.start + piece.count) {
                 let one = Piece(source: piece.source, start: row, count: 1)
-                Self.count(one, input, state.shapes, taken, &subcolumns, &shapes)
+                Self.count(one, input, state.shapes, &state.taken, &subcolumns, &shapes)
                 subcolumns.end(piece.source)
                 let spilled = input.shapes[Int(state.shapes[row])].spilled
                 guard !spilled.isEmpty, let subcolumn = column.overflow else { continue }
                 for from in spilled {
-                    let slot = Int(taken[Int(from)])
-                    taken[Int(from)] &+= 1
+                    let slot = Int(state.taken[Int(from)])
+                    state.taken[Int(from)] &+= 1
                     try spill(slot, of: from, input.subcolumns[Int(from)], column.column, source, state, &overflow)
                 }
                 subcolumns.add(overflow.count, to: subcolumn, of: sources.count)
@@ -58,20 +58,17 @@ extension Gather {
     /// Notes the shapes of a piece's rows, and the values that they have in each subcolumn.
     private static func count(
         _ piece: Piece, _ input: MergedAttributes.Input, _ shapes: Buffer<UInt32>,
-        _ taken: UnsafeMutablePointer<UInt32>, _ subcolumns: inout SubcolumnPieces, _ result: inout [UInt32]
+        _ taken: inout [UInt32], _ subcolumns: inout SubcolumnPieces, _ result: inout [UInt32]
     ) {
-        input.shapes.withUnsafeBufferPointer { known in
-            input.steps.withUnsafeBufferPointer { steps in
-                for row in piece.start..<(piece.start + piece.count) {
-                    let number = Int(shapes.base[row])
-                    result.append(known[number].number)
-                    let range = known[number].steps
-                    for index in range {
-                        let step = steps[index]
-                        subcolumns.add(Int(taken[Int(step.from)]), to: Int(step.to))
-                        taken[Int(step.from)] &+= 1
-                    }
-                }
+        let (shapes, known, steps) = (shapes.span, input.shapes.span, input.steps.span)
+        var taken = taken.mutableSpan
+        for row in piece.start..<(piece.start + piece.count) {
+            let shape = known[Int(shapes[row])]
+            result.append(shape.number)
+            for index in shape.steps {
+                let step = steps[index]
+                subcolumns.add(Int(taken[Int(step.from)]), to: Int(step.to))
+                taken[Int(step.from)] &+= 1
             }
         }
     }
@@ -88,12 +85,12 @@ extension Gather {
         switch values {
         case .integers(let values)?: overflow.append(entry, integer: values[slot])
         case .floats(let values)?: overflow.append(entry, double: values[slot])
-        case .strings(let values)?: overflow.append(entry, bytes: values.bytes(slot))
+        case .strings(let values)?: overflow.append(entry, bytes: values.span(slot))
         case .naturals(let codes)?:
             if let dictionary = try source.dictionary(key) {
-                overflow.append(entry, bytes: dictionary.bytes(Int(codes[slot])))
+                overflow.append(entry, bytes: dictionary.span(Int(codes[slot])))
             }
-        default: overflow.append(entry, bytes: UnsafeRawBufferPointer(start: nil, count: 0))
+        default: overflow.append(entry, bytes: Span())
         }
     }
 }

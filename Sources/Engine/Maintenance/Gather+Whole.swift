@@ -67,7 +67,7 @@ extension Gather {
         if input.isSame { isCopied = try copy(key, count: count, values: nil, to: column.shapes, &stream) }
         if !isCopied {
             stream.append(
-                naturals: state.shapes.unsafeElements.map { input.shapes[Int($0)].number }, to: column.shapes)
+                naturals: state.shapes.map { input.shapes[Int($0)].number }, to: column.shapes)
         }
         for subcolumn in column.subcolumns {
             guard let key = subcolumn.keys[source.input], Int(key.subcolumn) < state.subcolumnCounts.count,

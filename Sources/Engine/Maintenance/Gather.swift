@@ -40,7 +40,7 @@ struct Gather {
     ) throws(MergeFailure) -> (pieces: [Piece], counts: [Int]) {
         var offsets: [Buffer<UInt32>] = []
         for source in sources { offsets.append(try source.offsets(ofColumn: column)) }
-        let (lengths, inner) = Self.inner(pieces, offsets)
+        let (lengths, inner) = Pieces.lists(pieces, offsets)
         stream.append(naturals: lengths, to: leaf)
         return (inner, offsets.map { Int($0[$0.count - 1]) })
     }
@@ -75,7 +75,7 @@ struct Gather {
     /// The values of a leaf of integers.
     func integers(_ leaf: MergedLeaf, _ pieces: [Piece]) throws(MergeFailure) -> [Int64] {
         let values = try self.values(of: leaf, pieces, counts: sources.map(\.rowCount))
-        return Self.concatenated(
+        return Pieces.concatenated(
             pieces, pieces.reduce(0) { $0 + $1.count }, zero: 0, values.map(\.?.integers))
     }
 
@@ -92,13 +92,14 @@ struct Gather {
         let total = pieces.reduce(0) { $0 + $1.count }
         switch leaf.kind {
         case .integers, .listedIntegers:
-            return .integers(Self.concatenated(pieces, total, zero: 0, values.map(\.?.integers)))
+            return .integers(Pieces.concatenated(pieces, total, zero: 0, values.map(\.?.integers)))
         case .floats:
-            return .floats(Self.concatenated(pieces, total, zero: 0, values.map(\.?.floats)))
+            return .floats(Pieces.concatenated(pieces, total, zero: 0, values.map(\.?.floats)))
         case .fixed8, .fixed16, .related8, .listed16:
             let width = leaf.kind == .fixed16 || leaf.kind == .listed16 ? 16 : 8
             return .fixed(
-                Self.concatenated(pieces, total, width: width, zero: 0, values.map { $0?.fixed?.bytes }), width: width)
+                Pieces.concatenated(pieces, total, width: width, zero: 0, values.map { $0?.fixed?.bytes }), width: width
+            )
         case .codes: return .codes(codes(leaf, pieces, total, values))
         case .strings:
             let (lengths, bytes) = try strings(leaf, pieces, total, values)
@@ -106,45 +107,12 @@ struct Gather {
         case .integerRows:
             let (lengths, inner, items) = Self.lists(pieces, values)
             let arrays = values.map { $0?.arrays?.elements.integers }
-            return .integerRows(lengths, Self.concatenated(inner, items, zero: 0, arrays))
+            return .integerRows(lengths, Pieces.concatenated(inner, items, zero: 0, arrays))
         case .floatRows:
             let (lengths, inner, items) = Self.lists(pieces, values)
             let arrays = values.map { $0?.arrays?.elements.floats }
-            return .floatRows(lengths, Self.concatenated(inner, items, zero: 0, arrays))
+            return .floatRows(lengths, Pieces.concatenated(inner, items, zero: 0, arrays))
         case .naturals: preconditionFailure("lengths and shapes are moved with their columns")
-        }
-    }
-
-    /// The pieces' elements, one after the other; `zero` where a source has none.
-    ///
-    /// - Parameter width: elements of a row.
-    private static func concatenated<Element: BitwiseCopyable>(
-        _ pieces: [Piece], _ total: Int, width: Int = 1, zero: Element, _ buffers: [Buffer<Element>?]
-    ) -> [Element] {
-        // Pointers apart from their owners, so that a piece of few rows costs little more than these.
-        let bases = buffers.map { $0?.base }
-        let counts = buffers.map { $0?.count ?? 0 }
-        return withExtendedLifetime(buffers) {
-            [Element](unsafeUninitializedCapacity: total * width) { memory, filled in
-                guard var target = memory.baseAddress else { return }
-                for piece in pieces {
-                    let count = piece.count &* width
-                    if let base = bases[piece.source] {
-                        let start = piece.start &* width
-                        precondition(start >= 0 && count >= 0 && start &+ count <= counts[piece.source])
-                        let source = base + start
-                        if count < 8 {
-                            for index in 0..<count { target[index] = source[index] }
-                        } else {
-                            target.initialize(from: source, count: count)
-                        }
-                    } else {
-                        target.initialize(repeating: zero, count: count)
-                    }
-                    target += count
-                    filled += count
-                }
-            }
         }
     }
 
@@ -152,32 +120,8 @@ struct Gather {
         _ pieces: [Piece], _ values: [LeafValues?]
     ) -> (lengths: [UInt32], inner: [Piece], total: Int) {
         let offsets = values.map { $0?.arrays?.offsets }
-        let (lengths, inner) = Self.inner(pieces, offsets)
+        let (lengths, inner) = Pieces.lists(pieces, offsets)
         return (lengths, inner, inner.reduce(0) { $0 + $1.count })
-    }
-
-    /// The lengths of the pieces' lists, and where their elements are; a source without offsets has empty lists.
-    private static func inner(
-        _ pieces: [Piece], _ offsets: [Buffer<UInt32>?]
-    ) -> (lengths: [UInt32], inner: [Piece]) {
-        var inner: [Piece] = []
-        let lengths = [UInt32](unsafeUninitializedCapacity: pieces.reduce(0) { $0 + $1.count }) { memory, filled in
-            guard var target = memory.baseAddress else { return }
-            for piece in pieces {
-                if let ends = offsets[piece.source] {
-                    precondition(piece.start >= 0 && piece.start + piece.count < ends.count)
-                    let ends = ends.base + piece.start
-                    for row in 0..<piece.count { target[row] = ends[row + 1] - ends[row] }
-                    let count = Int(ends[piece.count] - ends[0])
-                    if count > 0 { inner.append(Piece(source: piece.source, start: Int(ends[0]), count: count)) }
-                } else {
-                    target.initialize(repeating: 0, count: piece.count)
-                }
-                target += piece.count
-                filled += piece.count
-            }
-        }
-        return (lengths, inner)
     }
 
     // MARK: Strings
@@ -185,37 +129,24 @@ struct Gather {
     private func codes(
         _ leaf: MergedLeaf, _ pieces: [Piece], _ total: Int, _ values: [LeafValues?]
     ) -> [UInt32] {
-        [UInt32](unsafeUninitializedCapacity: total) { memory, filled in
-            guard var target = memory.baseAddress else { return }
-            for piece in pieces {
-                let input = sources[piece.source].input
-                fill(target, piece, values[piece.source], leaf.codes[input], leaf.indexes[input])
-                target += piece.count
-                filled += piece.count
+        var result: [UInt32] = []
+        result.reserveCapacity(total)
+        for piece in pieces {
+            let input = sources[piece.source].input
+            let map = leaf.codes[input]
+            switch values[piece.source] {
+            case .naturals(let codes)?: Pieces.append(piece, of: codes, mapped: map, to: &result)
+            case .strings(let strings)?:
+                guard let index = leaf.indexes[input] else { preconditionFailure("strings were surveyed") }
+                for row in piece.start..<(piece.start + piece.count) {
+                    result.append(map[Int(index.code(strings.span(row)))])
+                }
+            default:
+                // The one entry of an input that does not have the column.
+                result.append(contentsOf: repeatElement(map[0], count: piece.count))
             }
         }
-    }
-
-    /// Writes the codes of one piece as those of the output.
-    @inline(__always)
-    private func fill(
-        _ target: UnsafeMutablePointer<UInt32>, _ piece: Piece, _ values: LeafValues?, _ codes: Buffer<UInt32>,
-        _ index: StringIndex?
-    ) {
-        let map = codes.base
-        switch values {
-        case .naturals(let codes)?:
-            precondition(piece.start >= 0 && piece.start + piece.count <= codes.count)
-            let source = codes.base + piece.start
-            // Codes are below the number of entries: `Part.values` has checked them.
-            for row in 0..<piece.count { target[row] = map[Int(source[row])] }
-        case .strings(let strings)?:
-            guard let index else { preconditionFailure("strings were surveyed") }
-            for row in 0..<piece.count { target[row] = map[Int(index.code(strings.bytes(piece.start + row)))] }
-        default:
-            // The one entry of an input that does not have the column.
-            target.initialize(repeating: map[0], count: piece.count)
-        }
+        return result
     }
 
     private func strings(
@@ -232,22 +163,22 @@ struct Gather {
         var lengths: [UInt32] = []
         lengths.reserveCapacity(total)
         var bytes: [UInt8] = []
-        func add(_ value: UnsafeRawBufferPointer) {
+        func add(_ value: Span<UInt8>) {
             lengths.append(UInt32(value.count))
-            bytes.append(contentsOf: value)
+            bytes.append(copying: value)
         }
         for piece in pieces {
             let rows = piece.start..<(piece.start + piece.count)
             if piece.source == sources.count, let spilled {
-                for row in rows { add(spilled.bytes(row)) }
+                for row in rows { add(spilled.span(row)) }
                 continue
             }
             switch values[piece.source] {
             case .naturals(let codes)?:
                 guard let dictionary = dictionaries[piece.source] else { preconditionFailure("codes have entries") }
-                for row in rows { add(dictionary.bytes(Int(codes[row]))) }
+                for row in rows { add(dictionary.span(Int(codes[row]))) }
             case .strings(let strings)?:
-                for row in rows { add(strings.bytes(row)) }
+                for row in rows { add(strings.span(row)) }
             default:
                 lengths.append(contentsOf: repeatElement(0, count: piece.count))
             }

@@ -17,13 +17,6 @@ enum MergeFailure: Error {
     case empty
 }
 
-/// Rows of one source that follow each other: what a merge moves.
-struct Piece {
-    var source: Int
-    var start: Int
-    var count: Int
-}
-
 /// One block of an input. Its leaves are decoded when they are first wanted, and kept until its last row was taken.
 final class MergeSource {
     let input: Int
@@ -117,8 +110,8 @@ final class AttributeSource {
     let shapes: Buffer<UInt32>
     /// By subcolumn: the number of its values in the block.
     let subcolumnCounts: [Int]
-    /// By subcolumn: the number of its values in the rows that were passed.
-    private let passed: BufferMemory<UInt32>
+    /// By subcolumn: the number of its values in the rows that were passed; the caller adds what it takes.
+    var taken: [UInt32]
     /// The rows that were passed.
     private var row = 0
     private let entry: ShapesEntry?
@@ -127,36 +120,34 @@ final class AttributeSource {
         guard case .naturals(let shapes)? = values, let entry else {
             shapes = Buffer(repeatElement(0, count: count))
             subcolumnCounts = []
-            passed = BufferMemory(capacity: 0)
+            taken = []
             self.entry = nil
             return
         }
         var uses = [Int](repeating: 0, count: entry.shapes.count)
-        for shape in shapes.unsafeElements { uses[Int(shape)] += 1 }
+        for shape in shapes { uses[Int(shape)] += 1 }
         var counts = [Int](repeating: 0, count: entry.subcolumns.count)
         for (shape, subcolumns) in entry.shapes.enumerated() where uses[shape] > 0 {
             for subcolumn in subcolumns { counts[Int(subcolumn)] += uses[shape] }
         }
         self.shapes = shapes
         subcolumnCounts = counts
-        passed = BufferMemory(capacity: counts.count)
-        passed.base.initialize(repeating: 0, count: counts.count)
+        taken = Array(repeating: 0, count: counts.count)
         self.entry = entry
     }
 
-    /// By subcolumn, the number of values before `row`, which is not before a row that was asked for: the caller adds what it takes
-    /// of `count` rows.
-    func taken(from row: Int, count: Int) -> UnsafeMutablePointer<UInt32> {
+    /// Passes the rows before `row`, which is not before one that was asked for. `taken` has their values then; the caller adds what
+    /// it takes of `count` rows.
+    func take(from row: Int, count: Int) {
         precondition(row >= self.row && row + count <= shapes.count)
         if let entry {
             // Rows that are left out have values too.
             while self.row < row {
-                for subcolumn in entry.shapes[Int(shapes[self.row])] { passed.base[Int(subcolumn)] += 1 }
+                for subcolumn in entry.shapes[Int(shapes[self.row])] { taken[Int(subcolumn)] += 1 }
                 self.row += 1
             }
         }
         self.row = row + count
-        return passed.base
     }
 }
 

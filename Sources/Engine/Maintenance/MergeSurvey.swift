@@ -208,7 +208,7 @@ struct MergeSurvey {
                     case .strings(let strings)? = try part.values(
                         of: key, kinds: [.strings], count: count, block: block)
                 else { continue }
-                for row in 0..<count { _ = index.code(strings.bytes(row)) }
+                for row in 0..<count { _ = index.code(strings.span(row)) }
                 seen += count
             } catch {
                 throw .input(input, error)

@@ -34,13 +34,7 @@ final class StringIndex {
 
     var count: Int { interner.count }
 
-    func code(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-        var empty: UInt8 = 0
-        guard let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else {
-            return withUnsafePointer(to: &empty) { interner.lookUp($0, 0) }
-        }
-        return interner.lookUp(start, bytes.count)
-    }
+    func code(_ text: Span<UInt8>) -> UInt32 { interner.lookUp(text) }
 
     var dictionary: StringDictionary { interner.snapshot() }
 }

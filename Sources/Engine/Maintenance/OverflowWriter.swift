@@ -32,16 +32,16 @@ struct OverflowWriter {
     }
 
     mutating func append(_ subcolumn: SubcolumnEntry, double: Double) {
-        append(subcolumn.key, [4 << 3 | 1] + withUnsafeBytes(of: double.bitPattern.littleEndian) { Array($0) })
+        append(subcolumn.key, [4 << 3 | 1] + Self.fixed(double.bitPattern))
     }
 
     /// Strings and bytes; arrays and maps, which are `AnyValue`s already; and what overflowed before.
-    mutating func append(_ subcolumn: SubcolumnEntry, bytes value: UnsafeRawBufferPointer) {
+    mutating func append(_ subcolumn: SubcolumnEntry, bytes value: Span<UInt8>) {
         switch subcolumn.type {
-        case .overflow: bytes.append(contentsOf: value)
-        case .array, .map: append(subcolumn.key, Array(value))
-        case .bytes: append(subcolumn.key, [7 << 3 | 2] + Self.varint(UInt64(value.count)) + Array(value))
-        default: append(subcolumn.key, [1 << 3 | 2] + Self.varint(UInt64(value.count)) + Array(value))
+        case .overflow: bytes.append(copying: value)
+        case .array, .map: append(subcolumn.key, Array(copying: value))
+        case .bytes: append(subcolumn.key, [7 << 3 | 2] + Self.varint(UInt64(value.count)) + Array(copying: value))
+        default: append(subcolumn.key, [1 << 3 | 2] + Self.varint(UInt64(value.count)) + Array(copying: value))
         }
     }
 
@@ -56,12 +56,14 @@ struct OverflowWriter {
     }
 
     private static func varint(_ value: UInt64) -> [UInt8] {
-        var rest = value
         var bytes: [UInt8] = []
-        while rest >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        return bytes + [UInt8(rest)]
+        Varint.append(value, to: &bytes)
+        return bytes
+    }
+
+    private static func fixed(_ value: UInt64) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.append(littleEndian: value)
+        return bytes
     }
 }

@@ -128,7 +128,7 @@ private final class WatchedFile: ReadableFile {
 
     func read(at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
         do throws(FileError) {
-            return try file.read(at: offset, into: buffer)
+            return try unsafe file.read(at: offset, into: buffer)
         } catch {
             if !error.isEndOfFile { failed.withLock { $0 = $0 ?? error } }
             throw error

@@ -35,12 +35,10 @@ struct RowMerger {
     /// Where an input stands.
     private struct Cursor {
         var source: MergeSource?
-        /// `width` words for each row.
-        var keys: Buffer<UInt64> = .empty
-        /// Of its next row.
-        var head: UnsafePointer<UInt64>?
+        var keys = RowKeys()
+        /// Its next row.
         var row = 0
-        var rowCount = 0
+        var rowCount: Int { keys.rowCount }
         /// Rows that are left out; none if empty.
         var dropped: [Bool] = []
         /// The number of the source in the output block that is being made.
@@ -90,7 +88,7 @@ struct RowMerger {
     }
 
     /// Bytes of memory of keys.
-    var keyBytes: Int { cursors.reduce(0) { $0 + $1.keys.count * 8 } }
+    var keyBytes: Int { cursors.reduce(0) { $0 + $1.keys.byteCount } }
 
     /// The next output block; nil at the end.
     mutating func next() throws(MergeFailure) -> MergedBlock? {
@@ -137,22 +135,15 @@ struct RowMerger {
 
     /// Whether the input's next row is a piece of the row that the block ends with.
     private func isEqualToLast(_ input: Int, in block: MergedBlock) -> Bool {
-        guard aggregates, block.rowCount > 0, let head = cursors[input].head else { return false }
-        return (0..<width).allSatisfy { head[$0] == last[$0] }
+        aggregates && block.rowCount > 0 && cursors[input].keys.isEqual(cursors[input].row, last)
     }
 
     /// Notes which of the rows that were taken from the input last have another key than the one before.
     private mutating func noteHeads(_ block: inout MergedBlock, _ input: Int, _ taken: Int) {
-        guard let end = cursors[input].head else { return }
-        for row in 0..<taken {
-            let key = end - (taken - row) * width
-            let isEqual =
-                row == 0
-                ? block.rowCount > 0 && (0..<width).allSatisfy { key[$0] == last[$0] }
-                : compare(key - width, key) == 0
-            if !isEqual { block.heads.append(block.rowCount + row) }
-        }
-        last = Array(UnsafeBufferPointer(start: end - width, count: width))
+        let (keys, first) = (cursors[input].keys, cursors[input].row - taken)
+        if block.rowCount == 0 || !keys.isEqual(first, last) { block.heads.append(block.rowCount) }
+        for row in keys.heads(in: (first + 1)..<(first + taken)) { block.heads.append(block.rowCount + row - first) }
+        last = keys[first + taken - 1]
     }
 
     // MARK: Whole blocks
@@ -160,9 +151,10 @@ struct RowMerger {
     /// Whether the input stands before a block whose rows all come before those of the others.
     private func isApart(_ input: Int) -> Bool {
         let cursor = cursors[input]
-        guard cursor.row == 0, cursor.dropped.isEmpty, let head = cursor.head else { return false }
-        guard order.count > 1, let rival = cursors[order[1]].head else { return true }
-        let relation = compare(head + (cursor.rowCount - 1) * width, rival)
+        guard cursor.row == 0, cursor.dropped.isEmpty, cursor.rowCount > 0 else { return false }
+        guard order.count > 1 else { return true }
+        let rival = cursors[order[1]]
+        let relation = cursor.keys.compare(cursor.rowCount - 1, rival.keys, rival.row)
         return relation < 0 || (relation == 0 && input < order[1] && !aggregates)
     }
 
@@ -201,24 +193,18 @@ struct RowMerger {
     /// - Returns: how many, at least one.
     private mutating func run(_ input: Int, atMost limit: Int) -> Int {
         let first = cursors[input].row
-        guard let head = cursors[input].head else { return 0 }
         var end = min(cursors[input].rowCount, first + limit)
         if !cursors[input].dropped.isEmpty {
             end = cursors[input].dropped[first..<end].firstIndex(of: true) ?? end
         }
-        var row = first + 1
-        if order.count > 1, let rival = cursors[order[1]].head {
-            let most = input < order[1] ? 0 : -1
-            var key = head + width
-            while row < end, compare(key, rival) <= most {
-                key += width
-                row += 1
-            }
-        } else {
-            row = end
+        var row = end
+        if order.count > 1 {
+            let rival = order[1]
+            row = cursors[input].keys.end(
+                of: (first + 1)..<max(end, first + 1), before: cursors[rival].keys, cursors[rival].row,
+                orEqual: input < rival)
         }
         cursors[input].row = row
-        cursors[input].head = head + (row - first) * width
         return row - first
     }
 
@@ -226,22 +212,15 @@ struct RowMerger {
         guard !cursors[input].dropped.isEmpty else { return }
         var row = cursors[input].row
         while row < cursors[input].rowCount, cursors[input].dropped[row] { row += 1 }
-        cursors[input].head = cursors[input].keys.base + row * width
         cursors[input].row = row
-    }
-
-    @inline(__always)
-    private func compare(_ left: UnsafePointer<UInt64>, _ right: UnsafePointer<UInt64>) -> Int {
-        for word in 0..<width where left[word] != right[word] { return left[word] < right[word] ? -1 : 1 }
-        return 0
     }
 
     /// Puts an input at its place in the order.
     private mutating func insert(_ input: Int) {
-        guard let head = cursors[input].head else { return }
         var slot = 0
-        while slot < order.count, let rival = cursors[order[slot]].head {
-            let relation = compare(head, rival)
+        while slot < order.count {
+            let rival = order[slot]
+            let relation = cursors[input].keys.compare(cursors[input].row, cursors[rival].keys, cursors[rival].row)
             if relation < 0 || (relation == 0 && input < order[slot]) { break }
             slot += 1
         }
@@ -257,13 +236,12 @@ struct RowMerger {
         guard let source = cursors[input].source else { return false }
         source.isExhausted = true
         let keys = cursors[input].keys
-        let last = keys[(keys.count - width)..<keys.count]
-        return try open(input, block: source.block + 1, after: last)
+        return try open(input, block: source.block + 1, after: keys[keys.rowCount - 1])
     }
 
     /// - Parameter last: the key of the row before the block.
     /// - Returns: false if the input has no more rows.
-    private mutating func open(_ input: Int, block: Int, after last: Buffer<UInt64>?) throws(MergeFailure) -> Bool {
+    private mutating func open(_ input: Int, block: Int, after last: [UInt64]?) throws(MergeFailure) -> Bool {
         let part = survey.inputs[input]
         var last = last
         cursors[input] = Cursor()
@@ -275,18 +253,14 @@ struct RowMerger {
             }
             let source = MergeSource(input: input, part: part, block: block)
             let keys = try SortKeys(survey, table, width).keys(of: source)
-            var previous = last?.base ?? keys.base
-            for row in 0..<rows {
-                guard compare(previous, keys.base + row * width) <= 0 else { throw .notInOrder(input) }
-                previous = keys.base + row * width
-            }
-            last = keys[(keys.count - width)..<keys.count]
+            guard keys.isAscending(after: last) else { throw .notInOrder(input) }
+            last = keys[rows - 1]
             let dropped = try expired[input]?.rows(of: source) ?? []
             let droppedCount = dropped.count { $0 }
             droppedRows += droppedCount
             if droppedCount == rows { continue }
             cursors[input] = Cursor(
-                source: source, keys: keys, head: keys.base, rowCount: rows, dropped: dropped,
+                source: source, keys: keys, dropped: dropped,
                 rowBytes: survey.movedBytes(input: input, block: block) / rows)
             skipDropped(input)
             return true

@@ -16,31 +16,15 @@ struct SortKeys {
         self.width = width
     }
 
-    func keys(of source: MergeSource) throws(MergeFailure) -> Buffer<UInt64> {
-        let count = source.rowCount * width
-        let memory = BufferMemory<UInt64>(capacity: count)
-        memory.base.initialize(repeating: 0, count: count)
-        var place = memory.base
+    func keys(of source: MergeSource) throws(MergeFailure) -> RowKeys {
+        var keys = RowKeysBuilder(rowCount: source.rowCount, width: width)
         for expression in table.order {
             switch expression {
-            case .startOfMinute(let id):
-                let values = try integers(id, source)
-                fill(source, place) { Self.word((values?.base[$0] ?? 0) / 60_000_000_000) }
-                place += 1
-            case .column(let id):
-                place += try add(id, source, at: place)
+            case .startOfMinute(let id): keys.add(try integers(id, source), per: 60_000_000_000)
+            case .column(let id): try add(id, source, to: &keys)
             }
         }
-        return Buffer(owner: memory, base: memory.base, count: count)
-    }
-
-    /// An integer as a word that compares as it does.
-    @inline(__always)
-    private static func word(_ value: Int64) -> UInt64 { UInt64(bitPattern: value) ^ (1 << 63) }
-
-    @inline(__always)
-    private func fill(_ source: MergeSource, _ place: UnsafeMutablePointer<UInt64>, _ word: (Int) -> UInt64) {
-        for row in 0..<source.rowCount { place[row * width] = word(row) }
+        return keys.finish()
     }
 
     private func integers(_ id: ColumnID, _ source: MergeSource) throws(MergeFailure) -> Buffer<Int64>? {
@@ -51,36 +35,30 @@ struct SortKeys {
         return values
     }
 
-    /// - Returns: the number of words.
-    private func add(
-        _ id: ColumnID, _ source: MergeSource, at place: UnsafeMutablePointer<UInt64>
-    ) throws(MergeFailure) -> Int {
+    private func add(_ id: ColumnID, _ source: MergeSource, to keys: inout RowKeysBuilder) throws(MergeFailure) {
         guard let leaf = survey.leaf(ofColumn: id) else { preconditionFailure("a sort column is a column") }
         let key = LeafKey(column: id.number, role: .values)
+        let union = leaf.codes.isEmpty ? .empty : leaf.codes[source.input]
         switch try source.values(of: key, kinds: leaf.kinds, count: source.rowCount) {
-        case .integers(let integers)?: fill(source, place) { Self.word(integers.base[$0]) }
-        case .fixed(let ids)?:
-            for i in 0..<(ids.width / 8) { fill(source, place + i) { ids.word($0, at: i * 8) } }
-        case .naturals(let codes)?:
-            let union = leaf.codes[source.input]
-            fill(source, place) { UInt64(union.base[Int(codes.base[$0])]) }
+        case .integers(let integers)?: keys.add(integers)
+        case .fixed(let ids)?: keys.add(ids)
+        case .naturals(let codes)?: keys.add(codes, ranks: union)
         case .strings(let strings)?:
-            let union = leaf.codes[source.input]
             let index = leaf.indexes[source.input]
-            fill(source, place) { UInt64(union[Int(index?.code(strings.bytes($0)) ?? 0)]) }
+            keys.add(words: { UInt64(union[Int(index?.code(strings.span($0)) ?? 0)]) })
         case nil:
             switch leaf.kind {
-            case .integers, .listedIntegers: fill(source, place) { _ in Self.word(0) }
+            case .integers, .listedIntegers: keys.add(nil)
             case .codes:
-                let code = UInt64(leaf.codes[source.input][0])
-                fill(source, place) { _ in code }
-            default: break
+                let code = UInt64(union[0])
+                keys.add(words: { _ in code })
+            default:
+                guard let ordinal = table.ordinal(of: id), case .fixed(let bytes) = table.columns[ordinal].type else {
+                    return keys.skip(1)
+                }
+                keys.skip(bytes / 8)
             }
         case .floats?, .arrays?: preconditionFailure("tables are ordered by integers, ids and strings")
         }
-        guard let ordinal = table.ordinal(of: id), case .fixed(let bytes) = table.columns[ordinal].type else {
-            return 1
-        }
-        return bytes / 8
     }
 }

@@ -63,7 +63,9 @@ package struct DictionaryWriter: ~Copyable {
     package var count: Int { dictionary.entry.count + lengths.count }
 
     /// Appends an entry that is above all those before it.
-    package mutating func append(_ entry: UnsafeRawBufferPointer) {
+    package mutating func append(_ entry: Span<UInt8>) { entry.withUnsafeBytes { add($0) } }
+
+    private mutating func add(_ entry: UnsafeRawBufferPointer) {
         lengths.append(UInt32(entry.count))
         contents.append(contentsOf: entry)
         if use.hashes { dictionary.hashes.append(XXH3.hash(entry)) }

@@ -74,26 +74,29 @@ private final class IntegerAccumulator: Accumulator {
 
     func add(_ input: inout AggregationInput, _ groups: [UInt32], _ chosen: [UInt32]?) {
         guard let expression else {
-            return values.withUnsafeMutableBufferPointer { values in
-                forEach(groups, chosen) { _, group in values[group] &+= 1 }
-            }
+            return Self.count(&values, groups, chosen)
         }
-        add(input.integers(expression), groups, chosen)
+        add(input.integers(expression), to: &values, groups, chosen)
     }
 
     func add(aggregated input: inout AggregationInput, _ column: ColumnID, _ groups: [UInt32]) -> Bool {
-        add(input.integers(.column(.source(column))), groups, nil)
+        add(input.integers(.column(.source(column))), to: &values, groups, nil)
         return true
     }
 
-    private func add(_ added: Buffer<Int64>, _ groups: [UInt32], _ chosen: [UInt32]?) {
+    private static func count(_ values: inout [Int64], _ groups: [UInt32], _ chosen: [UInt32]?) {
+        var values = values.mutableSpan
+        forEach(groups, chosen) { _, group in values[group] &+= 1 }
+    }
+
+    private func add(_ added: Buffer<Int64>, to values: inout [Int64], _ groups: [UInt32], _ chosen: [UInt32]?) {
         precondition(added.count == groups.count)
-        values.withUnsafeMutableBufferPointer { values in
-            switch function {
-            case .count, .sum: forEach(groups, chosen) { values[$1] &+= added.base[$0] }
-            case .min: forEach(groups, chosen) { values[$1] = min(values[$1], added.base[$0]) }
-            case .max: forEach(groups, chosen) { values[$1] = max(values[$1], added.base[$0]) }
-            }
+        let added = added.span
+        var values = values.mutableSpan
+        switch function {
+        case .count, .sum: forEach(groups, chosen) { values[$1] &+= added[$0] }
+        case .min: forEach(groups, chosen) { values[$1] = min(values[$1], added[$0]) }
+        case .max: forEach(groups, chosen) { values[$1] = max(values[$1], added[$0]) }
         }
     }
 
@@ -196,18 +199,19 @@ private final class ChoiceAccumulator: Accumulator {
         let empty: Int64 = direction == .least ? .max : .min
         var values = values
         self.values = ChosenValues(sharing: values)
-        best.withUnsafeMutableBufferPointer { best in
-            forEach(groups, chosen) { row, group in
-                let time = by[row]
-                // A piece without a row that counted has nothing to give.
-                if time == empty { return }
-                let isBetter = direction == .least ? time < best[group] : time > best[group]
-                guard isBetter || (time == best[group] && values.isLess(incoming, row, group)) else { return }
-                best[group] = time
-                values.take(incoming, row, group)
-            }
+        var best = best
+        self.best = []
+        forEach(groups, chosen) { row, group in
+            let time = by[row]
+            // A piece without a row that counted has nothing to give.
+            if time == empty { return }
+            let isBetter = direction == .least ? time < best[group] : time > best[group]
+            guard isBetter || (time == best[group] && values.isLess(incoming, row, group)) else { return }
+            best[group] = time
+            values.take(incoming, row, group)
         }
         self.values = values
+        self.best = best
     }
 
     func column() -> Column { values.column() }
@@ -229,7 +233,7 @@ private struct ChosenValues {
         case .string, .lowCardinality: (width, texts) = (1, TextNumbers())
         default: (width, texts) = (1, nil)
         }
-        empty = texts?.number(UnsafeRawBufferPointer(start: nil, count: 0)) ?? 0
+        empty = texts?.number(Span()) ?? 0
     }
 
     /// None yet: to be there while others are worked on, which are then nobody else's.
@@ -249,8 +253,8 @@ private struct ChosenValues {
     /// `width` words for each row.
     func incoming(_ values: AggregationValues) -> [UInt64] {
         switch values {
-        case .integers(let values): values.unsafeElements.map { UInt64(bitPattern: $0) }
-        case .floats(let values): values.unsafeElements.map(\.bitPattern)
+        case .integers(let values): values.map { UInt64(bitPattern: $0) }
+        case .floats(let values): values.map(\.bitPattern)
         case .fixed(let ids):
             (0..<ids.count * width).map { ids.word($0 / width, at: $0 % width * 8) }
         case .strings(let strings): texts?.numbers(strings).map { UInt64($0) } ?? []
@@ -260,7 +264,7 @@ private struct ChosenValues {
     func isLess(_ incoming: [UInt64], _ row: Int, _ group: Int) -> Bool {
         if let texts {
             let (new, old) = (Int(incoming[row]), Int(words[group]))
-            return new != old && ByteOrder.compare(texts.bytes(new), texts.bytes(old)) < 0
+            return new != old && texts.precedes(new, old)
         }
         for place in 0..<width {
             let (new, old) = (incoming[row * width + place], words[group * width + place])

@@ -62,13 +62,13 @@ struct AggregationInput {
             let times = integers(.column(column))
             values = .integers(
                 Buffer(
-                    times.unsafeElements.map { time in
+                    times.map { time in
                         let (earlier, overflow) = time.subtractingReportingOverflow(shift)
                         return Self.start(overflow ? time : earlier, width)
                     }))
         case .sum(let left, let right):
             let (left, right) = (integers(.column(left)), integers(.column(right)))
-            values = .integers(Buffer((0..<count).map { left.base[$0] &+ right.base[$0] }))
+            values = .integers(Buffer((0..<count).map { left[$0] &+ right[$0] }))
         }
         known[expression] = values
         return values
@@ -94,35 +94,13 @@ struct AggregationInput {
 
     private static func values(_ column: Column?, _ rows: [UInt32]?) -> AggregationValues {
         switch column {
-        case .integers(let values)?: .integers(gather(values, rows))
-        case .floats(let values)?: .floats(gather(values, rows))
+        case .integers(let values)?: .integers(values.taking(rows))
+        case .floats(let values)?: .floats(values.taking(rows))
         case .strings(let values)?:
-            .strings(StringColumn(codes: gather(values.codes, rows), dictionary: values.dictionary))
-        case .fixed(let values)?: .fixed(gather(values, rows))
+            .strings(StringColumn(codes: values.codes.taking(rows), dictionary: values.dictionary))
+        case .fixed(let values)?: .fixed(values.taking(rows))
         default: preconditionFailure("a column that the view is made of was not read")
         }
-    }
-
-    private static func gather<Element>(_ values: Buffer<Element>, _ rows: [UInt32]?) -> Buffer<Element> {
-        guard let rows else { return values }
-        let memory = BufferMemory<Element>(capacity: rows.count)
-        for (place, row) in rows.enumerated() {
-            precondition(Int(row) < values.count)
-            (memory.base + place).initialize(to: values.base[Int(row)])
-        }
-        return Buffer(owner: memory, base: memory.base, count: rows.count)
-    }
-
-    private static func gather(_ column: FixedColumn, _ rows: [UInt32]?) -> FixedColumn {
-        guard let rows else { return column }
-        let width = column.width
-        let memory = BufferMemory<UInt8>(capacity: rows.count * width)
-        for (place, row) in rows.enumerated() {
-            precondition((Int(row) + 1) * width <= column.bytes.count)
-            (memory.base + place * width).initialize(from: column.bytes.base + Int(row) * width, count: width)
-        }
-        return FixedColumn(
-            width: width, bytes: Buffer(owner: memory, base: memory.base, count: rows.count * width))
     }
 
     // MARK: Conditions
@@ -133,7 +111,8 @@ struct AggregationInput {
         let rows: [UInt32]
         if case .integer(let column, nil, let comparison, let number) = condition {
             let values = integers(.column(column))
-            rows = places { comparison.holds(values.base[$0], number) }
+            let span = values.span
+            rows = places { comparison.holds(span[$0], number) }
         } else {
             let holds = self.holds(condition)
             rows = places { holds[$0] }
@@ -144,20 +123,17 @@ struct AggregationInput {
 
     @inline(__always)
     private func places(where holds: (Int) -> Bool) -> [UInt32] {
-        [UInt32](unsafeUninitializedCapacity: count) { memory, filled in
-            for row in 0..<count {
-                memory[filled] = UInt32(truncatingIfNeeded: row)
-                if holds(row) { filled += 1 }
-            }
-        }
+        var selection = RowSelection(rowCount: count)
+        selection.keep(holds)
+        return selection.rows
     }
 
     private mutating func holds(_ condition: RollupCondition) -> [Bool] {
         switch condition {
         case .integer(let column, let mask, let comparison, let number):
             let values = integers(.column(column))
-            guard let mask else { return values.unsafeElements.map { comparison.holds($0, number) } }
-            return values.unsafeElements.map { comparison.holds($0 & mask, number) }
+            guard let mask else { return values.map { comparison.holds($0, number) } }
+            return values.map { comparison.holds($0 & mask, number) }
         case .bytes(let column, let comparison, let bytes):
             let isEqual = comparison == .equal
             return equal(values(.column(column)), bytes).map { $0 == isEqual }
@@ -183,7 +159,7 @@ struct AggregationInput {
             return equal
         case .strings(let strings):
             let codes = Set(strings.dictionary.codes(equalTo: bytes))
-            return strings.codes.unsafeElements.map { codes.contains($0) }
+            return strings.codes.map { codes.contains($0) }
         case .integers, .floats: preconditionFailure("Schema/ was checked")
         }
     }
@@ -204,24 +180,9 @@ struct AggregationInput {
             }
         case (.strings(let left), .strings(let right)):
             return (0..<count).map { row in
-                (ByteOrder.compare(left.bytes(row), right.bytes(row)) == 0) == (comparison == .equal)
+                (left.span(row).isEqual(to: right.span(row))) == (comparison == .equal)
             }
         default: preconditionFailure("Schema/ was checked")
-        }
-    }
-}
-
-extension FixedColumn {
-    /// The big-endian words at byte `offset` of the first values.
-    func words(_ count: Int, at offset: Int) -> [UInt64] {
-        precondition(count <= self.count && offset + 8 <= width)
-        let start = UnsafeRawPointer(bytes.base) + offset
-        return [UInt64](unsafeUninitializedCapacity: count) { memory, filled in
-            for row in 0..<count {
-                memory[row] = UInt64(
-                    bigEndian: start.loadUnaligned(fromByteOffset: row &* width, as: UInt64.self))
-            }
-            filled = count
         }
     }
 }

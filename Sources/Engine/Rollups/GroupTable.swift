@@ -23,14 +23,11 @@ struct GroupTable: ~Copyable {
     /// - Parameter columns: `width` of them, each with a word for each row.
     mutating func numbers(_ columns: [[UInt64]], count rows: Int) -> [UInt32] {
         precondition(columns.count == width && columns.allSatisfy { $0.count == rows })
-        return [UInt32](unsafeUninitializedCapacity: rows) { numbers, filled in
-            var last: UInt32 = 0
-            for row in 0..<rows {
-                // Rows of one group often follow each other.
-                if row == 0 || !isSame(columns, row, row - 1) { last = number(columns, row) }
-                numbers[row] = last
-            }
-            filled = rows
+        var last: UInt32 = 0
+        return (0..<rows).map { row in
+            // Rows of one group often follow each other.
+            if row == 0 || !isSame(columns, row, row - 1) { last = number(columns, row) }
+            return last
         }
     }
 
@@ -91,27 +88,24 @@ final class TextNumbers {
     var byteCount: Int { interner.byteCount + numbers.capacity * 4 }
     var dictionary: StringDictionary { interner.snapshot() }
 
-    func bytes(_ number: Int) -> UnsafeRawBufferPointer { interner.bytes(number) }
+    /// Whether one text comes before another in the order of bytes.
+    func precedes(_ number: Int, _ other: Int) -> Bool { interner.precedes(number, other) }
+
+    func with<Result>(_ number: Int, _ body: (Span<UInt8>) -> Result) -> Result { interner.with(number, body) }
 
     func numbers(_ column: StringColumn) -> [UInt32] {
         if known !== column.dictionary {
             known = column.dictionary
             numbers = Array(repeating: .max, count: column.dictionary.count)
         }
-        return column.codes.unsafeElements.map { code in
+        return column.codes.map { code in
             let number = numbers[Int(code)]
             if number != .max { return number }
-            let found = self.number(column.dictionary.bytes(Int(code)))
+            let found = interner.lookUp(column.dictionary.span(Int(code)))
             numbers[Int(code)] = found
             return found
         }
     }
 
-    func number(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-        var empty: UInt8 = 0
-        guard let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else {
-            return withUnsafePointer(to: &empty) { interner.lookUp($0, 0) }
-        }
-        return interner.lookUp(start, bytes.count)
-    }
+    func number(_ text: Span<UInt8>) -> UInt32 { interner.lookUp(text) }
 }

@@ -277,7 +277,7 @@ private struct CopiedValues {
         case .floats(let values)?: words.append(values[row].bitPattern)
         case .fixed(let ids)?:
             for offset in stride(from: 0, to: ids.width, by: 8) { words.append(ids.word(row, at: offset)) }
-        case .strings(let strings)?: words.append(UInt64(texts?.number(strings.bytes(row)) ?? 0))
+        case .strings(let strings)?: words.append(UInt64(texts?.number(strings.span(row)) ?? 0))
         default: preconditionFailure("a column that the view is made of was not read")
         }
     }
@@ -289,7 +289,7 @@ private struct CopiedValues {
             words.append(contentsOf: other.words[number * width..<(number + 1) * width])
             return
         }
-        words.append(UInt64(texts.number(known.bytes(Int(other.words[number])))))
+        words.append(UInt64(known.with(Int(other.words[number])) { texts.number($0) }))
     }
 
     /// - Parameter rows: which values, by number; nil: all.
@@ -307,16 +307,5 @@ private struct CopiedValues {
                     dictionary: texts?.dictionary ?? StringDictionary()))
         default: return .integers(Buffer(chosen.lazy.map { Int64(bitPattern: $0) }))
         }
-    }
-}
-
-extension FixedColumn {
-    /// Ids of big-endian words.
-    init(width: Int, words: [UInt64]) {
-        let memory = BufferMemory<UInt8>(capacity: words.count * 8)
-        for (place, word) in words.enumerated() {
-            UnsafeMutableRawPointer(memory.base + place * 8).storeBytes(of: word.bigEndian, as: UInt64.self)
-        }
-        self.init(width: width, bytes: Buffer(owner: memory, base: memory.base, count: words.count * 8))
     }
 }

@@ -139,8 +139,8 @@ private struct AggregateKey {
 
     private func words(_ values: AggregationValues, _ count: Int) -> [[UInt64]] {
         switch values {
-        case .integers(let values): [values.unsafeElements.map { UInt64(bitPattern: $0) }]
-        case .floats(let values): [values.unsafeElements.map(\.bitPattern)]
+        case .integers(let values): [values.map { UInt64(bitPattern: $0) }]
+        case .floats(let values): [values.map(\.bitPattern)]
         case .fixed(let ids):
             stride(from: 0, to: ids.width, by: 8).map { ids.words(count, at: $0) }
         case .strings(let strings): [texts?.numbers(strings).map { UInt64($0) } ?? []]

@@ -17,17 +17,22 @@ final class HistogramAccumulator: Accumulator {
     }
 
     func add(_ input: inout AggregationInput, _ groups: [UInt32], _ chosen: [UInt32]?) {
-        let values = input.integers(expression)
+        Self.add(input.integers(expression), to: &histograms, groups, chosen)
+    }
+
+    private static func add(
+        _ values: Buffer<Int64>, to histograms: inout [ExponentialHistogram], _ groups: [UInt32], _ chosen: [UInt32]?
+    ) {
         precondition(values.count == groups.count)
-        histograms.withUnsafeMutableBufferPointer { histograms in
-            forEach(groups, chosen) { row, group in histograms[group].insert(values.base[row]) }
-        }
+        let values = values.span
+        var histograms = histograms.mutableSpan
+        forEach(groups, chosen) { row, group in histograms[group].insert(values[row]) }
     }
 
     func add(aggregated input: inout AggregationInput, _ column: ColumnID, _ groups: [UInt32]) -> Bool {
         guard case .strings(let states) = input.values(.column(.source(column))) else { return false }
         for (row, group) in groups.enumerated() {
-            guard let state = ExponentialHistogram(bytes: states.bytes(row)) else { return false }
+            guard let state = ExponentialHistogram(bytes: states.span(row)) else { return false }
             histograms[Int(group)].merge(state)
         }
         return true
@@ -57,14 +62,20 @@ final class SetAccumulator: Accumulator {
     func add(_ input: inout AggregationInput, _ groups: [UInt32], _ chosen: [UInt32]?) {
         guard case .strings(let values) = input.values(expression) else { preconditionFailure("Schema/ was checked") }
         let numbers = texts.numbers(values)
-        bits.withUnsafeMutableBufferPointer { bits in
-            forEach(groups, chosen) { row, group in
-                if numbers[row] < 64 { bits[group] |= 1 << UInt64(numbers[row]) }
-            }
-        }
+        Self.add(numbers, to: &bits, groups, chosen)
         guard texts.count > 64 else { return }
         forEach(groups, chosen) { row, group in
             if numbers[row] >= 64 { insert(numbers[row], group) }
+        }
+    }
+
+    /// Adds the texts with numbers below 64.
+    private static func add(
+        _ numbers: [UInt32], to bits: inout [UInt64], _ groups: [UInt32], _ chosen: [UInt32]?
+    ) {
+        var bits = bits.mutableSpan
+        forEach(groups, chosen) { row, group in
+            if numbers[row] < 64 { bits[group] |= 1 << UInt64(numbers[row]) }
         }
     }
 
@@ -80,7 +91,7 @@ final class SetAccumulator: Accumulator {
     func add(aggregated input: inout AggregationInput, _ column: ColumnID, _ groups: [UInt32]) -> Bool {
         guard case .strings(let states) = input.values(.column(.source(column))) else { return false }
         for (row, group) in groups.enumerated() {
-            let isRead = ValueSet.forEach(in: states.bytes(row)) { insert(texts.number($0), Int(group)) }
+            let isRead = ValueSet.forEach(in: states.span(row)) { insert(texts.number($0), Int(group)) }
             guard isRead else { return false }
         }
         return true
@@ -96,9 +107,7 @@ final class SetAccumulator: Accumulator {
                 builder.append(code: code)
                 continue
             }
-            let code = state(word, more ?? []).withUnsafeBufferPointer { bytes in
-                bytes.baseAddress.map { builder.code($0, count: bytes.count) } ?? 0
-            }
+            let code = builder.code(state(word, more ?? []).span)
             if more == nil { known[word] = code }
             builder.append(code: code)
         }
@@ -107,7 +116,11 @@ final class SetAccumulator: Accumulator {
 
     private func state(_ word: UInt64, _ others: Set<UInt32>) -> [UInt8] {
         let numbers = (0..<64).filter { word >> UInt64($0) & 1 == 1 } + others.map { Int($0) }
-        return ValueSet.bytes(sorted: numbers.map { texts.bytes($0) }.sorted { ByteOrder.compare($0, $1) < 0 })
+        var state = ValueSet.beginning(count: numbers.count)
+        for number in numbers.sorted(by: { texts.precedes($0, $1) }) {
+            texts.with(number) { ValueSet.append($0, to: &state) }
+        }
+        return state
     }
 }
 
@@ -115,13 +128,7 @@ final class SetAccumulator: Accumulator {
 enum StateColumn {
     static func make(_ count: Int, _ state: (Int) -> [UInt8]) -> Column {
         var builder = StringColumnBuilder(.adaptive)
-        for row in 0..<count {
-            let bytes = state(row)
-            bytes.withUnsafeBufferPointer { bytes in
-                guard let start = bytes.baseAddress else { return }
-                builder.append(start, count: bytes.count)
-            }
-        }
+        for row in 0..<count { builder.append(code: builder.code(state(row).span)) }
         return .strings(builder.snapshot(rows: count))
     }
 }

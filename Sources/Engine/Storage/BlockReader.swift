@@ -193,20 +193,17 @@ package struct BlockReader {
                 some.insert(into: &kept)
             }
             selection.keep(in: kept)
-        case .integers(let column, let range):
-            RowFilters.keepIntegers(&selection, batch.columns[column], range)
+        case .integers(let column, let range): selection.keep(RowFilters.integers(batch.columns[column]), in: range)
         case .integerSet(let column, let values, _):
-            RowFilters.keepIntegers(&selection, batch.columns[column], among: values)
+            selection.keep(RowFilters.integers(batch.columns[column]), among: values)
         case .doubles(let column, let comparison, let value):
             RowFilters.keepDoubles(&selection, batch.columns[column], comparison, value)
         case .codes(let column, let accepted, _):
-            RowFilters.keepCodes(&selection, batch.columns[column], accepted)
+            selection.keep(RowFilters.strings(batch.columns[column]), accepted: accepted)
         case .strings(let column, let accepts):
-            RowFilters.keepStrings(&selection, batch.columns[column], accepts)
-        case .ids(let column, let ids):
-            RowFilters.keepIDs(&selection, batch.columns[column], ids)
-        case .shortIDs(let column, let ids):
-            RowFilters.keepShortIDs(&selection, batch.columns[column], ids)
+            selection.keep(RowFilters.strings(batch.columns[column]), where: accepts)
+        case .ids(let column, let ids): selection.keep(RowFilters.fixed(batch.columns[column]), ids: ids)
+        case .shortIDs(let column, let ids): selection.keep(RowFilters.fixed(batch.columns[column]), words: ids)
         case .attribute(let column, let key, let accepts, _):
             guard case .attributes(let values)? = batch.columns[column] else {
                 preconditionFailure("a filter fits the type of its column")

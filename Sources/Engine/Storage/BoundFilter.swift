@@ -14,7 +14,7 @@ indirect enum BoundFilter: Sendable {
     case doubles(Int, Comparison, Double)
     /// By entry of the column's dictionary, whether it is accepted.
     case codes(Int, [Bool], isSorted: Bool)
-    case strings(Int, @Sendable (UnsafeRawBufferPointer) -> Bool)
+    case strings(Int, @Sendable (Span<UInt8>) -> Bool)
     case ids(Int, Set<TraceID>)
     case shortIDs(Int, Set<UInt64>)
     case attribute(Int, key: [UInt8], @Sendable (AttributeType, SubcolumnValue) -> Bool, [SubcolumnAnswers])
@@ -160,9 +160,9 @@ indirect enum BoundFilter: Sendable {
     }
 
     private static func ask(
-        _ dictionary: StringDictionary, _ accepts: (UnsafeRawBufferPointer) -> Bool
+        _ dictionary: StringDictionary, _ accepts: (Span<UInt8>) -> Bool
     ) -> [Bool] {
-        (0..<dictionary.count).map { accepts(dictionary.bytes($0)) }
+        (0..<dictionary.count).map { accepts(dictionary.span($0)) }
     }
 
     private static func decided(_ answers: [Bool]) -> BoundFilter? {

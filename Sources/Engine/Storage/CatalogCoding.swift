@@ -38,7 +38,7 @@ enum CatalogCoding {
     }
 
     private static func append(_ value: UInt64, to bytes: inout [UInt8]) {
-        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+        bytes.append(littleEndian: value)
     }
 
     private static func append(_ text: String, to bytes: inout [UInt8]) {
@@ -88,9 +88,7 @@ enum CatalogCoding {
         mutating func word() -> UInt64? {
             guard bytes.count - position >= 8 else { return nil }
             defer { position += 8 }
-            return bytes.withUnsafeBytes {
-                UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: UInt64.self))
-            }
+            return bytes.span.littleEndian(at: position)
         }
 
         /// A part's number or a position in the log: far from the end of the integers, since they are counted on.

@@ -44,15 +44,15 @@ enum CatalogLog {
 
     static var header: [UInt8] {
         var bytes = magic
-        withUnsafeBytes(of: version.littleEndian) { bytes.append(contentsOf: $0) }
+        bytes.append(littleEndian: version)
         return bytes + [0, 0, 0, 0]
     }
 
     static func record(_ edit: CatalogEdit, nextPart: UInt64) -> [UInt8] {
         let payload = CatalogCoding.encode(edit, nextPart: nextPart)
         var record: [UInt8] = []
-        withUnsafeBytes(of: UInt64(payload.count).littleEndian) { record.append(contentsOf: $0) }
-        withUnsafeBytes(of: XXH3.hash(payload).littleEndian) { record.append(contentsOf: $0) }
+        record.append(littleEndian: UInt64(payload.count))
+        record.append(littleEndian: XXH3.hash(payload))
         return record + payload
     }
 
@@ -156,26 +156,20 @@ enum CatalogLog {
         let isAll = Int64(bytes.count) == size - offset
         guard bytes.count > recordHeaderLength else { return (nil, isAll) }
         var hashed = 0
-        return bytes.withUnsafeBytes { bytes in
-            for place in 1..<(bytes.count - recordHeaderLength) {
-                let length = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self))
-                let checksum = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: place + 8, as: UInt64.self))
-                let begin = place + recordHeaderLength
-                guard length >= UInt64(CatalogCoding.leastLength), length <= UInt64(bytes.count - begin) else {
-                    continue
-                }
-                hashed += Int(length)
-                guard hashed <= searchLimit else { return (nil, false) }
-                let payload = UnsafeRawBufferPointer(rebasing: bytes[begin..<(begin + Int(length))])
-                if XXH3.hash(payload) == checksum { return (offset + Int64(place), true) }
-            }
-            return (nil, isAll)
+        let span = bytes.span
+        for place in 1..<(bytes.count - recordHeaderLength) {
+            let length: UInt64 = span.littleEndian(at: place)
+            let begin = place + recordHeaderLength
+            guard length >= UInt64(CatalogCoding.leastLength), length <= UInt64(bytes.count - begin) else { continue }
+            hashed += Int(length)
+            guard hashed <= searchLimit else { return (nil, false) }
+            let payload = span.extracting(begin..<(begin + Int(length)))
+            if XXH3.hash(payload) == span.littleEndian(at: place + 8) { return (offset + Int64(place), true) }
         }
+        return (nil, isAll)
     }
 
     static func word(_ bytes: [UInt8], _ at: Int) -> UInt64 {
-        bytes.withUnsafeBytes {
-            UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: at, as: UInt64.self))
-        }
+        bytes.span.littleEndian(at: at)
     }
 }

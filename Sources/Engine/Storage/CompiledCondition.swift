@@ -1,6 +1,5 @@
 internal import Columns
 internal import Core
-private import Glibc
 internal import Parts
 internal import Pattern
 internal import Plans
@@ -61,13 +60,13 @@ struct CompiledCondition: Sendable {
     // MARK: Texts
 
     /// Asks about the bytes of a text.
-    func accepts(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    func accepts(_ bytes: Span<UInt8>) -> Bool {
         switch test {
         case .exists: true
         case .text(let comparison, let value):
-            Self.holds(comparison, value.withUnsafeBytes { ByteOrder.compare(bytes, $0) })
+            Self.holds(comparison, ByteOrder.compare(bytes, value.span))
         case .texts(let values): Self.contains(values, bytes)
-        case .contains(let needle): ByteSearch.contains(needle, in: bytes)
+        case .contains(let needle): bytes.index(of: needle.span) != nil
         case .matches(let pattern): pattern.matches(bytes)
         case .shown(let text): text.isShown(bytes)
         case .repaired(let inner): inner.accepts(repaired: bytes)
@@ -75,18 +74,18 @@ struct CompiledCondition: Sendable {
         }
     }
 
-    private func accepts(repaired bytes: UnsafeRawBufferPointer) -> Bool {
-        if bytes.allSatisfy({ $0 < 0x80 }) { return accepts(bytes) }
-        var text = String(decoding: bytes, as: UTF8.self)
-        return text.withUTF8 { accepts(UnsafeRawBufferPointer($0)) }
+    private func accepts(repaired bytes: Span<UInt8>) -> Bool {
+        if bytes.isASCII { return accepts(bytes) }
+        return accepts(String(repairing: bytes).utf8Span.span)
     }
 
     /// - Parameter sorted: by their bytes.
-    private static func contains(_ sorted: [[UInt8]], _ bytes: UnsafeRawBufferPointer) -> Bool {
+    private static func contains(_ sorted: [[UInt8]], _ bytes: Span<UInt8>) -> Bool {
         var (low, high) = (0, sorted.count)
         while low < high {
             let middle = (low + high) / 2
-            let order = sorted[middle].withUnsafeBytes { ByteOrder.compare($0, bytes) }
+            let text = sorted[middle]
+            let order = ByteOrder.compare(text.span, bytes)
             if order == 0 { return true }
             if order < 0 { low = middle + 1 } else { high = middle }
         }
@@ -124,7 +123,7 @@ struct CompiledCondition: Sendable {
         case (.int, .integer(let value)): accepts(integer: value)
         case (.bool, .integer(let value)): accepts(value != 0)
         case (.double, .double(let value)): accepts(double: value)
-        case (.bytes, .bytes(let bytes)): accepts(.bytes(Array(bytes)))
+        case (.bytes, .bytes(let bytes)): accepts(.bytes(Array(copying: bytes)))
         case (.array, .bytes(let bytes)), (.map, .bytes(let bytes)):
             if case .exists = test { true } else { accepts(functions.value(type, bytes)) }
         case (.overflow, .bytes(let bytes)): accepts(functions.values(ofKey: key, amongOverflow: bytes))
@@ -136,7 +135,7 @@ struct CompiledCondition: Sendable {
 
     func accepts(_ value: AttributeValue) -> Bool {
         switch value {
-        case .string(var text): return text.withUTF8 { accepts(UnsafeRawBufferPointer($0)) }
+        case .string(let text): return accepts(text.utf8Span.span)
         case .int(let value): return accepts(integer: value)
         case .bool(let value): return accepts(value)
         case .double(let value): return accepts(double: value)
@@ -202,35 +201,15 @@ struct ShownText: Sendable {
         integer = Int64(text).flatMap { String($0) == text ? $0 : nil }
     }
 
-    func isShown(_ raw: UnsafeRawBufferPointer) -> Bool {
-        if raw.isEqual(to: bytes) { return true }
+    func isShown(_ raw: Span<UInt8>) -> Bool {
+        if raw.isEqual(to: bytes.span) { return true }
         // What is not UTF-8 is repaired before it is compared, and texts are equal if they look alike.
-        if isASCII, raw.allSatisfy({ $0 < 0x80 }) { return false }
-        return String(decoding: raw, as: UTF8.self) == text
+        if isASCII, raw.isASCII { return false }
+        return String(repairing: raw) == text
     }
 
     func isShown(_ value: AttributeValue) -> Bool {
         if case .double(let double) = value { return double == number || double.shortestText == text }
         return value.text == text
-    }
-}
-
-/// Finds bytes in bytes.
-enum ByteSearch {
-    static func contains(_ needle: [UInt8], in bytes: UnsafeRawBufferPointer) -> Bool {
-        guard let first = needle.first else { return true }
-        guard bytes.count >= needle.count, let base = bytes.baseAddress else { return false }
-        return needle.withUnsafeBytes { needle in
-            guard let wanted = needle.baseAddress else { return true }
-            var position = 0
-            let last = bytes.count - needle.count
-            while position <= last {
-                guard let hit = memchr(base + position, Int32(first), last - position + 1) else { return false }
-                position = UnsafeRawPointer(hit) - base
-                if memcmp(base + position, wanted, needle.count) == 0 { return true }
-                position += 1
-            }
-            return false
-        }
     }
 }

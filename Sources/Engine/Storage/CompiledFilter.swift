@@ -12,7 +12,7 @@ enum CompiledFilter: Sendable {
     case integerSet(Int, Set<Int64>, ClosedRange<Int64>)
     case doubles(Int, Comparison, Double)
     /// A string column's value is accepted; asked once per distinct value where there is a dictionary.
-    case strings(Int, @Sendable (UnsafeRawBufferPointer) -> Bool)
+    case strings(Int, @Sendable (Span<UInt8>) -> Bool)
     /// A 16-byte id is one of these; skips parts by their bloom filter.
     case ids(Int, Set<TraceID>)
     /// An 8-byte id, as a big-endian word, is one of these.
@@ -50,8 +50,8 @@ extension CompiledFilter {
 }
 
 /// One value of an attribute subcolumn.
-enum SubcolumnValue {
-    case bytes(UnsafeRawBufferPointer)
+enum SubcolumnValue: ~Escapable {
+    case bytes(Span<UInt8>)
     case integer(Int64)
     case double(Double)
 }

@@ -13,10 +13,10 @@ package enum LogSegmentHeader {
     ///   one where the log is damaged.
     package static func bytes(durableBefore: UInt64, salt: UInt32 = 0) -> [UInt8] {
         var bytes = magic
-        withUnsafeBytes(of: version.littleEndian) { bytes.append(contentsOf: $0) }
-        withUnsafeBytes(of: salt.littleEndian) { bytes.append(contentsOf: $0) }
-        withUnsafeBytes(of: durableBefore.littleEndian) { bytes.append(contentsOf: $0) }
-        withUnsafeBytes(of: XXH3.hash(bytes).littleEndian) { bytes.append(contentsOf: $0) }
+        bytes.append(littleEndian: version)
+        bytes.append(littleEndian: salt)
+        bytes.append(littleEndian: durableBefore)
+        bytes.append(littleEndian: XXH3.hash(bytes))
         return bytes
     }
 

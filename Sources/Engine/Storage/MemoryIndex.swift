@@ -56,7 +56,7 @@ package final class MemoryIndex: Sendable {
 
     private static func bounds(_ times: Buffer<Int64>, _ rows: Range<Int>) -> ClosedRange<Int64> {
         var (least, greatest) = (Int64.max, Int64.min)
-        for time in times[rows].unsafeElements {
+        for time in times[rows] {
             least = min(least, time)
             greatest = max(greatest, time)
         }

@@ -10,16 +10,16 @@ package protocol ScanFunctions: Sendable {
     func knows(_ function: String) -> Bool
 
     /// What a function makes of an entry of a column of strings; asked once for each entry of a dictionary.
-    func values(_ derivation: Derivation, of entry: UnsafeRawBufferPointer) -> [AttributeValue]
+    func values(_ derivation: Derivation, of entry: Span<UInt8>) -> [AttributeValue]
 
     /// Whether a function accepts the key of an attribute.
     func match(_ derivation: Derivation, key: [UInt8]) -> AttributeProbe.Match
 
     /// A list or a map by its bytes.
-    func value(_ type: AttributeType, _ bytes: UnsafeRawBufferPointer) -> AttributeValue
+    func value(_ type: AttributeType, _ bytes: Span<UInt8>) -> AttributeValue
 
     /// The values with a key among attributes for which there was no subcolumn.
-    func values(ofKey key: [UInt8], amongOverflow bytes: UnsafeRawBufferPointer) -> [AttributeValue]
+    func values(ofKey key: [UInt8], amongOverflow bytes: Span<UInt8>) -> [AttributeValue]
 }
 
 /// Of tables whose strings mean nothing but themselves.
@@ -27,8 +27,8 @@ package struct NoScanFunctions: ScanFunctions {
     package init() {}
 
     package func knows(_ function: String) -> Bool { false }
-    package func values(_ derivation: Derivation, of entry: UnsafeRawBufferPointer) -> [AttributeValue] { [] }
+    package func values(_ derivation: Derivation, of entry: Span<UInt8>) -> [AttributeValue] { [] }
     package func match(_ derivation: Derivation, key: [UInt8]) -> AttributeProbe.Match { .none }
-    package func value(_ type: AttributeType, _ bytes: UnsafeRawBufferPointer) -> AttributeValue { .empty }
-    package func values(ofKey key: [UInt8], amongOverflow bytes: UnsafeRawBufferPointer) -> [AttributeValue] { [] }
+    package func value(_ type: AttributeType, _ bytes: Span<UInt8>) -> AttributeValue { .empty }
+    package func values(ofKey key: [UInt8], amongOverflow bytes: Span<UInt8>) -> [AttributeValue] { [] }
 }

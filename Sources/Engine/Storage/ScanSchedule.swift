@@ -387,7 +387,7 @@ struct ScanSegment {
     static func times(of batch: ColumnBatch, column: Int) -> ClosedRange<Int64>? {
         guard batch.rowCount > 0, case .integers(let times)? = batch.columns[column] else { return nil }
         var (least, greatest) = (Int64.max, Int64.min)
-        for time in times.unsafeElements.prefix(batch.rowCount) {
+        for time in times.prefix(batch.rowCount) {
             least = min(least, time)
             greatest = max(greatest, time)
         }

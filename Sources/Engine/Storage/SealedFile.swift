@@ -52,12 +52,14 @@ final class SealedFile: ReadableFile {
         let (bytes, file) = state.withLock { ($0.isInMemory ? $0.bytes : nil, $0.file) }
         guard let bytes else {
             guard let file else { throw .endOfFile(path) }
-            return try file.read(at: offset, into: buffer)
+            return try unsafe file.read(at: offset, into: buffer)
         }
         guard offset >= 0, offset < Int64(bytes.count) else { return 0 }
         let start = Int(offset)
         let count = min(buffer.count, bytes.count - start)
-        bytes.withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<(start + count)])) }
+        unsafe bytes.withUnsafeBytes {
+            unsafe buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<(start + count)]))
+        }
         return count
     }
 

@@ -115,6 +115,14 @@ public enum AnyValue {
         (try? decode(message, depth: 0)) ?? .empty
     }
 
+    package static func decode(_ bytes: Span<UInt8>) -> AttributeValue {
+        bytes.withUnsafeBytes { decode(ProtobufSlice($0)) }
+    }
+
+    package static func attributes(_ bytes: Span<UInt8>, field: UInt64) -> [Attribute] {
+        bytes.withUnsafeBytes { attributes(ProtobufSlice($0), field: field) }
+    }
+
     private static func decode(
         _ message: ProtobufSlice, depth: Int
     ) throws(ProtobufError) -> AttributeValue {

@@ -44,6 +44,10 @@ package struct IdentityMessage: Sendable {
     /// Of a resource.
     package var entities: [EntityReference] = []
 
+    package init(resource bytes: Span<UInt8>) { self = bytes.withUnsafeBytes { IdentityMessage(resource: $0) } }
+
+    package init(scope bytes: Span<UInt8>) { self = bytes.withUnsafeBytes { IdentityMessage(scope: $0) } }
+
     package init(resource bytes: UnsafeRawBufferPointer) {
         guard let message = try? split(bytes) else { return }
         attributes = AnyValue.attributes(message, field: 1)
@@ -130,6 +134,8 @@ package struct SeriesIdentity: Sendable {
     package var resourceHash: UInt64 = 0
     package var scopeHash: UInt64 = 0
 
+    package init(_ bytes: Span<UInt8>) { self = bytes.withUnsafeBytes { SeriesIdentity($0) } }
+
     package init(_ bytes: UnsafeRawBufferPointer) {
         let message = ProtobufSlice(bytes)
         try? read(message)
@@ -157,4 +163,5 @@ package struct SeriesIdentity: Sendable {
 
     /// The hash that stands for a resource's or a scope's bytes in a series' identity.
     package static func hash(_ identity: UnsafeRawBufferPointer) -> UInt64 { XXH3.hash(identity) }
+    package static func hash(_ identity: Span<UInt8>) -> UInt64 { XXH3.hash(identity) }
 }

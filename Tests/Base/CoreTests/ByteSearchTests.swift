@@ -24,6 +24,25 @@ struct ByteSearchTests {
         }
     }
 
+    @Test func `needles of all lengths are found where they begin first`() {
+        var generator = SystemRandomNumberGenerator()
+        for length in [0, 1, 2, 31, 32, 33, 40] {
+            for _ in 0..<100 {
+                let bytes = Self.random(&generator, 120)
+                let from = Int.random(in: 0...(bytes.count - length), using: &generator)
+                var needle = Array(bytes[from..<(from + length)])
+                if Bool.random(using: &generator), !needle.isEmpty { needle[length - 1] ^= 1 }
+                for start in [0, from, min(from + 1, bytes.count), bytes.count] {
+                    let expected = (start..<max(start, bytes.count - length + 1)).first {
+                        bytes[$0..<($0 + length)].elementsEqual(needle)
+                    }
+                    let found = bytes.span.index(of: needle.span, from: start)
+                    #expect(found == (length == 0 ? start : expected), "\(needle) in \(bytes) from \(start)")
+                }
+            }
+        }
+    }
+
     @Test func `bytes are equal if all of them are`() {
         var generator = SystemRandomNumberGenerator()
         for count in 0..<64 {

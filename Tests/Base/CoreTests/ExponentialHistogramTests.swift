@@ -9,7 +9,7 @@ struct ExponentialHistogramTests {
     }
 
     private static func read(_ bytes: [UInt8]) -> ExponentialHistogram? {
-        bytes.withUnsafeBytes { ExponentialHistogram(bytes: $0) }
+        ExponentialHistogram(bytes: bytes.span)
     }
 
     @Test func `a value's bucket is that of its logarithm`() {

@@ -12,8 +12,8 @@ import TableSchema
 struct TestFunctions: ScanFunctions {
     func knows(_ function: String) -> Bool { ["length", "first", "prefix"].contains(function) }
 
-    func values(_ derivation: Derivation, of entry: UnsafeRawBufferPointer) -> [AttributeValue] {
-        Self.values(derivation, of: Array(entry))
+    func values(_ derivation: Derivation, of entry: Span<UInt8>) -> [AttributeValue] {
+        Self.values(derivation, of: Array(copying: entry))
     }
 
     static func values(_ derivation: Derivation, of entry: [UInt8]) -> [AttributeValue] {
@@ -27,8 +27,8 @@ struct TestFunctions: ScanFunctions {
         key.starts(with: derivation.argument) ? .whole : .none
     }
 
-    func value(_ type: AttributeType, _ bytes: UnsafeRawBufferPointer) -> AttributeValue {
-        Self.value(type, Array(bytes))
+    func value(_ type: AttributeType, _ bytes: Span<UInt8>) -> AttributeValue {
+        Self.value(type, Array(copying: bytes))
     }
 
     static func value(_ type: AttributeType, _ bytes: [UInt8]) -> AttributeValue {
@@ -36,7 +36,7 @@ struct TestFunctions: ScanFunctions {
         return type == .array ? .array([text, .int(Int64(bytes.count))]) : .map([Attribute(key: "m", value: text)])
     }
 
-    func values(ofKey key: [UInt8], amongOverflow bytes: UnsafeRawBufferPointer) -> [AttributeValue] { [] }
+    func values(ofKey key: [UInt8], amongOverflow bytes: Span<UInt8>) -> [AttributeValue] { [] }
 }
 
 /// Plans over plain rows, one row after the other.

@@ -213,7 +213,7 @@ struct SchemaEvolutionTests {
                 switch (column.type, row[ordinal]) {
                 case (.string, .bytes(let text)):
                     guard let probe = IndexProbe.containing(anyOf: [text]) else { continue }
-                    filters = [.indexed(ordinal, probe), .strings(ordinal) { Array($0) == text }]
+                    filters = [.indexed(ordinal, probe), .strings(ordinal) { Array(copying: $0) == text }]
                 case (.fixed(16), .bytes(let id)):
                     let words = [0, 8].map { id[$0..<($0 + 8)].reduce(0 as UInt64) { $0 << 8 | UInt64($1) } }
                     filters = [.ids(ordinal, [TraceID(high: words[0], low: words[1])])]

@@ -1,4 +1,5 @@
 import Columns
+import Core
 import EngineFixtures
 import Rollups
 import TableSchema
@@ -29,10 +30,7 @@ enum ViewRows {
         case (.bytes(let bytes), .aggregateState(let function)):
             if function.contains("Uniq") {
                 var texts: [String] = []
-                let isSet = bytes.withUnsafeBytes { bytes in
-                    ValueSet.forEach(in: bytes) { texts.append(String(decoding: $0, as: UTF8.self)) }
-                }
-                #expect(isSet)
+                #expect(ValueSet.forEach(in: bytes.span) { texts.append(String(repairing: $0)) })
                 return texts.joined(separator: "|")
             }
             return "\(bytes)"

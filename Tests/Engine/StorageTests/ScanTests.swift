@@ -73,7 +73,9 @@ struct ScanTests {
         case 1:
             let column = random.pick([EveryTypeTable.text, EveryTypeTable.label])
             let wanted = (0..<3).map { _ in random.pick(rows)[column].bytes }
-            return Case(filter: .strings(column) { wanted.contains(Array($0)) }) { wanted.contains($0[column].bytes) }
+            return Case(filter: .strings(column) { wanted.contains(Array(copying: $0)) }) {
+                wanted.contains($0[column].bytes)
+            }
         case 2:
             let column = random.pick([EveryTypeTable.text, EveryTypeTable.label])
             return Case(filter: .strings(column) { $0.count % 2 == 0 }) { $0[column].bytes.count % 2 == 0 }
@@ -133,7 +135,7 @@ struct ScanTests {
             case .empty: return accepts(type, .integer(0))
             case .bool, .int: return accepts(type, .integer(Int64(bitPattern: word)))
             case .double: return accepts(type, .double(Double(bitPattern: word)))
-            default: return entry.value.withUnsafeBytes { accepts(type, .bytes($0)) }
+            default: return accepts(type, .bytes(entry.value.span))
             }
         }
     }

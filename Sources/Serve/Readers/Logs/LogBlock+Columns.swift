@@ -65,7 +65,7 @@ extension LogBlock {
         var builder = LogTextBuilder(rowCount: times.count)
         for row in rows {
             let row = Int(row)
-            builder[row] = types[row] == string ? builder.add(bodies.bytes(row)) : builder.add(try line(row))
+            builder[row] = types[row] == string ? builder.add(bodies.span(row)) : builder.add(try line(row))
         }
         try hold(bytes: builder.byteCount)
         return builder.column

@@ -75,9 +75,9 @@ final class LogBlock {
     private(set) lazy var usedResources: [Int] = {
         var used = Set<Int>()
         var last: UInt32?
-        for row in rows where resourceCodes.base[Int(row)] != last {
-            last = resourceCodes.base[Int(row)]
-            used.insert(Int(resourceCodes.base[Int(row)]))
+        for row in rows where resourceCodes[Int(row)] != last {
+            last = resourceCodes[Int(row)]
+            used.insert(Int(resourceCodes[Int(row)]))
         }
         return used.sorted()
     }()
@@ -205,7 +205,7 @@ final class LogBlock {
             types = nil
         } else {
             let column = try self[table.bodyType]
-            types = column.unsafeElements.allSatisfy { $0 == string } ? nil : column
+            types = column.allSatisfy { $0 == string } ? nil : column
         }
         knownBodyTypes = .some(types)
         return types
@@ -214,7 +214,7 @@ final class LogBlock {
     func body(_ row: Int) throws(QueryError) -> AttributeValue {
         let bodies = try self[table.body]
         if let types = try bodyTypes(), types[row] != Int64(AttributeType.string.rawValue) {
-            return AnyValue.decode(ProtobufSlice(bodies.bytes(row)))
+            return AnyValue.decode(bodies.span(row))
         }
         return .string(bodies.string(row))
     }

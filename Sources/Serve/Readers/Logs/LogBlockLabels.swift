@@ -220,7 +220,7 @@ extension LogBlock {
     /// The level that the severity tells, or else the line (rule M-6).
     fileprivate func level(_ row: Int) throws(QueryError) -> String {
         if let level = LogLevel.ofSeverity(try self[table.severityNumber][row]) { return level }
-        var line = try line(row)
-        return line.withUTF8 { LogLevel.ofLine(UnsafeRawBufferPointer($0)) }
+        let line = try line(row)
+        return LogLevel.ofLine(line.utf8Span.span)
     }
 }

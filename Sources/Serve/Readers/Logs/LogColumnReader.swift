@@ -181,8 +181,8 @@ final class LogColumnReader {
                 continue
             }
             if codes.take(row, from: sentCount..<sources.count) || codes.take(row, severity: numbers[row]) { continue }
-            var line = try block.line(row)
-            codes.set(row, line.withUTF8 { LogLevel.ofLine(UnsafeRawBufferPointer($0)) })
+            let line = try block.line(row)
+            codes.set(row, LogLevel.ofLine(line.utf8Span.span))
         }
         try block.hold(bytes: codes.builder.byteCount)
         return codes.builder.column

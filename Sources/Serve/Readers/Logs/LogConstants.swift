@@ -6,13 +6,13 @@ internal import Telemetry
 /// What each entry of a dictionary tells of a label: a resource's or a scope's, decoded when it is first wanted.
 final class LogConstants {
     private let dictionary: StringDictionary
-    private let value: (UnsafeRawBufferPointer) -> String
+    private let value: (Span<UInt8>) -> String
     /// By entry; nil if nobody asked.
     private var values: [String?]
     private var whole: (offsets: Buffer<UInt32>, contents: Buffer<UInt8>)?
     private var knownAny: Bool?
 
-    init(_ dictionary: StringDictionary, value: @escaping (UnsafeRawBufferPointer) -> String) {
+    init(_ dictionary: StringDictionary, value: @escaping (Span<UInt8>) -> String) {
         self.dictionary = dictionary
         self.value = value
         values = Array(repeating: nil, count: dictionary.count)
@@ -20,7 +20,8 @@ final class LogConstants {
 
     private func text(_ entry: Int) -> String {
         if let known = values[entry] { return known }
-        let text = value(dictionary.bytes(entry))
+        let dictionary = dictionary
+        let text = value(dictionary.span(entry))
         values[entry] = text
         return text
     }
@@ -153,7 +154,7 @@ enum LogFieldTexts {
             let entry = Int(column.codes[slot])
             var code = known.isEmpty ? UInt32.max : known[entry]
             if code == .max {
-                code = builder.add(column.dictionary.bytes(entry))
+                code = builder.add(column.dictionary.span(entry))
                 if !known.isEmpty { known[entry] = code }
             }
             if code != LogTextBuilder.empty { builder[Int(row)] = code }

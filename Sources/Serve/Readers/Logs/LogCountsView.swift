@@ -60,7 +60,7 @@ package struct LogCountsView: Sendable {
                 let scopes = try part.dictionary(logs.scope.ordinal)
             else { return false }
             for entry in 0..<scopes.count
-            where identities.scope(scopes.bytes(entry)).metadata.contains(where: { wanted.contains($0.name) }) {
+            where identities.scope(scopes.span(entry)).metadata.contains(where: { wanted.contains($0.name) }) {
                 return false
             }
         }
@@ -77,13 +77,13 @@ package struct LogCountsView: Sendable {
         let (numbers, texts) = (batch[severityNumber], batch[severityText])
         if readsLevel {
             for row in found.rows
-            where LogLevel.ofSeverity(numbers[Int(row)]) == nil && texts.bytes(Int(row)).isEmpty { return nil }
+            where LogLevel.ofSeverity(numbers[Int(row)]) == nil && texts.span(Int(row)).isEmpty { return nil }
         }
         let logs = reader.table
         let zeros = Buffer<UInt32>(repeatElement(0, count: batch.rowCount))
         var columns = [Column?](repeating: nil, count: logs.definition.columns.count)
         // Whichever of its records' times: all of them lie in the same windows.
-        columns[logs.time.ordinal] = .integers(Buffer(batch[bucket].unsafeElements.map { $0 &+ 1 }))
+        columns[logs.time.ordinal] = .integers(Buffer(batch[bucket].map { $0 &+ 1 }))
         columns[logs.resource.ordinal] = .strings(batch[resource])
         columns[logs.severityNumber.ordinal] = .integers(numbers)
         columns[logs.severityText.ordinal] = .strings(texts)

@@ -124,7 +124,7 @@ final class LogTexts {
         let dictionary = column.dictionary
         let bytes = dictionary.byteCount + dictionary.heldBytes(perEntry: 16)
         let entries = try known.value(identity, bytes: bytes) {
-            LogDecodedEntries(dictionary) { String(decoding: $0, as: UTF8.self) }
+            LogDecodedEntries(dictionary) { String(repairing: $0) }
         }
         last = (identity, entries)
         return entries[code]

@@ -54,11 +54,11 @@ final class LogIDLookalikes: Sendable {
 
     /// A part without a dictionary may have anything.
     private func note(
-        _ dictionary: StringDictionary?, _ found: inout Found, _ metadata: (UnsafeRawBufferPointer) -> [Label]
+        _ dictionary: StringDictionary?, _ found: inout Found, _ metadata: (Span<UInt8>) -> [Label]
     ) {
         guard let dictionary else { return found.formUnion([.trace, .span]) }
         for entry in 0..<dictionary.count {
-            for label in metadata(dictionary.bytes(entry)) {
+            for label in metadata(dictionary.span(entry)) {
                 for (name, id) in Self.names where label.name == name { found.insert(id) }
             }
         }

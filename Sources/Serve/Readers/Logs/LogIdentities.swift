@@ -14,6 +14,11 @@ final class LogResource: Sendable {
     let level: String?
     let sent: TelemetryResource
 
+    fileprivate func isOf(_ other: Span<UInt8>) -> Bool {
+        let bytes = bytes
+        return other.isEqual(to: bytes.span)
+    }
+
     fileprivate init(
         _ bytes: [UInt8], message: IdentityMessage, stream: LogStream, rules: LogLabelRules
     ) {
@@ -40,6 +45,11 @@ final class LogScope: Sendable {
     /// Sorted by name, unique.
     let metadata: [Label]
     let sent: TelemetryScope
+
+    fileprivate func isOf(_ other: Span<UInt8>) -> Bool {
+        let bytes = bytes
+        return other.isEqual(to: bytes.span)
+    }
 
     fileprivate init(_ bytes: [UInt8], message: IdentityMessage) {
         self.bytes = bytes
@@ -82,11 +92,11 @@ final class LogIdentities: Sendable {
 
     init(_ rules: LogLabelRules) { self.rules = rules }
 
-    func resource(_ bytes: UnsafeRawBufferPointer) -> LogResource {
+    func resource(_ bytes: Span<UInt8>) -> LogResource {
         let hash = XXH3.hash(bytes)
         // The hash can be forced to collide by who sends the bytes, and other tenants' may be here.
         let known = state.withLock { $0.resources[hash] }
-        if let known, bytes.isEqual(to: known.bytes) { return known }
+        if let known, known.isOf(bytes) { return known }
         let message = IdentityMessage(resource: bytes)
         let labels = rules.indexLabels(ofResource: message.attributes)
         let stream = state.withLock { state in
@@ -95,7 +105,7 @@ final class LogIdentities: Sendable {
             state.streams[labels] = stream
             return stream
         }
-        let resource = LogResource(Array(bytes), message: message, stream: stream, rules: rules)
+        let resource = LogResource(Array(copying: bytes), message: message, stream: stream, rules: rules)
         state.withLock { state in
             state.makeRoom(for: bytes.count)
             state.resources[hash] = resource
@@ -103,11 +113,11 @@ final class LogIdentities: Sendable {
         return resource
     }
 
-    func scope(_ bytes: UnsafeRawBufferPointer) -> LogScope {
+    func scope(_ bytes: Span<UInt8>) -> LogScope {
         let hash = XXH3.hash(bytes)
         let known = state.withLock { $0.scopes[hash] }
-        if let known, bytes.isEqual(to: known.bytes) { return known }
-        let scope = LogScope(Array(bytes), message: IdentityMessage(scope: bytes))
+        if let known, known.isOf(bytes) { return known }
+        let scope = LogScope(Array(copying: bytes), message: IdentityMessage(scope: bytes))
         state.withLock { state in
             state.makeRoom(for: bytes.count)
             state.scopes[hash] = scope
@@ -120,9 +130,9 @@ final class LogIdentities: Sendable {
 final class LogDecodedEntries<Value> {
     private let dictionary: StringDictionary
     private var values: [Value?]
-    private let decode: (UnsafeRawBufferPointer) -> Value
+    private let decode: (Span<UInt8>) -> Value
 
-    init(_ dictionary: StringDictionary, decode: @escaping (UnsafeRawBufferPointer) -> Value) {
+    init(_ dictionary: StringDictionary, decode: @escaping (Span<UInt8>) -> Value) {
         self.dictionary = dictionary
         self.decode = decode
         values = Array(repeating: nil, count: dictionary.count)
@@ -130,7 +140,8 @@ final class LogDecodedEntries<Value> {
 
     subscript(code: Int) -> Value {
         if let value = values[code] { return value }
-        let value = decode(dictionary.bytes(code))
+        let dictionary = dictionary
+        let value = decode(dictionary.span(code))
         values[code] = value
         return value
     }

@@ -1,3 +1,4 @@
+internal import Core
 internal import JSON
 internal import QueryModel
 
@@ -70,12 +71,18 @@ enum LogLevel {
 
     /// The level that a line tells: a field of it, if it is a JSON object or has `key=value` pairs, or else its first word
     /// that is a level.
-    static func ofLine(_ line: UnsafeRawBufferPointer) -> String {
-        let field = line.first { !isSpace($0) } == UInt8(ascii: "{") ? jsonField(line) : logfmtField(line)
+    static func ofLine(_ line: Span<UInt8>) -> String {
+        let field = first(line) == UInt8(ascii: "{") ? jsonField(line) : logfmtField(line)
         return field.flatMap { $0.utf8.count <= 11 ? known($0) : nil } ?? firstWord(line) ?? unknown
     }
 
-    private static func isFieldName(_ name: UnsafeRawBufferPointer) -> Bool {
+    /// The first byte that is no space.
+    private static func first(_ line: Span<UInt8>) -> UInt8? {
+        for index in line.indices where !isSpace(line[index]) { return line[index] }
+        return nil
+    }
+
+    private static func isFieldName(_ name: Span<UInt8>) -> Bool {
         switch name.count {
         case 3: isEqual(name, "lvl")
         case 5: isEqual(name, "level")
@@ -88,15 +95,18 @@ enum LogLevel {
     }
 
     /// Whether the bytes are a text of lower-case letters and signs, in whatever case.
-    private static func isEqual(_ bytes: UnsafeRawBufferPointer, _ text: StaticString) -> Bool {
+    private static func isEqual(_ bytes: Span<UInt8>, _ text: StaticString) -> Bool {
         guard bytes.count == text.utf8CodeUnitCount else { return false }
-        for index in 0..<bytes.count where lowered(bytes[index]) != text.utf8Start[index] { return false }
+        for index in 0..<bytes.count where unsafe lowered(bytes[index]) != text.utf8Start[index] { return false }
         return true
     }
 
     /// The first field of that kind in an object or in the objects in it.
-    private static func jsonField(_ line: UnsafeRawBufferPointer) -> String? {
-        var reader = JSONReader(line)
+    private static func jsonField(_ line: Span<UInt8>) -> String? {
+        unsafe line.withUnsafeBytes { unsafe jsonField(JSONReader($0)) }
+    }
+
+    private static func jsonField(_ reader: consuming JSONReader) -> String? {
         var depth = 0
         do throws(JSONError) {
             guard try reader.next() == .beginObject else { return nil }
@@ -106,7 +116,7 @@ enum LogLevel {
                     depth -= 1
                     continue
                 }
-                let isLevel = isFieldName(reader.rawBytes(key))
+                let isLevel = unsafe isFieldName(Span(_unsafeBytes: reader.rawBytes(key)))
                 let value = try reader.next()
                 switch value {
                 case .string(let slice), .number(let slice):
@@ -122,7 +132,7 @@ enum LogLevel {
     }
 
     /// The value of the first `key=value` of that kind. A value in quotes ends at the next quote that no backslash escapes.
-    private static func logfmtField(_ line: UnsafeRawBufferPointer) -> String? {
+    private static func logfmtField(_ line: Span<UInt8>) -> String? {
         var start = 0
         var index = 0
         while index < line.count {
@@ -131,9 +141,9 @@ enum LogLevel {
             if isSpace(byte) {
                 start = index
             } else if byte == UInt8(ascii: "=") {
-                let isLevel = isFieldName(UnsafeRawBufferPointer(rebasing: line[start..<(index - 1)]))
+                let isLevel = isFieldName(line.extracting(start..<(index - 1)))
                 let value = logfmtValue(line, at: &index)
-                if isLevel { return String(decoding: line[value], as: UTF8.self) }
+                if isLevel { return String(repairing: line.extracting(value)) }
                 start = index
             }
         }
@@ -141,7 +151,7 @@ enum LogLevel {
     }
 
     private static func logfmtValue(
-        _ line: UnsafeRawBufferPointer, at index: inout Int
+        _ line: Span<UInt8>, at index: inout Int
     ) -> Range<Int> {
         let quote = UInt8(ascii: "\"")
         guard index < line.count, line[index] == quote else {
@@ -160,7 +170,7 @@ enum LogLevel {
     }
 
     /// The level whose whole word comes first.
-    private static func firstWord(_ line: UnsafeRawBufferPointer) -> String? {
+    private static func firstWord(_ line: Span<UInt8>) -> String? {
         var index = 0
         while index < line.count {
             guard isWordByte(line[index]) else {
@@ -169,13 +179,13 @@ enum LogLevel {
             }
             let start = index
             while index < line.count, isWordByte(line[index]) { index += 1 }
-            let word = UnsafeRawBufferPointer(rebasing: line[start..<index])
+            let word = line.extracting(start..<index)
             if let level = level(ofWord: word) { return level }
         }
         return nil
     }
 
-    private static func level(ofWord word: UnsafeRawBufferPointer) -> String? {
+    private static func level(ofWord word: Span<UInt8>) -> String? {
         switch word.count {
         case 3: isEqual(word, "err") ? "error" : nil
         case 4: isEqual(word, "warn") ? "warn" : isEqual(word, "info") ? "info" : nil

@@ -1,4 +1,3 @@
-private import CLinux
 internal import Columns
 internal import Core
 private import Encoding
@@ -36,10 +35,10 @@ final class LogLineFilter {
             case .texts(let texts): templated = TextTest(anyOf: texts, keepsMatches: keepsMatches)
             case .patterns(let patterns):
                 // Of several patterns one matches: what all of them require is seldom anything.
-                templated = TextTest(
+                templated = unsafe TextTest(
                     required: patterns.count == 1 ? patterns[0].required : [], keepsMatches: keepsMatches
                 ) { line in
-                    patterns.contains { $0.matches(line) }
+                    patterns.contains { unsafe $0.matches(line) }
                 }
             }
         }
@@ -112,9 +111,9 @@ final class LogLineFilter {
         var texts = block.rows.filter { types[Int($0)] == string }
         var others: [UInt32] = []
         for row in block.rows where types[Int(row)] != string {
-            var line = try block.line(Int(row))
+            let line = try block.line(Int(row))
             context.statistics.bytesDecoded.add(line.utf8.count, ordering: .relaxed)
-            if line.withUTF8({ passes(UnsafeRawBufferPointer($0)) }) { others.append(row) }
+            if passes(line.utf8Span.span) { others.append(row) }
         }
         try keepTexts(&texts, block)
         block.rows = others.isEmpty ? texts : (texts + others).sorted()
@@ -132,17 +131,16 @@ final class LogLineFilter {
         for test in tests where !rows.isEmpty {
             if case .texts(let texts) = test.condition, rows.count * 4 >= bodies.dictionary.count {
                 let hits = Self.entries(of: bodies.dictionary, containing: texts)
-                rows.removeAll { hits[Int(bodies.codes.base[Int($0)])] != test.keepsMatches }
+                rows.removeAll { hits[Int(bodies.codes[Int($0)])] != test.keepsMatches }
             } else {
-                rows.removeAll { !Self.passes(bodies.dictionary.bytes(Int(bodies.codes.base[Int($0)])), test) }
+                rows.removeAll { !Self.passes(bodies.dictionary.span(Int(bodies.codes[Int($0)])), test) }
             }
         }
-        withExtendedLifetime(bodies) {}
     }
 
     private func count(_ rows: [UInt32], _ bodies: StringColumn) {
         var bytes = 0
-        for row in rows { bytes += bodies.dictionary.length(Int(bodies.codes.base[Int(row)])) }
+        for row in rows { bytes += bodies.dictionary.length(Int(bodies.codes[Int(row)])) }
         context.statistics.bytesDecoded.add(bytes, ordering: .relaxed)
     }
 
@@ -152,9 +150,9 @@ final class LogLineFilter {
 
     private func keep(_ rows: inout [UInt32], _ bodies: StringColumn, _ answers: Answers) {
         rows.removeAll { row in
-            let code = Int(bodies.codes.base[Int(row)])
+            let code = Int(bodies.codes[Int(row)])
             if answers.entries[code] == 0 {
-                answers.entries[code] = passes(bodies.dictionary.bytes(code)) ? 1 : 2
+                answers.entries[code] = passes(bodies.dictionary.span(code)) ? 1 : 2
             }
             return answers.entries[code] == 2
         }
@@ -162,28 +160,17 @@ final class LogLineFilter {
 
     // MARK: Lines
 
-    private func passes(_ line: UnsafeRawBufferPointer) -> Bool {
+    private func passes(_ line: Span<UInt8>) -> Bool {
         tests.allSatisfy { Self.passes(line, $0) }
     }
 
-    private static func passes(_ line: UnsafeRawBufferPointer, _ test: Test) -> Bool {
+    private static func passes(_ line: Span<UInt8>, _ test: Test) -> Bool {
         let holds =
             switch test.condition {
-            case .texts(let texts): texts.contains { find($0, in: line) != nil }
+            case .texts(let texts): texts.contains { line.index(of: $0.span) != nil }
             case .patterns(let patterns): patterns.contains { $0.matches(line) }
             }
         return holds == test.keepsMatches
-    }
-
-    private static func find(_ text: [UInt8], in bytes: UnsafeRawBufferPointer) -> UnsafeRawPointer? {
-        guard let base = bytes.baseAddress, bytes.count >= text.count else {
-            return text.isEmpty ? UnsafeRawPointer(bitPattern: 1) : nil
-        }
-        return text.withUnsafeBytes { wanted in
-            // An empty array may have no address; an empty text is found at once.
-            guard let start = wanted.baseAddress, !wanted.isEmpty else { return base }
-            return varve_find(base, bytes.count, start, wanted.count)
-        }
     }
 
     /// By entry: whether it contains one of the texts.
@@ -199,17 +186,17 @@ final class LogLineFilter {
 
     private static func mark(_ hits: inout [Bool], _ dictionary: StringDictionary, _ text: [UInt8]) {
         // Entries follow each other in memory.
-        let last = dictionary.bytes(dictionary.count - 1)
-        guard var position = dictionary.bytes(0).baseAddress, let lastStart = last.baseAddress else { return }
-        let end = lastStart + last.count
+        let offsets = dictionary.offsets
+        let all = dictionary.contents
+        let contents = all.span.extracting(..<Int(offsets[dictionary.count]))
+        var position = Int(offsets[0])
         var entry = 0
-        while let hit = find(text, in: UnsafeRawBufferPointer(start: position, count: end - position)) {
-            entry = self.entry(of: dictionary, at: hit, from: entry)
-            let bytes = dictionary.bytes(entry)
-            guard let start = bytes.baseAddress else { return }
-            if hit + text.count <= start + bytes.count {
+        while let hit = contents.index(of: text.span, from: position) {
+            entry = self.entry(offsets, at: hit, from: entry)
+            let end = Int(offsets[entry + 1])
+            if hit + text.count <= end {
                 hits[entry] = true
-                position = start + bytes.count
+                position = end
             } else {
                 // The text begins in one body and ends in another.
                 position = hit + 1
@@ -217,16 +204,13 @@ final class LogLineFilter {
         }
     }
 
-    /// The last entry that begins at or before an address.
-    private static func entry(
-        of dictionary: StringDictionary, at address: UnsafeRawPointer, from first: Int
-    ) -> Int {
+    /// The last entry that begins at or before a place.
+    private static func entry(_ offsets: Buffer<UInt32>, at place: Int, from first: Int) -> Int {
         var low = first
-        var high = dictionary.count - 1
+        var high = offsets.count - 2
         while low < high {
             let middle = (low + high + 1) / 2
-            guard let start = dictionary.bytes(middle).baseAddress else { return low }
-            if start <= address { low = middle } else { high = middle - 1 }
+            if Int(offsets[middle]) <= place { low = middle } else { high = middle - 1 }
         }
         return low
     }

@@ -28,7 +28,8 @@ extension LogReader {
         try rows.forEachRow { (block, row) throws(QueryError) -> Bool in
             let record = try record(block, row)
             // A record with its strings takes about this much more than its body.
-            try context.charge(bytes: 1024 + block[table.body].bytes(row).count)
+            let bodies = try block[table.body]
+            try context.charge(bytes: 1024 + bodies.span(row).count)
             records.append(record)
             return records.count < limit
         }

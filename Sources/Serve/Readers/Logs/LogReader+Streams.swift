@@ -17,7 +17,7 @@ extension LogReader {
         guard !range.isEmpty else { return [] }
         var found: Set<LogStream> = []
         var uncounted = 0
-        func add(_ bytes: UnsafeRawBufferPointer) {
+        func add(_ bytes: Span<UInt8>) {
             let stream = identities.resource(bytes).stream
             guard !found.contains(stream) else { return }
             if selectors.isEmpty || selectors.contains(where: { $0.matches(stream.labels) }) {
@@ -33,7 +33,7 @@ extension LogReader {
         for batch in snapshot.memory {
             try context.proceed()
             let column = batch[table.resource]
-            for code in usedCodes(batch, in: range) { add(column.dictionary.bytes(code)) }
+            for code in usedCodes(batch, in: range) { add(column.dictionary.span(code)) }
             try count()
         }
         for handle in snapshot.parts {
@@ -53,15 +53,15 @@ extension LogReader {
         let column = batch[table.resource]
         var isUsed = [Bool](repeating: false, count: column.dictionary.count)
         for row in 0..<batch.rowCount {
-            let time = Timestamp(nanoseconds: times.base[row])
-            if range.overlaps(first: time, last: time) { isUsed[Int(column.codes.base[row])] = true }
+            let time = Timestamp(nanoseconds: times[row])
+            if range.overlaps(first: time, last: time) { isUsed[Int(column.codes[row])] = true }
         }
         return isUsed.indices.filter { isUsed[$0] }
     }
 
     private func forEachResource(
         of part: Part, in range: TimeRange, _ context: QueryContext,
-        _ body: (UnsafeRawBufferPointer) -> Void
+        _ body: (Span<UInt8>) -> Void
     ) throws(PartError) {
         let blocks = (0..<part.blockCount).filter { block in
             guard let zone = part.zone(table.time.ordinal, block: block) else { return true }
@@ -73,7 +73,7 @@ extension LogReader {
             for block in blocks {
                 let column = try part.read(table.resource.ordinal, block: block, statistics: context.statistics)
                 guard case .strings(let strings) = column else { continue }
-                for entry in 0..<strings.dictionary.count { body(strings.dictionary.bytes(entry)) }
+                for entry in 0..<strings.dictionary.count { body(strings.dictionary.span(entry)) }
             }
             return
         }
@@ -82,7 +82,7 @@ extension LogReader {
             let zone = dictionary.isSorted ? part.zone(table.resource.ordinal, block: block) : nil
             for code in Self.codes(in: zone, of: dictionary.count) { isNear[code] = true }
         }
-        for entry in isNear.indices where isNear[entry] { body(dictionary.bytes(entry)) }
+        for entry in isNear.indices where isNear[entry] { body(dictionary.span(entry)) }
     }
 
     /// The codes that a block's zone leaves over. A zone is the file's word: it may name codes that the dictionary has not, and a

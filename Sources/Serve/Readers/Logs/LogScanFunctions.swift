@@ -37,7 +37,7 @@ struct LogScanFunctions: ScanFunctions {
 
     func knows(_ function: String) -> Bool { Function(rawValue: function) != nil }
 
-    func values(_ derivation: Derivation, of entry: UnsafeRawBufferPointer) -> [AttributeValue] {
+    func values(_ derivation: Derivation, of entry: Span<UInt8>) -> [AttributeValue] {
         switch Function(rawValue: derivation.function) {
         case .streamLabel: [.string(identities.resource(entry).stream.labels[Self.name(derivation)])]
         case .resourceLabel: Self.value(Self.name(derivation), in: identities.resource(entry).metadata)
@@ -45,9 +45,9 @@ struct LogScanFunctions: ScanFunctions {
         case .resourceLevel:
             Self.truth(identities.resource(entry).level != nil || Self.tellsLevel(identities.resource(entry).metadata))
         case .scopeLevel: Self.truth(Self.tellsLevel(identities.scope(entry).metadata))
-        case .severityText: entry.isEmpty ? [] : [.string(String(decoding: entry, as: UTF8.self))]
+        case .severityText: entry.isEmpty ? [] : [.string(String(repairing: entry))]
         case .severityLevel:
-            entry.isEmpty ? [] : [.string(LogLevel.normalized(String(decoding: entry, as: UTF8.self)))]
+            entry.isEmpty ? [] : [.string(LogLevel.normalized(String(repairing: entry)))]
         case .attributeLabel, .attributeLevel, nil: []
         }
     }
@@ -82,11 +82,11 @@ struct LogScanFunctions: ScanFunctions {
 
     // Conditions on attributes are hints: nobody asks about their values here.
 
-    func value(_ type: AttributeType, _ bytes: UnsafeRawBufferPointer) -> AttributeValue {
-        AnyValue.decode(ProtobufSlice(bytes))
+    func value(_ type: AttributeType, _ bytes: Span<UInt8>) -> AttributeValue {
+        AnyValue.decode(bytes)
     }
 
-    func values(ofKey key: [UInt8], amongOverflow bytes: UnsafeRawBufferPointer) -> [AttributeValue] {
-        AnyValue.attributes(ProtobufSlice(bytes), field: 1).filter { $0.key.utf8.elementsEqual(key) }.map(\.value)
+    func values(ofKey key: [UInt8], amongOverflow bytes: Span<UInt8>) -> [AttributeValue] {
+        AnyValue.attributes(bytes, field: 1).filter { $0.key.utf8.elementsEqual(key) }.map(\.value)
     }
 }

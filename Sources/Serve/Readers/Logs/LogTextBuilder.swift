@@ -13,9 +13,9 @@ struct LogTextBuilder {
 
     init(rowCount: Int) { codes = Array(repeating: Self.empty, count: rowCount) }
 
-    mutating func add(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    mutating func add(_ bytes: Span<UInt8>) -> UInt32 {
         if bytes.isEmpty { return Self.empty }
-        contents.append(contentsOf: bytes)
+        contents.append(copying: bytes)
         return close()
     }
 

@@ -14,7 +14,7 @@ struct IdentityPlaces {
     init(resources: [StringDictionary]) { self.resources = resources }
 
     mutating func withResource<Result>(
-        _ hash: UInt64, _ body: (UnsafeRawBufferPointer) -> Result
+        _ hash: UInt64, _ body: (Span<UInt8>) -> Result
     ) -> Result {
         let places = resourcePlaces ?? Self.places(resources)
         resourcePlaces = places
@@ -22,7 +22,7 @@ struct IdentityPlaces {
     }
 
     mutating func withScope<Result>(
-        _ hash: UInt64, _ body: (UnsafeRawBufferPointer) -> Result
+        _ hash: UInt64, _ body: (Span<UInt8>) -> Result
     ) -> Result {
         let places = scopePlaces ?? Self.places(scopes)
         scopePlaces = places
@@ -30,17 +30,17 @@ struct IdentityPlaces {
     }
 
     private static func read<Result>(
-        _ place: (dictionary: StringDictionary, entry: Int)?, _ body: (UnsafeRawBufferPointer) -> Result
+        _ place: (dictionary: StringDictionary, entry: Int)?, _ body: (Span<UInt8>) -> Result
     ) -> Result {
-        guard let place else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
-        return withExtendedLifetime(place.dictionary) { body(place.dictionary.bytes(place.entry)) }
+        guard let place else { return body(Span()) }
+        return withExtendedLifetime(place.dictionary) { body(place.dictionary.span(place.entry)) }
     }
 
     private static func places(_ dictionaries: [StringDictionary]) -> Places {
         var places: Places = [:]
         for dictionary in dictionaries {
             for entry in 0..<dictionary.count {
-                places[SeriesIdentity.hash(dictionary.bytes(entry))] = (dictionary, entry)
+                places[SeriesIdentity.hash(dictionary.span(entry))] = (dictionary, entry)
             }
         }
         return places

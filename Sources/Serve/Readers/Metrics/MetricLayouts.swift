@@ -83,9 +83,8 @@ struct MetricLayouts {
         var runs: [Run] = []
         var begin = 0
         while begin < codes.count {
-            let code = codes.base[begin]
-            var end = begin + 1
-            while end < codes.count, codes.base[end] == code { end += 1 }
+            let code = codes[begin]
+            let end = codes.endOfRun(from: begin)
             if kinds[Int(code)] != 0, let kind = MetricKind(rawValue: kinds[Int(code)]) {
                 runs.append((models[Int(code)].number, kind, begin..<end))
             }
@@ -107,12 +106,12 @@ struct MetricLayouts {
                     let code = column.codes[inner]
                     guard code != last else { continue }
                     last = code
-                    let bounds = known[code] ?? reading.directory.bounds(column.dictionary.bytes(Int(code)))
+                    let bounds = known[code] ?? reading.directory.bounds(column.dictionary.span(Int(code)))
                     known[code] = bounds
                     result.insert(bounds, run.model)
                 } else if let column = distribution.quantiles, case .floats(let levels) = column.elements {
                     for level in column.range(inner) {
-                        result.quantiles[run.model, default: []].insert(levels.base[level].bitPattern)
+                        result.quantiles[run.model, default: []].insert(levels[level].bitPattern)
                     }
                 }
             }

@@ -9,8 +9,8 @@ struct PointIdentities {
     private var scopes: [[UInt8]: TelemetryScope] = [:]
     private var series: [[UInt8]: SeriesIdentity] = [:]
 
-    mutating func resource(_ bytes: UnsafeRawBufferPointer) -> TelemetryResource {
-        let key = Array(bytes)
+    mutating func resource(_ bytes: Span<UInt8>) -> TelemetryResource {
+        let key = Array(copying: bytes)
         if let known = resources[key] { return known }
         let message = IdentityMessage(resource: bytes)
         var name: String?
@@ -25,8 +25,8 @@ struct PointIdentities {
         return resource
     }
 
-    mutating func scope(_ bytes: UnsafeRawBufferPointer) -> TelemetryScope {
-        let key = Array(bytes)
+    mutating func scope(_ bytes: Span<UInt8>) -> TelemetryScope {
+        let key = Array(copying: bytes)
         if let known = scopes[key] { return known }
         let message = IdentityMessage(scope: bytes)
         let scope = TelemetryScope(
@@ -36,8 +36,8 @@ struct PointIdentities {
         return scope
     }
 
-    mutating func series(_ bytes: UnsafeRawBufferPointer) -> SeriesIdentity {
-        let key = Array(bytes)
+    mutating func series(_ bytes: Span<UInt8>) -> SeriesIdentity {
+        let key = Array(copying: bytes)
         if let known = series[key] { return known }
         let identity = SeriesIdentity(bytes)
         series[key] = identity
@@ -51,10 +51,10 @@ struct PointDecoder {
     let batch: ColumnBatch
 
     func point(_ row: Int, _ identities: inout PointIdentities) -> MetricPoint {
-        let series = identities.series(batch[table.series].bytes(row))
+        let series = identities.series(batch[table.series].span(row))
         var point = MetricPoint(
-            resource: identities.resource(batch[table.resource].bytes(row)),
-            scope: identities.scope(batch[table.scope].bytes(row)))
+            resource: identities.resource(batch[table.resource].span(row)),
+            scope: identities.scope(batch[table.scope].span(row)))
         point.name = series.name
         point.description = series.description
         point.unit = series.unit
@@ -155,6 +155,6 @@ private struct DistributionRow {
 
     var bounds: [Double] {
         guard case .strings(let column) = nested.fields[MetricTable.DistributionField.bounds] else { return [] }
-        return BucketBounds(column.bytes(row), number: 0).bounds
+        return BucketBounds(column.span(row), number: 0).bounds
     }
 }

@@ -47,7 +47,7 @@ extension MetricReader {
                 for row in block.rows {
                     newest.insert(
                         PointPlace(
-                            time: times.base[Int(row)], source: block.source, firstRow: block.firstRow,
+                            time: times[Int(row)], source: block.source, firstRow: block.firstRow,
                             row: Int(row)))
                 }
                 return !newest.isComplete(bound: block.bound)

@@ -91,17 +91,12 @@ struct SampleLoader {
         _ codes: Buffer<UInt32>, _ slotOfCode: [Int32]
     ) -> [SampleRun] {
         var runs: [SampleRun] = []
-        let codes = codes.unsafeElements
-        slotOfCode.withUnsafeBufferPointer { slotOfCode in
-            var begin = 0
-            while begin < codes.count {
-                let code = codes[begin]
-                var end = begin + 1
-                while end < codes.count, codes[end] == code { end += 1 }
-                let slot = slotOfCode[Int(code)]
-                if slot >= 0 { runs.append(SampleRun(slot: slot, rows: begin..<end)) }
-                begin = end
-            }
+        var begin = 0
+        while begin < codes.count {
+            let end = codes.endOfRun(from: begin)
+            let slot = slotOfCode[Int(codes[begin])]
+            if slot >= 0 { runs.append(SampleRun(slot: slot, rows: begin..<end)) }
+            begin = end
         }
         return runs
     }
@@ -118,13 +113,13 @@ struct SampleLoader {
         _ rows: Range<Int>, _ times: Buffer<Int64>, _ isInSecondHalf: (Int64) -> Bool
     ) -> Int {
         guard let last = rows.last else { return rows.upperBound }
-        if isInSecondHalf(times.base[rows.lowerBound]) { return rows.lowerBound }
-        if !isInSecondHalf(times.base[last]) { return rows.upperBound }
+        if isInSecondHalf(times[rows.lowerBound]) { return rows.lowerBound }
+        if !isInSecondHalf(times[last]) { return rows.upperBound }
         var low = rows.lowerBound
         var high = last
         while low < high {
             let middle = (low + high) / 2
-            if isInSecondHalf(times.base[middle]) { high = middle } else { low = middle + 1 }
+            if isInSecondHalf(times[middle]) { high = middle } else { low = middle + 1 }
         }
         return low
     }

@@ -166,9 +166,9 @@ struct SampleScan {
         var bytes = 0
         var matched = 0
         for row in 0..<batch.rowCount {
-            let slot = slotOfCode[Int(codes.base[row])]
+            let slot = slotOfCode[Int(codes[row])]
             guard slot >= 0 else { continue }
-            let time = points.times.base[row]
+            let time = points.times[row]
             guard time >= requests[Int(slot)].start, time <= end else { continue }
             let collector = collectors[Int(slot)]
             collector.append(row..<(row + 1), points)

@@ -105,9 +105,8 @@ struct MetricTargets {
             }
             var begin = 0
             while begin < codes.count {
-                var end = begin + 1
-                while end < codes.count, codes.base[end] == codes.base[begin] { end += 1 }
-                let number = series.models[Int(codes.base[begin])].resource.number
+                let end = codes.endOfRun(from: begin)
+                let number = series.models[Int(codes[begin])].resource.number
                 spans.widen(number, times[begin]...max(times[begin], times[end - 1]))
                 begin = end
             }
@@ -121,8 +120,8 @@ struct MetricTargets {
         let times = batch[reading.table.time]
         var spans = [(least: Int64, greatest: Int64)](repeating: (.max, .min), count: models.count)
         for row in 0..<batch.rowCount {
-            let code = Int(codes.base[row])
-            let time = times.base[row]
+            let code = Int(codes[row])
+            let time = times[row]
             spans[code] = (min(spans[code].least, time), max(spans[code].greatest, time))
         }
         var codeOfResource: [Int: Int] = [:]

@@ -21,11 +21,7 @@ struct PlanRows: Sendable {
 
     init(_ points: PointColumns) {
         self.points = points
-        let memory = BufferMemory<Int64>(capacity: points.times.count)
-        for row in 0..<points.times.count {
-            (memory.base + row).initialize(to: Self.milliseconds(points.times.base[row]))
-        }
-        timestamps = Buffer(owner: memory, base: memory.base, count: points.times.count)
+        timestamps = Buffer(points.times.indices.lazy.map { Self.milliseconds(points.times[$0]) })
     }
 
     /// Points have no times before the epoch.
@@ -34,7 +30,7 @@ struct PlanRows: Sendable {
         Int64(truncatingIfNeeded: UInt64(bitPattern: time) / 1_000_000)
     }
 
-    func timestamp(_ row: Int) -> Int64 { Self.milliseconds(points.times.base[row]) }
+    func timestamp(_ row: Int) -> Int64 { Self.milliseconds(points.times[row]) }
 
     var byteCount: Int { points.byteCount + timestamps.count * 8 }
 }

@@ -63,16 +63,16 @@ struct PlanSamples {
     mutating func append(numbers run: PlanRuns.Run) {
         let points = run.rows.points
         if run.order == nil, points.flags == nil, points.types == nil {
-            timestamps.append(contentsOf: run.rows.timestamps.unsafeElements[run.range])
-            values.append(contentsOf: points.values.unsafeElements[run.range])
+            timestamps.append(contentsOf: run.rows.timestamps[run.range])
+            values.append(contentsOf: points.values[run.range])
             return
         }
         for i in run.range {
             let row = run.row(i)
             let isStale = points.isStale(row)
-            if !isStale, let types = points.types, types.base[row] == MetricTable.ValueType.none { continue }
+            if !isStale, let types = points.types, types[row] == MetricTable.ValueType.none { continue }
             timestamps.append(run.rows.timestamp(row))
-            values.append(isStale ? Staleness.marker : points.values.base[row])
+            values.append(isStale ? Staleness.marker : points.values[row])
         }
     }
 
@@ -85,7 +85,7 @@ struct PlanSamples {
             let row = run.row(i)
             guard !run.rows.points.isStale(row), let inner = distribution.inner(row) else { return false }
             if role == .count {
-                values.append(NativeHistogram.count(distribution.counts.base[inner]))
+                values.append(NativeHistogram.count(distribution.counts[inner]))
             } else if let sum = distribution.sum(inner) {
                 values.append(sum)
             } else {
@@ -112,17 +112,17 @@ struct PlanSamples {
             let buckets = distribution.buckets, case .integers = buckets.elements,
             let first = distribution.inner(run.row(run.range.lowerBound))
         else { return nil }
-        let code = column.codes.base[first]
-        let bounds = directory.bounds(column.dictionary.bytes(Int(code)))
+        let code = column.codes[first]
+        let bounds = directory.bounds(column.dictionary.span(Int(code)))
         let width = bounds.bounds.count + 1
         let offsets = buckets.offsets
         for i in run.range {
             let row = run.row(i)
-            guard !points.isStale(row), let inner = distribution.inner(row), column.codes.base[inner] == code else {
+            guard !points.isStale(row), let inner = distribution.inner(row), column.codes[inner] == code else {
                 return nil
             }
             if run.order == nil, inner - first != i - run.range.lowerBound { return nil }
-            let length = Int(offsets.base[inner + 1]) - Int(offsets.base[inner])
+            let length = Int(offsets[inner + 1]) - Int(offsets[inner])
             guard length == width || width == 1 && length == 0 else { return nil }
         }
         return Buckets(first: first, bounds: bounds)
@@ -136,8 +136,8 @@ struct PlanSamples {
         else { return .empty }
         guard let order = run.order else {
             let points = first..<(first + run.range.count)
-            timestamps.append(contentsOf: run.rows.timestamps.unsafeElements[run.range])
-            totals.append(contentsOf: distribution.counts.unsafeElements[points])
+            timestamps.append(contentsOf: run.rows.timestamps[run.range])
+            totals.append(contentsOf: distribution.counts[points])
             return elements[Int(buckets.offsets[points.lowerBound])..<Int(buckets.offsets[points.upperBound])]
         }
         var counts: [Int64] = []
@@ -145,7 +145,7 @@ struct PlanSamples {
             guard let inner = distribution.inner(Int(row)) else { continue }
             timestamps.append(run.rows.timestamp(Int(row)))
             totals.append(distribution.counts[inner])
-            counts.append(contentsOf: elements.unsafeElements[buckets.range(inner)])
+            counts.append(contentsOf: elements[buckets.range(inner)])
         }
         return Buffer(counts)
     }

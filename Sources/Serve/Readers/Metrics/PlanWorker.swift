@@ -65,10 +65,10 @@ struct PlanWorker {
         if family.kind != .histogram, runs.runs.count == 1, let run = runs.runs.first, run.order == nil,
             run.rows.points.flags == nil, run.rows.points.types == nil
         {
-            let timestamps = UnsafeBufferPointer(rebasing: run.rows.timestamps.unsafeElements[run.range])
-            let values = UnsafeBufferPointer(rebasing: run.rows.points.values.unsafeElements[run.range])
-            guard PlanSamples.ascend(timestamps.span) else { return false }
-            try evaluation.add(unit.labels, timestamps: timestamps.span, values: values.span)
+            let timestamps = run.rows.timestamps.span.extracting(run.range)
+            guard PlanSamples.ascend(timestamps) else { return false }
+            try evaluation.add(
+                unit.labels, timestamps: timestamps, values: run.rows.points.values.span.extracting(run.range))
             return true
         }
         samples.removeAll()

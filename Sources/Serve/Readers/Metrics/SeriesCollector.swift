@@ -37,7 +37,7 @@ final class CollectionContext {
         }
         let code = Int(column.codes[row])
         if let bounds = known[code] { return bounds }
-        let bounds = directory.bounds(column.dictionary.bytes(code))
+        let bounds = directory.bounds(column.dictionary.span(code))
         known[code] = bounds
         return bounds
     }
@@ -128,19 +128,19 @@ final class NumberCollector: PointCollector {
         if isDelta || points.types != nil || points.flags != nil { return appendEach(rows, points) }
         isAscending = timestamps.append(milliseconds: points.times, rows) && isAscending
         values.append(
-            contentsOf: UnsafeBufferPointer(start: points.values.base + rows.lowerBound, count: rows.count))
+            contentsOf: points.values[rows])
     }
 
     private func appendEach(_ rows: Range<Int>, _ points: PointColumns) {
         for row in rows {
             let isStale = points.isStale(row)
-            if !isStale, let types = points.types, types.base[row] == MetricTable.ValueType.none { continue }
-            let time = points.times.base[row]
+            if !isStale, let types = points.types, types[row] == MetricTable.ValueType.none { continue }
+            let time = points.times[row]
             let timestamp = isDelta ? time : time / 1_000_000
             if let last = timestamps.last, last >= timestamp { isAscending = false }
             timestamps.append(timestamp)
-            values.append(isStale ? Staleness.marker : points.values.base[row])
-            if isDelta { starts.append(points.startTimes.base[row]) }
+            values.append(isStale ? Staleness.marker : points.values[row])
+            if isDelta { starts.append(points.startTimes[row]) }
         }
     }
 
@@ -198,9 +198,9 @@ final class ExponentialCollector: PointCollector {
                 histogram = distribution.inner(row).flatMap { NativeHistogram(distribution, $0) }
             }
             guard let histogram else { continue }
-            times.append(points.times.base[row])
+            times.append(points.times[row])
             histograms.append(histogram)
-            if isDelta { starts.append(points.startTimes.base[row]) }
+            if isDelta { starts.append(points.startTimes[row]) }
         }
     }
 
@@ -267,17 +267,14 @@ extension [Int64] {
     ///
     /// - Returns: whether they ascend strictly, also from the one before.
     mutating func append(milliseconds times: Buffer<Int64>, _ rows: Range<Int>) -> Bool {
-        let first = count
         var last = self.last ?? .min
         var ascends = true
-        append(contentsOf: times.unsafeElements[rows])
-        withUnsafeMutableBufferPointer { all in
-            for i in first..<all.count {
-                let time = Int64(truncatingIfNeeded: UInt64(bitPattern: all[i]) / 1_000_000)
-                ascends = ascends && time > last
-                last = time
-                all[i] = time
-            }
+        reserveCapacity(count + rows.count)
+        for time in times[rows] {
+            let time = Int64(truncatingIfNeeded: UInt64(bitPattern: time) / 1_000_000)
+            ascends = ascends && time > last
+            last = time
+            append(time)
         }
         return ascends
     }

@@ -85,8 +85,8 @@ final class SeriesDirectory: Sendable {
         }
     }
 
-    func bounds(_ bytes: UnsafeRawBufferPointer) -> BucketBounds {
-        let key = Array(bytes)
+    func bounds(_ bytes: Span<UInt8>) -> BucketBounds {
+        let key = Array(copying: bytes)
         return interned.withLock { interned in
             if let known = interned.bounds[key] { return known }
             let bounds = BucketBounds(bytes, number: interned.bounds.count)
@@ -200,10 +200,15 @@ final class SeriesDirectory: Sendable {
     ) -> [SeriesModel] {
         defer { note(state) }
         return (first..<dictionary.count).map { entry in
-            let bytes = dictionary.bytes(entry)
+            let bytes = dictionary.span(entry)
             let hash = XXH3.hash(bytes)
-            if let known = state.models[hash]?.first(where: { bytes.isEqual(to: $0.bytes) }) { return known }
-            return add(SeriesIdentity(bytes), Array(bytes), hash, &identities, &state)
+            if let known = state.models[hash]?.first(where: { model in
+                let known = model.bytes
+                return bytes.isEqual(to: known.span)
+            }) {
+                return known
+            }
+            return add(SeriesIdentity(bytes), Array(copying: bytes), hash, &identities, &state)
         }
     }
 

@@ -63,7 +63,7 @@ final class HistogramCollector: PointCollector {
         var row = rows.lowerBound
         while row < rows.upperBound {
             if points.isStale(row) {
-                staleTimes.append(points.times.base[row] / 1_000_000)
+                staleTimes.append(points.times[row] / 1_000_000)
                 row += 1
                 continue
             }
@@ -84,7 +84,7 @@ final class HistogramCollector: PointCollector {
         var end = row + 1
         let codes = distribution.bounds?.codes
         while end < limit, !points.isStale(end), let inner = distribution.inner(end) {
-            if let codes, codes.base[inner] != codes.base[inner - 1] { break }
+            if let codes, codes[inner] != codes[inner - 1] { break }
             end += 1
         }
         return end
@@ -98,12 +98,12 @@ final class HistogramCollector: PointCollector {
             isAscending = timestamps.append(milliseconds: points.times, rows) && isAscending
         }
         if roles.contains(.count) {
-            for i in inner { counts.append(NativeHistogram.count(distribution.counts.base[i])) }
+            for i in inner { counts.append(NativeHistogram.count(distribution.counts[i])) }
         }
         if roles.contains(.sum) {
             for (row, i) in zip(rows, inner) {
                 guard let sum = distribution.sum(i) else { continue }
-                sumTimestamps.append(points.times.base[row] / 1_000_000)
+                sumTimestamps.append(points.times[row] / 1_000_000)
                 sums.append(sum)
             }
         }
@@ -115,7 +115,7 @@ final class HistogramCollector: PointCollector {
         let start = Int(buckets.offsets[first])
         layouts[current].isAscending =
             layouts[current].timestamps.append(milliseconds: points.times, rows) && layouts[current].isAscending
-        accumulate(values.base + start, distribution.counts.base + first, rows.count)
+        unsafe accumulate(values.base + start, distribution.counts.base + first, rows.count)
     }
 
     /// Whether each histogram has one bucket more than bounds, or none where there are no bounds.
@@ -135,12 +135,12 @@ final class HistogramCollector: PointCollector {
         // Buckets up to the last one wanted that has a bound.
         let finite = (wanted.last { $0 < last } ?? -1) + 1
         if scratch.count < finite * rows { scratch = Array(repeating: 0, count: finite * rows) }
-        scratch.withUnsafeMutableBufferPointer { scratch in
+        unsafe scratch.withUnsafeMutableBufferPointer { scratch in
             for row in 0..<rows {
                 var sum: UInt64 = 0
                 for bucket in 0..<finite {
-                    sum &+= UInt64(bitPattern: values[row &* width &+ bucket])
-                    scratch[bucket &* rows &+ row] =
+                    sum &+= unsafe UInt64(bitPattern: values[row &* width &+ bucket])
+                    unsafe scratch[bucket &* rows &+ row] =
                         sum >> 63 == 0 ? Double(Int64(bitPattern: sum)) : Double(sum)
                 }
             }
@@ -148,7 +148,7 @@ final class HistogramCollector: PointCollector {
         for (slot, bucket) in wanted.enumerated() {
             if bucket == last {
                 layouts[current].values[slot].append(
-                    contentsOf: (0..<rows).lazy.map { NativeHistogram.count(totals[$0]) })
+                    contentsOf: (0..<rows).lazy.map { unsafe NativeHistogram.count(totals[$0]) })
             } else {
                 layouts[current].values[slot].append(
                     contentsOf: scratch[(bucket * rows)..<((bucket + 1) * rows)])
@@ -236,7 +236,7 @@ final class HistogramCollector: PointCollector {
 
     private func appendDeltas(_ rows: Range<Int>, _ points: PointColumns, _ distribution: DistributionColumns) {
         for row in rows {
-            let time = (points.times.base[row], points.startTimes.base[row])
+            let time = (points.times[row], points.startTimes[row])
             if points.isStale(row) {
                 deltas?.append(time, nil)
             } else if let inner = distribution.inner(row), let column = distribution.bounds,
@@ -245,7 +245,7 @@ final class HistogramCollector: PointCollector {
                 deltas?.append(
                     time,
                     HistogramDeltas.Point(
-                        count: UInt64(bitPattern: distribution.counts.base[inner]), sum: distribution.sum(inner),
+                        count: UInt64(bitPattern: distribution.counts[inner]), sum: distribution.sum(inner),
                         bounds: shared.bounds(column, inner), buckets: buckets.integers(inner)))
             }
         }

@@ -1,3 +1,4 @@
+internal import Core
 internal import QueryModel
 internal import Synchronization
 internal import Telemetry
@@ -101,10 +102,10 @@ final class BucketBounds: Sendable {
     /// The value of `le` of each bucket; the last is `+Inf`.
     let texts: [String]
 
-    init(_ bytes: UnsafeRawBufferPointer, number: Int) {
+    init(_ bytes: Span<UInt8>, number: Int) {
         self.number = number
         bounds = (0..<bytes.count / 8).map { i in
-            Double(bitPattern: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: i * 8, as: UInt64.self)))
+            Double(bitPattern: bytes.littleEndian(at: i * 8))
         }
         texts = bounds.map { MetricLabelText.plain($0) } + ["+Inf"]
     }

@@ -46,6 +46,6 @@ extension NativeHistogram {
 
     private static func counts(_ column: ArrayColumn?, _ inner: Int) -> [Double] {
         guard let column, case .integers(let values) = column.elements else { return [] }
-        return column.range(inner).map { count(values.base[$0]) }
+        return column.range(inner).map { count(values[$0]) }
     }
 }

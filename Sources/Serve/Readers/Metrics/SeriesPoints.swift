@@ -55,7 +55,7 @@ struct PointColumns {
     /// Whether the point says that there is no value (rule T-9).
     func isStale(_ row: Int) -> Bool {
         guard let flags else { return false }
-        return flags.base[row] & 1 != 0
+        return flags[row] & 1 != 0
     }
 
     init(times: Buffer<Int64>) { self.times = times }

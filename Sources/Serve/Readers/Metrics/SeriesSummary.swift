@@ -35,7 +35,7 @@ final class SummaryCollector: PointCollector {
     func append(_ rows: Range<Int>, _ points: PointColumns) {
         guard let distribution = points.distribution else { return }
         for row in rows {
-            let time = points.times.base[row] / 1_000_000
+            let time = points.times[row] / 1_000_000
             if points.isStale(row) {
                 staleTimes.append(time)
                 continue

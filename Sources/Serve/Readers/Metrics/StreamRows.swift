@@ -17,7 +17,6 @@ struct StreamRows: Sendable {
     init(memory codes: Buffer<UInt32>, wanted: [Bool]) {
         count = Array(repeating: 0, count: wanted.count)
         first = count
-        let codes = codes.unsafeElements
         for code in codes where wanted[Int(code)] { count[Int(code)] &+= 1 }
         var next: UInt32 = 0
         for code in wanted.indices {
@@ -50,12 +49,10 @@ struct StreamRows: Sendable {
         }
 
         mutating func append(_ codes: Buffer<UInt32>) {
-            let codes = codes.unsafeElements
             var begin = 0
             while begin < codes.count {
                 let code = codes[begin]
-                var end = begin + 1
-                while end < codes.count, codes[end] == code { end += 1 }
+                let end = codes.endOfRun(from: begin)
                 if count[Int(code)] == 0 {
                     first[Int(code)] = row
                 } else if Int(code) != last {
@@ -78,5 +75,16 @@ struct StreamRows: Sendable {
         self.first = first
         self.count = count
         self.order = order
+    }
+}
+
+extension Buffer<UInt32> {
+    /// Where the elements end that follow `begin` and are equal to the one there.
+    func endOfRun(from begin: Int) -> Int {
+        let elements = span
+        let element = elements[begin]
+        var end = begin + 1
+        while end < elements.count, elements[end] == element { end += 1 }
+        return end
     }
 }

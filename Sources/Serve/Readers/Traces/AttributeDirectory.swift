@@ -105,7 +105,7 @@ extension AttributeDirectory.Services {
                 func meet(_ service: UInt32, _ shape: UInt32) {
                     if let last, last == (service, shape) { return }
                     last = (service, shape)
-                    met[Array(services.dictionary.bytes(Int(service))), default: []].insert(shape)
+                    met[Array(copying: services.dictionary.span(Int(service))), default: []].insert(shape)
                 }
                 if place.field == nil {
                     for row in 0..<min(count, services.codes.count) { meet(services.codes[row], shapes[row]) }

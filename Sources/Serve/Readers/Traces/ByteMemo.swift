@@ -1,5 +1,4 @@
 internal import Core
-private import Glibc
 private import Synchronization
 
 /// What was found out about byte strings, each of which is asked about often: resources and scopes.
@@ -17,30 +16,19 @@ final class ByteMemo<Value: Sendable>: Sendable {
     init() {}
 
     /// - Parameter make: is called behind no lock, now and then twice for the same bytes.
-    func value(of bytes: UnsafeRawBufferPointer, _ make: () -> Value) -> Value {
+    func value(of bytes: Span<UInt8>, _ make: () -> Value) -> Value {
         let hash = XXH3.hash(bytes)
         let found = known.withLock { known -> Value? in
-            guard let entry = known[hash], bytes.isEqual(to: entry.bytes) else { return nil }
+            guard let entry = known[hash], bytes.isEqual(to: entry.bytes.span) else { return nil }
             return entry.value
         }
         if let found { return found }
         let value = make()
         return known.withLock { known in
             // Values may have an identity: the first one stays.
-            if let entry = known[hash] { return bytes.isEqual(to: entry.bytes) ? entry.value : value }
-            if known.count < Self.limit { known[hash] = Entry(bytes: Array(bytes), value: value) }
+            if let entry = known[hash] { return bytes.isEqual(to: entry.bytes.span) ? entry.value : value }
+            if known.count < Self.limit { known[hash] = Entry(bytes: Array(copying: bytes), value: value) }
             return value
         }
-    }
-
-    /// Whether `needle` stands somewhere in the bytes.
-    static func has(_ needle: [UInt8], in bytes: UnsafeRawBufferPointer) -> Bool {
-        guard var place = bytes.baseAddress, let first = needle.first else { return needle.isEmpty }
-        let end = place + bytes.count
-        while end - place >= needle.count, let next = memchr(place, Int32(first), end - place - needle.count + 1) {
-            if memcmp(next, needle, needle.count) == 0 { return true }
-            place = UnsafeRawPointer(next) + 1
-        }
-        return false
     }
 }

@@ -26,7 +26,7 @@ struct SpanFunctions: ScanFunctions {
 
     func knows(_ function: String) -> Bool { Self.all.contains(function) }
 
-    func values(_ derivation: Derivation, of entry: UnsafeRawBufferPointer) -> [AttributeValue] {
+    func values(_ derivation: Derivation, of entry: Span<UInt8>) -> [AttributeValue] {
         switch derivation.function {
         case Self.resourceAttribute: attributes(derivation.argument, entry, resource)
         case Self.scopeAttribute: attributes(derivation.argument, entry, scope)
@@ -39,10 +39,10 @@ struct SpanFunctions: ScanFunctions {
     }
 
     private func attributes(
-        _ key: [UInt8], _ entry: UnsafeRawBufferPointer, _ identity: (UnsafeRawBufferPointer) -> IdentityMessage
+        _ key: [UInt8], _ entry: Span<UInt8>, _ identity: (Span<UInt8>) -> IdentityMessage
     ) -> [AttributeValue] {
         // Keys are compared as they are shown, which for other bytes than ASCII is not always what is stored.
-        if key.allSatisfy({ $0 < 0x80 }), !ByteMemo<Bool>.has(key, in: entry) { return [] }
+        if key.allSatisfy({ $0 < 0x80 }), entry.index(of: key.span) == nil { return [] }
         return Self.values(identity(entry).attributes, key)
     }
 
@@ -52,21 +52,21 @@ struct SpanFunctions: ScanFunctions {
 
     private func text(_ text: String) -> [AttributeValue] { text.isEmpty ? [] : [.string(text)] }
 
-    private func resource(_ bytes: UnsafeRawBufferPointer) -> IdentityMessage {
+    private func resource(_ bytes: Span<UInt8>) -> IdentityMessage {
         resources.value(of: bytes) { IdentityMessage(resource: bytes) }
     }
 
-    private func scope(_ bytes: UnsafeRawBufferPointer) -> IdentityMessage {
+    private func scope(_ bytes: Span<UInt8>) -> IdentityMessage {
         scopes.value(of: bytes) { IdentityMessage(scope: bytes) }
     }
 
     func match(_ derivation: Derivation, key: [UInt8]) -> AttributeProbe.Match { .none }
 
-    func value(_ type: AttributeType, _ bytes: UnsafeRawBufferPointer) -> AttributeValue {
-        AnyValue.decode(ProtobufSlice(bytes))
+    func value(_ type: AttributeType, _ bytes: Span<UInt8>) -> AttributeValue {
+        AnyValue.decode(bytes)
     }
 
-    func values(ofKey key: [UInt8], amongOverflow bytes: UnsafeRawBufferPointer) -> [AttributeValue] {
-        Self.values(AnyValue.attributes(ProtobufSlice(bytes), field: 1), key)
+    func values(ofKey key: [UInt8], amongOverflow bytes: Span<UInt8>) -> [AttributeValue] {
+        Self.values(AnyValue.attributes(bytes, field: 1), key)
     }
 }

@@ -8,7 +8,7 @@ final class SpanIdentities: Sendable {
     private let resources = ByteMemo<TelemetryResource>()
     private let scopes = ByteMemo<TelemetryScope>()
 
-    func resource(_ bytes: UnsafeRawBufferPointer) -> TelemetryResource {
+    func resource(_ bytes: Span<UInt8>) -> TelemetryResource {
         resources.value(of: bytes) {
             let message = IdentityMessage(resource: bytes)
             var name: String?
@@ -22,7 +22,7 @@ final class SpanIdentities: Sendable {
         }
     }
 
-    func scope(_ bytes: UnsafeRawBufferPointer) -> TelemetryScope {
+    func scope(_ bytes: Span<UInt8>) -> TelemetryScope {
         scopes.value(of: bytes) {
             let message = IdentityMessage(scope: bytes)
             return TelemetryScope(
@@ -98,7 +98,7 @@ struct SpanRows {
     private mutating func resource(_ row: Int) -> TelemetryResource {
         let code = resources.codes[row]
         if let lastResource, lastResource.code == code { return lastResource.resource }
-        let resource = identities.resource(resources.bytes(row))
+        let resource = identities.resource(resources.span(row))
         lastResource = (code, resource)
         return resource
     }
@@ -106,7 +106,7 @@ struct SpanRows {
     private mutating func scope(_ row: Int) -> TelemetryScope {
         let code = scopes.codes[row]
         if let lastScope, lastScope.code == code { return lastScope.scope }
-        let scope = identities.scope(scopes.bytes(row))
+        let scope = identities.scope(scopes.span(row))
         lastScope = (code, scope)
         return scope
     }
@@ -133,7 +133,7 @@ struct AttributeRows {
             let slot = Int(column.slots[start + place])
             if column.subcolumns[number].type == .overflow {
                 guard case .strings(let values)? = column.subcolumns[number].values else { continue }
-                result += AnyValue.attributes(ProtobufSlice(values.bytes(slot)), field: 1)
+                result += AnyValue.attributes(values.span(slot), field: 1)
                 continue
             }
             result.append(Attribute(key: key(number), value: column.subcolumns[number].value(slot)))

@@ -101,7 +101,7 @@ extension SpanViewReader: DependencySource {
         var hours: Set<Timestamp> = []
         for part in snapshot.pending.parts { hours.insert(Timestamp(nanoseconds: part.record.partition)) }
         for batch in snapshot.pending.memory {
-            for time in batch[spans.table.startTime].unsafeElements {
+            for time in batch[spans.table.startTime] {
                 hours.insert(Timestamp(nanoseconds: time).startOfHour)
             }
         }
@@ -172,7 +172,7 @@ extension SpanViewReader: DependencySource {
 
     private func hasSpans(_ batch: ColumnBatch, from start: Timestamp, to end: Timestamp) -> Bool {
         let times = start.nanoseconds..<end.nanoseconds
-        return batch[spans.table.startTime].unsafeElements.contains { times.contains($0) }
+        return batch[spans.table.startTime].contains { times.contains($0) }
     }
 
     /// How long a graph is kept up after it was asked for.
@@ -196,7 +196,7 @@ extension SpanViewReader: DependencySource {
         let parts = spans.spans.snapshot(context.tenant, in: range)
         var hours = Set(parts.parts.map { Timestamp(nanoseconds: $0.record.partition) })
         for batch in parts.memory {
-            for time in batch[spans.table.startTime].unsafeElements where range.contains(Timestamp(nanoseconds: time)) {
+            for time in batch[spans.table.startTime] where range.contains(Timestamp(nanoseconds: time)) {
                 hours.insert(Timestamp(nanoseconds: time).startOfHour)
             }
         }
@@ -259,7 +259,7 @@ private struct GraphTally {
             var sum = edges[edge] ?? ServiceDependency(parent: edge.parent, child: edge.child)
             sum.calls += Int(batch[view.calls][row])
             sum.errors += Int(batch[view.errors][row])
-            guard let durations = ExponentialHistogram(bytes: batch[view.durations].bytes(row)) else {
+            guard let durations = ExponentialHistogram(bytes: batch[view.durations].span(row)) else {
                 throw RollupError.corruptState(table: view.table.name, column: view.durations.name)
             }
             sum.durations.merge(durations)

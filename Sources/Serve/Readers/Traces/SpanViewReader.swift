@@ -196,7 +196,7 @@ private struct ViewTally {
                 step: query.step(of: Timestamp(nanoseconds: buckets[row])))
             var added = SpanMeasures(calls: Int(calls[row]), errors: Int(errors[row]))
             if query.wantsDurations {
-                guard let durations = ExponentialHistogram(bytes: batch[view.durations].bytes(row)) else {
+                guard let durations = ExponentialHistogram(bytes: batch[view.durations].span(row)) else {
                     throw RollupError.corruptState(table: view.table.name, column: view.durations.name)
                 }
                 added.setDurations(

@@ -116,14 +116,14 @@ private struct NameCollector {
 
     mutating func add(_ dictionary: StringDictionary, _ scope: AttributeScopes) {
         for entry in 0..<dictionary.count {
-            let bytes = dictionary.bytes(entry)
+            let bytes = dictionary.span(entry)
             let keys = identities.value(of: bytes) { Self.keys(bytes, scope, service: query.service) }
             for key in keys { add(key, .empty, scope) }
         }
     }
 
     /// - Returns: none if it is of another service, which a scope does not tell.
-    private static func keys(_ bytes: UnsafeRawBufferPointer, _ scope: AttributeScopes, service: String?) -> [[UInt8]] {
+    private static func keys(_ bytes: Span<UInt8>, _ scope: AttributeScopes, service: String?) -> [[UInt8]] {
         let message = scope == .resource ? IdentityMessage(resource: bytes) : IdentityMessage(scope: bytes)
         if scope == .resource, let service, message.serviceName != service { return [] }
         return message.attributes.map { Array($0.key.utf8) }
@@ -212,9 +212,11 @@ private struct ValueCollector {
 
     // MARK: Values
 
-    private mutating func add(text bytes: UnsafeRawBufferPointer, _ context: QueryContext) throws(QueryInterruption) {
-        guard bytes.starts(with: prefix), bytes.count <= Self.longestText else { return }
-        try add(AttributeValueText(text: String(decoding: bytes, as: UTF8.self), type: .string), context)
+    private mutating func add(text bytes: Span<UInt8>, _ context: QueryContext) throws(QueryInterruption) {
+        guard bytes.count >= prefix.count, bytes.extracting(..<prefix.count).isEqual(to: prefix.span),
+            bytes.count <= Self.longestText
+        else { return }
+        try add(AttributeValueText(text: String(repairing: bytes), type: .string), context)
     }
 
     private mutating func add(_ value: AttributeValueText, _ context: QueryContext) throws(QueryInterruption) {
@@ -243,7 +245,7 @@ private struct ValueCollector {
         case (.string, .strings(let strings)):
             var met: Set<UInt32> = []
             for slot in slots where !isFull && met.insert(strings.codes[slot]).inserted {
-                try add(text: strings.bytes(slot), context)
+                try add(text: strings.span(slot), context)
             }
         case (.int, .integers(let integers)), (.bool, .integers(let integers)):
             var met: Set<Int64> = []
@@ -300,7 +302,7 @@ private struct ValueCollector {
                 let leaf = LeafKey(column: column, role: .subcolumn, subcolumn: UInt16(truncatingIfNeeded: number))
                 if service == nil, let facts = part.dictionaryFacts(of: leaf) {
                     let dictionary = try part.dictionary(facts, of: leaf)
-                    for entry in 0..<dictionary.count where !isFull { try add(text: dictionary.bytes(entry), context) }
+                    for entry in 0..<dictionary.count where !isFull { try add(text: dictionary.span(entry), context) }
                 } else {
                     try addBlocks(part, place, entry, table, context)
                 }
@@ -362,8 +364,8 @@ private struct ValueCollector {
     ) throws(QueryInterruption) {
         guard query.names.scopes.contains(scope) else { return }
         for entry in 0..<dictionary.count where !isFull {
-            let bytes = dictionary.bytes(entry)
-            guard ByteMemo<Bool>.has(key, in: bytes) else { continue }
+            let bytes = dictionary.span(entry)
+            guard bytes.index(of: key.span) != nil else { continue }
             let values = identities.value(of: bytes) {
                 let message = scope == .resource ? IdentityMessage(resource: bytes) : IdentityMessage(scope: bytes)
                 if scope == .resource, let service = query.names.service, message.serviceName != service { return [] }

@@ -205,7 +205,7 @@ package struct TraceReader: TraceSource {
         let snapshot = spans.snapshot(context.tenant, in: .everything)
         for batch in snapshot.memory {
             let column = batch[table.serviceName]
-            for code in Set(column.codes.unsafeElements) { names.insert(column.dictionary.string(Int(code))) }
+            for code in Set(column.codes) { names.insert(column.dictionary.string(Int(code))) }
         }
         for handle in snapshot.parts {
             try interruptible { () throws(QueryInterruption) in try context.check() }
@@ -316,7 +316,7 @@ package struct TraceReader: TraceSource {
 
 extension ColumnBatch {
     fileprivate func isSame(as other: ColumnBatch, _ table: SpanTable) -> Bool {
-        self[table.startTime].base == other[table.startTime].base
+        unsafe self[table.startTime].base == other[table.startTime].base
     }
 }
 

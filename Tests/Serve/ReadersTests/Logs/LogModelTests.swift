@@ -156,7 +156,7 @@ struct LogLevelTests {
         ("éerror", "unknown"),
     ])
     func `a line tells by a field or a word`(line: String, level: String) {
-        #expect(Array(line.utf8).withUnsafeBytes { LogLevel.ofLine($0) } == level)
+        #expect(LogLevel.ofLine(line.utf8Span.span) == level)
     }
 
     @Test func `no line makes the search trap`() {
@@ -169,7 +169,7 @@ struct LogLevelTests {
             let line = (0..<Int.random(in: 0...12, using: &random)).map { _ in
                 pieces[Int.random(in: 0..<pieces.count, using: &random)]
             }.joined()
-            let level = Array(line.utf8).withUnsafeBytes { LogLevel.ofLine($0) }
+            let level = LogLevel.ofLine(line.utf8Span.span)
             #expect(["info", "error", "unknown"].contains(level), "seed \(seed): \(line)")
         }
     }

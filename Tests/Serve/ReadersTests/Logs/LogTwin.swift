@@ -125,7 +125,7 @@ struct LogTwin {
         if (1...24).contains(record.severityNumber) {
             return ["trace", "debug", "info", "warn", "error", "fatal"][(Int(record.severityNumber) - 1) / 4]
         }
-        return Array(line.utf8).withUnsafeBytes { LogLevel.ofLine($0) }
+        return LogLevel.ofLine(line.utf8Span.span)
     }
 }
 

@@ -1,11 +1,11 @@
 /// The rows of a block that passed so far: all of them, or a list.
 package struct RowSelection: Sendable {
     package let rowCount: Int
-    package private(set) var isWhole = true
+    @usableFromInline package internal(set) var isWhole = true
     /// Ascending; without meaning while all rows are in.
-    private var list: [UInt32] = []
+    @usableFromInline var list: [UInt32] = []
 
-    init(rowCount: Int) { self.rowCount = rowCount }
+    package init(rowCount: Int) { self.rowCount = rowCount }
 
     package var count: Int { isWhole ? rowCount : list.count }
     package var isEmpty: Bool { count == 0 }
@@ -32,14 +32,15 @@ package struct RowSelection: Sendable {
 
     package func forEach(_ body: (Int) -> Void) { slice(0..<rowCount).forEach(body) }
 
-    mutating func removeAll() {
+    package mutating func removeAll() {
         isWhole = rowCount == 0
         list = []
     }
 
     /// Keeps the rows for which the test holds. A row costs the same whether it is kept or not: no branch depends on it.
+    @inlinable
     @inline(__always)
-    mutating func keep(_ test: (Int) -> Bool) {
+    package mutating func keep(_ test: (Int) -> Bool) {
         if isWhole {
             list = Array(unsafeUninitializedCapacity: rowCount) { output, count in
                 for row in 0..<rowCount {
@@ -90,11 +91,11 @@ package struct RowSelection: Sendable {
     }
 
     /// Keeps the rows that are in the set.
-    mutating func keep(in set: RowBitmap) { set.withWords { words in keep { Self.has(words, $0) } } }
+    package mutating func keep(in set: RowBitmap) { set.withWords { words in keep { Self.has(words, $0) } } }
 
-    mutating func remove(_ set: RowBitmap) { set.withWords { words in keep { !Self.has(words, $0) } } }
+    package mutating func remove(_ set: RowBitmap) { set.withWords { words in keep { !Self.has(words, $0) } } }
 
-    func insert(into set: inout RowBitmap) {
+    package func insert(into set: inout RowBitmap) {
         if isWhole { set.insertAll() } else { set.insert(list) }
     }
 
@@ -149,18 +150,18 @@ package struct RowSlice: Sendable {
 }
 
 /// Rows of a block, a bit each.
-struct RowBitmap {
+package struct RowBitmap {
     private var words: [UInt64]
 
-    init(rowCount: Int) { words = Array(repeating: 0, count: (rowCount + 63) / 64) }
+    package init(rowCount: Int) { words = Array(repeating: 0, count: (rowCount + 63) / 64) }
 
-    mutating func insert(_ row: Int) { words[row >> 6] |= 1 << UInt64(row & 63) }
+    package mutating func insert(_ row: Int) { words[row >> 6] |= 1 << UInt64(row & 63) }
 
-    mutating func insert(_ rows: [UInt32]) {
+    package mutating func insert(_ rows: [UInt32]) {
         for row in rows { insert(Int(row)) }
     }
 
-    mutating func insertAll() {
+    package mutating func insertAll() {
         for i in words.indices { words[i] = .max }
     }
 
@@ -168,5 +169,5 @@ struct RowBitmap {
         words.withUnsafeBufferPointer(body)
     }
 
-    func contains(_ row: Int) -> Bool { words[row >> 6] >> UInt64(row & 63) & 1 != 0 }
+    package func contains(_ row: Int) -> Bool { words[row >> 6] >> UInt64(row & 63) & 1 != 0 }
 }
