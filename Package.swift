@@ -67,6 +67,7 @@ let package = Package(
         system("CXXHash", pkgConfig: "libxxhash", package: "libxxhash-dev"),
         system("CDeflate", pkgConfig: "libdeflate", package: "libdeflate-dev"),
         system("CNGHTTP2", pkgConfig: "libnghttp2", package: "libnghttp2-dev"),
+        system("CGnuTLS", pkgConfig: "gnutls", package: "libgnutls28-dev"),
         system("CYAML", pkgConfig: "yaml-0.1", package: "libyaml-dev"),
         shim("CBeast", libraries: []),
         shim("CRE2", libraries: ["re2"]),
@@ -148,7 +149,7 @@ let package = Package(
             imports: ["Core", "Observability", "Scheduling", "Pattern", "QueryModel", "Settings"]),
 
         // Serve
-        module("Serve", "Sockets", .kernel, imports: ["Observability", "Scheduling", "CLinux"]),
+        module("Serve", "Sockets", .kernel, imports: ["Observability", "Scheduling", "CLinux", "CGnuTLS"]),
         module(
             "Serve", "HTTP", .kernel,
             imports: ["Observability", "Scheduling", "Compression", "Sockets", "CLinux", "CBeast"]),

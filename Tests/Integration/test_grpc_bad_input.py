@@ -304,9 +304,9 @@ def test_headers_that_are_no_request_are_an_error_of_the_stream(server, fields):
 
 
 @pytest.mark.parametrize("request_bytes", [
-    b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n", b"\x16\x03\x01\x02\x00\x01",
+    b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n",
     b"PRI * HTTP/1.1\r\n\r\n" + bytes(100), bytes(1000),
-], ids=["HTTP/1.1", "HTTP/1.0", "TLS", "nearly", "zeros"])
+], ids=["HTTP/1.1", "HTTP/1.0", "nearly", "zeros"])
 def test_what_is_not_http2_is_told_so(server, request_bytes):
     before = ended(server, "http1")
     host, port = server.grpc.rsplit(":", 1)

@@ -57,8 +57,10 @@ class Varve:
             except ValueError:
                 continue
             if event.get("event") == "ready":
-                self.otlp = "http://" + event["otlp"]
-                self.http = "http://" + event["http"]
+                scheme = "https://" if "--tls-certificate" in self.options else "http://"
+                self.otlp = scheme + event["otlp"]
+                self.http = scheme + event["http"]
+                self.admin = scheme + event["admin"] if "admin" in event else None
                 self.grpc = event.get("grpc")
                 return time.monotonic() - begun
 

@@ -113,7 +113,11 @@ final class Connection: LoopConnection {
         guard session != nil || open() else { return close() }
         isAtRest = false
         let taken = nghttp2_session_mem_recv(session, loop.input.baseAddress, count)
-        if taken < 0 { end(Self.reason(taken), by: Self.code(taken)) }
+        if taken < 0 {
+            // A client of TLS begins with a handshake's first byte.
+            if !hasBegun, loop.input[0] == 22 { return cut(.tls) }
+            end(Self.reason(taken), by: Self.code(taken))
+        }
         if ending == .plainHTTP { return refusePlainHTTP() }
         // Nothing is said to a client before it has shown that it would understand it.
         if hasBegun || ending != nil { flush() }
@@ -236,6 +240,7 @@ final class Connection: LoopConnection {
     // MARK: Time
 
     func look(at now: ContinuousClock.Instant) {
+        if link.isOverdue(at: now) { return close() }
         let configuration = core.configuration
         if let lingering {
             if now >= lingering.until { close() }

@@ -46,6 +46,7 @@ final class GRPCCore: LoopCore {
 
     var connectionLimit: Int { configuration.connectionLimit }
     var descriptors: Tally.Limited { configuration.descriptors }
+    var tls: TLSPort? { configuration.tls }
     var isBusy: Bool { open.load(ordering: .relaxed) > 0 }
 
     func connected(_ change: Int) { statistics.connections.add(change) }

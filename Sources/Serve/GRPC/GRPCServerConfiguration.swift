@@ -9,6 +9,8 @@ package struct GRPCServerConfiguration: Sendable {
     /// Zero takes a free one.
     package var port: UInt16
     package var connectionLimit = 1024
+    /// Nil: not over TLS.
+    package var tls: TLSPort?
     /// Connections of all servers of the process.
     package var descriptors = Tally.Limited(limit: .max)
     /// Calls of a connection at a time.
@@ -40,6 +42,8 @@ package struct GRPCServerConfiguration: Sendable {
 package enum GRPCConnectionEnd: String, CaseIterable, Sendable {
     /// It does not speak HTTP/2.
     case plainHTTP = "http1"
+    /// It speaks TLS, where there is none.
+    case tls
     /// It broke the rules of HTTP/2.
     case protocolError = "protocol"
     /// Calls were reset faster than anybody has to (CVE-2023-44487).

@@ -142,10 +142,11 @@ final class HTTPConnection: LoopConnection {
             switch stage {
             case .idle:
                 // Lines before a request that have nothing (RFC 9112, 2.2).
-                if bytes[used] == 13 || bytes[used] == 10 {
-                    used += 1
-                } else {
-                    begin()
+                switch bytes[used] {
+                case 13, 10: used += 1
+                // A client of TLS begins with a handshake's first byte.
+                case 22: cut(.tls)
+                default: begin()
                 }
             case .head(let incoming), .body(let incoming):
                 let (count, goesOn) = advance(incoming, UnsafeRawBufferPointer(rebasing: bytes[used...]))
@@ -316,6 +317,7 @@ final class HTTPConnection: LoopConnection {
     var isBusy: Bool { if case .lingering = stage { true } else { false } }
 
     func look(at now: ContinuousClock.Instant) {
+        if link.isOverdue(at: now) { return close() }
         let silence = Duration.seconds(core.configuration.idleTimeoutSeconds)
         switch stage {
         case .idle:

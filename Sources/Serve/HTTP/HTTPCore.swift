@@ -28,6 +28,7 @@ final class HTTPCore: LoopCore {
 
     var connectionLimit: Int { configuration.connectionLimit }
     var descriptors: Tally.Limited { configuration.descriptors }
+    var tls: TLSPort? { configuration.tls }
     var isBusy: Bool { running.value > 0 }
     var isStopping: Bool { stopping.load(ordering: .relaxed) }
 

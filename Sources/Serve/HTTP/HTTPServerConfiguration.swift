@@ -8,6 +8,8 @@ package struct HTTPServerConfiguration: Sendable {
     /// Zero takes a free one.
     package var port: UInt16
     package var connectionLimit = 1024
+    /// Nil: not over TLS.
+    package var tls: TLSPort?
     /// Connections of all servers of the process.
     package var descriptors = Tally.Limited(limit: .max)
     /// How long a connection may be silent between requests, or within one; and how long a request's head may take to arrive.
@@ -55,6 +57,8 @@ package enum HTTPConnectionEnd: String, CaseIterable, Sendable {
     case limit
     /// Where a request ends, or whose it is, is not clear; or it is none.
     case framing
+    /// It speaks TLS, where there is none.
+    case tls
     /// A head or body that is longer than it may be.
     case tooLarge = "too_large"
     /// All bodies together take too much memory.

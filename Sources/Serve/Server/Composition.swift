@@ -24,10 +24,10 @@ private import TraceSearch
 struct Composition {
     let otlpRoutes: [Routes]
     let otlpServices: OTLPServices
-    /// What the servers count.
-    let grpcStatistics = GRPCStatistics()
-    let otlpStatistics = HTTPStatistics()
-    let queryStatistics = HTTPStatistics()
+    let connections = ConnectionStatistics()
+    let metrics = MetricsRegistry()
+    /// Empty: what is an administrator's is among the routes of queries.
+    let adminRoutes: [Routes]
     let queryRoutes: [Routes]
     /// What is answered to paths that are no API's: the pages of Jaeger's UI, if there are any.
     let pages: @Sendable (HTTPRequest) -> HTTPResponse?
@@ -41,16 +41,11 @@ struct Composition {
         Self.keepMemory()
         let fileSystem = PosixFileSystem()
         let ui = try Self.ui(configuration, fileSystem)
-        if let ui {
-            pages = ui.pages
-        } else {
-            pages = { _ in nil }
-        }
+        if let ui { pages = ui.pages } else { pages = { _ in nil } }
         admission = QueryAdmission(
             QueryAdmission.Limits(
                 running: Self.queryConcurrency(configuration), wait: .nanoseconds(configuration.queryQueueWait)),
             memory: QueryMemory(limit: configuration.queryTotalMemory))
-        let metrics = MetricsRegistry()
         let sources: QuerySources
         let receiver: any OTLPReceiver
         let flush: @Sendable () throws -> Void
@@ -74,16 +69,19 @@ struct Composition {
             Self.register(writing, in: metrics)
             Self.register(admission, writing.partCache, in: metrics)
         }
-        let status = StatusRoutes.make(metrics: metrics, version: Version.current, notReady: { nil })
+        let metrics = metrics
+        func status(_ metrics: MetricsRegistry?) -> Routes {
+            StatusRoutes.make(metrics: metrics, version: Version.current, notReady: { nil })
+        }
+        let isApart = configuration.listenAdmin != nil
+        let publicStatus = status(isApart ? nil : metrics)
         func intake(_ transport: OTLPIntake.Transport) -> OTLPIntake {
             OTLPIntake(
                 receiver, by: transport, bodyLimit: configuration.maxBodySize, metrics: metrics, now: Self.nanoseconds)
         }
-        otlpRoutes = [OTLPRoutes(intake(.http)).routes, status]
+        otlpRoutes = [OTLPRoutes(intake(.http)).routes, publicStatus]
         otlpServices = OTLPServices(intake(.grpc))
-        Self.register(grpcStatistics, in: metrics)
-        Self.register(otlpStatistics, of: "otlp", in: metrics)
-        Self.register(queryStatistics, of: "query", in: metrics)
+        connections.register(in: metrics, hasAdmin: isApart)
         let disk: any FileSystem = configuration.isReadOnly ? ReadOnlyFileSystem(fileSystem) : fileSystem
         let archive = try Self.archive(configuration, disk, metrics)
         var routes: [Routes] = []
@@ -92,8 +90,9 @@ struct Composition {
         viewKeeper = engine == nil ? nil : ViewKeeper(views)
         let results = KeptResults(configuration, engine, metrics)
         routes += Self.queries(sources, try Self.lines(sources), views, results, archive, configuration, metrics)
-        routes += [AdministrationRoutes.make(flush: flush), status]
-        queryRoutes = routes
+        let administration = AdministrationRoutes.make(flush: flush)
+        queryRoutes = routes + (isApart ? [publicStatus] : [administration, publicStatus])
+        adminRoutes = isApart ? [administration, status(metrics)] : []
     }
 
     private static func views(_ sources: QuerySources) throws(EngineError) -> SpanViewReader {

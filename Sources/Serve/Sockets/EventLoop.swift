@@ -102,7 +102,10 @@ package final class EventLoop<Connection: LoopConnection>: @unchecked Sendable {
         case wakeupKey: varve_wakeup_clear(wakeup)
         default:
             guard let connection = connections[event.key] else { return }
-            if event.events & VARVE_WRITABLE != 0 { connection.writable() }
+            if event.events & VARVE_WRITABLE != 0 {
+                // A handshake that waits for room goes on as it does when something arrives.
+                if connection.link.isHandshaking { connection.readable() } else { connection.writable() }
+            }
             if event.events & VARVE_READABLE != 0 { connection.readable() }
             if event.events & VARVE_HANGUP != 0 { connection.hungUp() }
             if event.events & VARVE_BROKEN != 0 { connection.close() }
@@ -175,7 +178,7 @@ package final class EventLoop<Connection: LoopConnection>: @unchecked Sendable {
     }
 
     private func adopt(_ socket: Int32) {
-        let link = Link(socket, key: nextKey, epoll: epoll)
+        let link = Link(socket, key: nextKey, epoll: epoll, tls: core.tls, at: now)
         nextKey += 1
         guard let connection = Connection(link, loop: self),
             varve_epoll_watch(epoll, socket, link.key, VARVE_READABLE, 0) == 0

@@ -36,6 +36,8 @@ package protocol LoopCore: AnyObject, Sendable {
     var connections: Tally { get }
     /// Connections of all servers of the process, of which each takes a descriptor.
     var descriptors: Tally.Limited { get }
+    /// Nil: not over TLS.
+    var tls: TLSPort? { get }
     /// Whether connections wait for something that has a deadline.
     var isBusy: Bool { get }
 

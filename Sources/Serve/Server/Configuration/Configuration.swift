@@ -12,6 +12,12 @@ package struct Configuration: Sendable {
     /// Nil: not over gRPC.
     package var listenGRPC: ListenAddress? = ListenAddress(host: "127.0.0.1", port: 4317)
     package var listenHTTP = ListenAddress(host: "127.0.0.1", port: 8081)
+    /// Where an operator's own paths are; nil: beside the queries.
+    package var listenAdmin: ListenAddress?
+    /// Files of TLS on all ports; nil: there is none.
+    package var tlsCertificate: String?
+    package var tlsKey: String?
+    package var tlsClientCA: String?
     package var durability = Durability.fsync
     /// A table's rows in memory are written as parts once they take this many bytes …
     package var flushBytes = 24 << 20

@@ -31,7 +31,25 @@ package struct ConfigurationLoader {
         if let path { loader.applyFile(path) }
         loader.applyEnvironment(environment)
         for flag in flags where flag.name != "config" { loader.apply(flag.name, flag.value, .flag(flag.name)) }
+        loader.checkTogether()
         return loader.result
+    }
+
+    /// What is wrong only of several settings at once.
+    private mutating func checkTogether() {
+        let configuration = result.configuration
+        func isWrong(_ key: String, _ message: String) {
+            result.problems.append(ConfigurationProblem(place: .flag(key), message: message))
+        }
+        if configuration.tlsCertificate != nil, configuration.tlsKey == nil {
+            isWrong("tls-certificate", "needs tls-key, too")
+        }
+        if configuration.tlsKey != nil, configuration.tlsCertificate == nil {
+            isWrong("tls-key", "needs tls-certificate, too")
+        }
+        if configuration.tlsClientCA != nil, configuration.tlsCertificate == nil {
+            isWrong("tls-client-ca", "needs tls-certificate and tls-key, too")
+        }
     }
 
     private init(fileSystem: any ReadableFiles) { self.fileSystem = fileSystem }

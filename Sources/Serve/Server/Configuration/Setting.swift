@@ -27,6 +27,17 @@ struct Setting: Sendable {
     private static let tables =
         (try? TableCatalog.parse(files: Schema.files, lock: Schema.lock)) ?? TableCatalog(tables: [], rollups: [])
 
+    /// The path of a file, or none.
+    private static func file(
+        _ key: String, _ help: String, _ path: any WritableKeyPath<Configuration, String?> & Sendable
+    ) -> Setting {
+        Setting(
+            key: key, value: "FILE", help: help + "; or none", show: { $0[keyPath: path] ?? "none" },
+            apply: { configuration, text throws(ValueError) in
+                configuration[keyPath: path] = text.isEmpty || text == "none" ? nil : text
+            })
+    }
+
     static let all: [Setting] = [
         Setting(
             key: "data-dir", value: "DIR", help: "where all data is kept",
@@ -60,6 +71,18 @@ struct Setting: Sendable {
             apply: { configuration, text throws(ValueError) in
                 configuration.listenHTTP = try ValueText.address(text)
             }),
+        Setting(
+            key: "listen-admin", value: "ADDRESS",
+            help: "where /metrics and the paths of administrators are answered; or none: where queries are",
+            show: { $0.listenAdmin?.description ?? "none" },
+            apply: { configuration, text throws(ValueError) in
+                configuration.listenAdmin = text == "none" ? nil : try ValueText.address(text)
+            }),
+        file(
+            "tls-certificate", "the server's certificate for TLS on all ports, in PEM, with those that vouch for it",
+            \.tlsCertificate),
+        file("tls-key", "the key of that certificate, in PEM", \.tlsKey),
+        file("tls-client-ca", "who signs the certificates that clients must have then, in PEM", \.tlsClientCA),
         Setting(
             key: "durability", value: "MODE", help: "when telemetry is acknowledged: fsync, written or memory",
             show: { $0.durability.rawValue },
