@@ -206,7 +206,7 @@ let package = Package(
                 "Files",
                 "GRPC", "Indexing", "Ingest", "JSON", "LogQL", "Maintenance", "OTLP", "Offline", "Parts", "Pattern",
                 "Plans",
-                "PromQL", "QueryModel",
+                "PromQL", "QueryModel", "QuerySupport",
                 "Randomness", "Scheduling", "Schema", "Storage", "TableSchema", "Telemetry", "TraceSearch",
             ], path: "Tests/Fuzz", exclude: ["FailCases"],
             swiftSettings: common),
@@ -241,7 +241,7 @@ let package = Package(
                 "Schema",
                 "Storage", "TableSchema", "Telemetry", "TraceFixtures", "TraceSearch",
             ]),
-        tests("Query", "QueryModel", imports: ["Core", "Scheduling", "QueryModel", "Randomness"]),
+        tests("Query", "QueryModel", imports: ["Core", "Scheduling", "QueryModel", "QuerySupport", "Randomness"]),
         .target(
             name: "TraceFixtures", dependencies: ["Core", "Scheduling", "QueryModel", "Randomness", "Telemetry"],
             path: "Tests/Support/TraceFixtures",
@@ -346,7 +346,7 @@ let package = Package(
                 "Settings", "Storage", "TableSchema", "Telemetry", "TraceFixtures",
             ]),
         .target(
-            name: "QuerySupport", dependencies: ["Core", "PromQL", "QueryModel", "Scheduling"],
+            name: "QuerySupport", dependencies: ["Core", "PromQL", "QueryModel", "Randomness", "Scheduling"],
             path: "Tests/Support/Query",
             swiftSettings: common),
         tests(

@@ -20,8 +20,7 @@ struct FuzzTarget: Sendable {
     static let all: [FuzzTarget] = [
         .traces, .logs, .metrics, .tracesJSON, .logsJSON, .metricsJSON, .json, .gzip, .zstd, .lz4, .pages, .part,
         .footer, .index, .catalogLog, .archive, .log, .directory, .schema, .lock, .pattern, .promql, .logql, .logLine,
-        .plan,
-        .states, .traceql, .message, .canary,
+        .plan, .states, .seriesPlan, .seriesStates, .traceql, .message, .canary,
     ]
 
     static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

@@ -66,7 +66,8 @@ package final class QueryStatistics: Sendable {
 
     private let indexes = SkipIndex.allCases.map { _ in Index() }
 
-    private let noted = Mutex<String?>(nil)
+    private let noted = Mutex<[String]>([])
+    private static let mostPlans = 16
 
     /// What the answer lacks; the first few of it.
     private let texts = Mutex<[String]>([])
@@ -75,10 +76,22 @@ package final class QueryStatistics: Sendable {
     package init() {}
 
     /// Notes what the query asked of its table.
-    package func note(plan: String) { noted.withLock { $0 = plan } }
+    ///
+    /// - Parameter isRefined: whether it stands for the plan that was noted last.
+    package func note(plan: String, insteadOfLast isRefined: Bool = false) {
+        noted.withLock { plans in
+            if isRefined { _ = plans.popLast() }
+            plans.removeAll { $0 == plan }
+            if plans.count == Self.mostPlans { plans.removeFirst() }
+            plans.append(plan)
+        }
+    }
 
-    /// The last plan that was noted, for people.
-    package var plan: String? { noted.withLock { $0 } }
+    /// The plans that were noted last, for people, each once.
+    package var plans: [String] { noted.withLock { $0 } }
+
+    /// The last of them.
+    package var plan: String? { plans.last }
 
     package func warn(_ text: String) {
         texts.withLock { texts in

@@ -1,3 +1,4 @@
+internal import Core
 internal import TableSchema
 
 /// docs/FORMAT.md, "Plans".
@@ -152,12 +153,6 @@ extension PlanReader {
         }
     }
 
-    mutating func flag() throws(PlanError) -> Bool {
-        let byte = try byte()
-        guard byte <= 1 else { throw .corrupt }
-        return byte == 1
-    }
-
     private mutating func comparison() throws(PlanError) -> Comparison {
         guard let comparison = Comparison(rawValue: try byte()) else { throw .corrupt }
         return comparison
@@ -227,13 +222,5 @@ extension Predicate {
         try reader.version()
         self = try reader.predicate()
         try reader.end()
-    }
-}
-
-extension PlanReader {
-    mutating func version() throws(PlanError) {
-        let version = try natural()
-        guard version > 0 else { throw .corrupt }
-        guard version <= PlanFormat.version else { throw .unsupportedVersion(Int(clamping: version)) }
     }
 }

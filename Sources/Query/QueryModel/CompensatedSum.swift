@@ -31,10 +31,16 @@ package struct CompensatedSum: Sendable {
 /// It sums as long as the sum is finite, and from then on corrects the mean value by value.
 package struct CompensatedMean: Sendable {
     package fileprivate(set) var count = 0.0
-    fileprivate var total = CompensatedSum()
-    fileprivate var isIncremental = false
+    private(set) var total = CompensatedSum()
+    private(set) var isIncremental = false
 
     package init() {}
+
+    init(count: Double, total: CompensatedSum, isIncremental: Bool) {
+        self.count = count
+        self.total = total
+        self.isIncremental = isIncremental
+    }
 
     package mutating func add(_ value: Double) {
         count += 1

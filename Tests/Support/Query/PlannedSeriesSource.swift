@@ -2,7 +2,7 @@ package import Core
 package import QueryModel
 package import Scheduling
 
-/// Answers plans over the series of another source, as if several threads had shared them.
+/// Answers plans over the series of another source, as if several processes had shared them: plans and states go through bytes.
 package struct PlannedSeriesSource: SeriesSource {
     private let base: any SeriesSource
     private let shares: Int
@@ -14,6 +14,7 @@ package struct PlannedSeriesSource: SeriesSource {
     }
 
     package func evaluate(_ plan: SeriesPlan, context: QueryContext) throws(QueryError) -> SeriesPlanAnswer? {
+        let plan = try Self.sending { () throws(SeriesCodingError) in try SeriesPlan(bytes: plan.bytes) }
         let series =
             plan.samples.isEmpty ? [] : try base.series(matching: plan.matchers, in: plan.samples, context: context)
         guard series.allSatisfy(\.histograms.isEmpty), plan.keepsApart(series.map(\.labels)) else { return nil }
@@ -24,8 +25,20 @@ package struct PlannedSeriesSource: SeriesSource {
         }
         // Merged from the last to the first: the order must not matter.
         var all = evaluations.removeLast()
-        for evaluation in evaluations.reversed() { try all.merge(evaluation) }
+        for evaluation in evaluations.reversed() {
+            let bytes = evaluation.bytes
+            try all.merge(
+                Self.sending { () throws(SeriesCodingError) in
+                    try SeriesEvaluation(bytes: bytes, context: QueryContext(tenant: .default))
+                })
+        }
         return try all.answer()
+    }
+
+    private static func sending<Value>(
+        _ body: () throws(SeriesCodingError) -> Value
+    ) throws(QueryError) -> Value {
+        do throws(SeriesCodingError) { return try body() } catch { throw .execution(error.description) }
     }
 
     package func series(

@@ -11,8 +11,8 @@ protocol PartialAggregate: Sendable {
 
 /// Sums merge to what one sum of all would be, but for the rounding of what both lost: 2^-104 of the greatest partial sum.
 struct PartialSum: PartialAggregate {
-    private var sum = GridSeries.absent
-    private var compensation = 0.0
+    var sum = GridSeries.absent
+    var compensation = 0.0
 
     @inline(__always)
     mutating func add(_ value: Double) {
@@ -41,7 +41,7 @@ struct PartialSum: PartialAggregate {
 }
 
 struct PartialMean: PartialAggregate {
-    private var mean = CompensatedMean()
+    var mean = CompensatedMean()
 
     mutating func add(_ value: Double) { mean.add(value) }
 
@@ -51,7 +51,7 @@ struct PartialMean: PartialAggregate {
 }
 
 struct PartialMinimum: PartialAggregate {
-    private(set) var value = GridSeries.absent
+    var value = GridSeries.absent
 
     mutating func add(_ next: Double) {
         // NaN, and so what is absent, only stays where there is nothing else.
@@ -64,7 +64,7 @@ struct PartialMinimum: PartialAggregate {
 }
 
 struct PartialMaximum: PartialAggregate {
-    private(set) var value = GridSeries.absent
+    var value = GridSeries.absent
 
     mutating func add(_ next: Double) {
         if next > value || value.isNaN { value = next }
@@ -76,17 +76,17 @@ struct PartialMaximum: PartialAggregate {
 }
 
 struct PartialCount: PartialAggregate {
-    private var count = 0
+    var count = 0
 
     mutating func add(_ value: Double) { count += 1 }
 
-    mutating func merge(_ other: PartialCount) { count += other.count }
+    mutating func merge(_ other: PartialCount) { count &+= other.count }
 
     var value: Double { count > 0 ? Double(count) : GridSeries.absent }
 }
 
 struct PartialPresence: PartialAggregate {
-    private var isPresent = false
+    var isPresent = false
 
     mutating func add(_ value: Double) { isPresent = true }
 
@@ -97,14 +97,14 @@ struct PartialPresence: PartialAggregate {
 
 /// The partial aggregates of groups over a grid.
 struct PartialGroups<State: PartialAggregate>: Sendable {
-    private let stepCount: Int
+    let stepCount: Int
     private let context: QueryContext
     private var slots: [Labels: Int] = [:]
     /// By slot: its labels, and the least series that has a value in it.
-    private var labels: [Labels] = []
-    private var least: [SeriesName?] = []
+    private(set) var labels: [Labels] = []
+    var least: [SeriesName?] = []
     /// By slot and step.
-    private var states: [State] = []
+    var states: [State] = []
 
     init(stepCount: Int, context: QueryContext) {
         self.stepCount = stepCount
@@ -164,7 +164,7 @@ struct PartialGroups<State: PartialAggregate>: Sendable {
 /// Labels, and one more that is not put in among them unless somebody wants to have it.
 struct SeriesName: Comparable, Sendable {
     let base: Labels
-    private let extra: Label?
+    let extra: Label?
     /// Where `extra` would stand.
     private let index: Int
 

@@ -2,12 +2,12 @@ import Scheduling
 
 /// The groups of a plan's reduction: those of its operator, which alone are there.
 struct PlanGroups: Sendable {
-    private var sum: PartialGroups<PartialSum>?
-    private var avg: PartialGroups<PartialMean>?
-    private var min: PartialGroups<PartialMinimum>?
-    private var max: PartialGroups<PartialMaximum>?
-    private var count: PartialGroups<PartialCount>?
-    private var group: PartialGroups<PartialPresence>?
+    var sum: PartialGroups<PartialSum>?
+    var avg: PartialGroups<PartialMean>?
+    var min: PartialGroups<PartialMinimum>?
+    var max: PartialGroups<PartialMaximum>?
+    var count: PartialGroups<PartialCount>?
+    var group: PartialGroups<PartialPresence>?
 
     init(_ operator: SeriesPlan.Reduction.Operator, stepCount: Int, context: QueryContext) {
         switch `operator` {

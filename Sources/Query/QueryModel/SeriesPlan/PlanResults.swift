@@ -3,18 +3,18 @@ import Scheduling
 /// What the series of a plan come to: themselves, or the groups that they are in.
 struct PlanResults: Sendable {
     private let plan: SeriesPlan
-    private let context: QueryContext
+    let context: QueryContext
     /// Of a plan without a reduction.
-    private var series: [(name: SeriesName, values: [Double])] = []
-    private var groups: PlanGroups?
+    var series: [(name: SeriesName, values: [Double])] = []
+    var groups: PlanGroups?
     private let grouping: Aggregation?
     /// Whether buckets of different bounds are in different groups.
     private let groupsByBucket: Bool
     /// The groups of each layout's wanted buckets.
     private var bucketSlots: [BucketKey: [Int]] = [:]
-    private var samplesRead = 0
-    private var samplesByStep: [Int]
-    private var counterNames: Set<String> = []
+    var samplesRead = 0
+    var samplesByStep: [Int]
+    var counterNames: Set<String> = []
 
     private struct BucketKey: Hashable {
         var group: Labels
@@ -108,7 +108,7 @@ struct PlanResults: Sendable {
     mutating func merge(_ other: PlanResults) throws(QueryError) {
         series.append(contentsOf: other.series)
         if let others = other.groups { try groups?.merge(others) }
-        samplesRead += other.samplesRead
+        samplesRead &+= other.samplesRead
         for step in samplesByStep.indices { samplesByStep[step] &+= other.samplesByStep[step] }
         counterNames.formUnion(other.counterNames)
     }

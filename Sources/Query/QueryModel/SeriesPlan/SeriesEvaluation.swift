@@ -6,11 +6,11 @@ package import Scheduling
 /// Numbers are exactly those of evaluating each series on its own; sums and means over windows or groups may differ from sums in
 /// another order, but by less than 1e-12 of their value.
 package struct SeriesEvaluation: Sendable {
-    private let plan: SeriesPlan
+    let plan: SeriesPlan
     private let context: QueryContext
     private var windows: WindowValues
     private var buckets: BucketValues
-    private var results: PlanResults
+    var results: PlanResults
     /// One series by step.
     private var row: [Double]
 

@@ -56,12 +56,19 @@ enum Explanation {
         json.endArray()
     }
 
-    /// `{"plan":"from otel_traces where …","blocksRead":3,…,"skippedBy":{"bloom":{"blocksSkipped":99,…}}}`
+    /// `{"plan":"from otel_traces where …","plans":["…",…],"blocksRead":3,…,"skippedBy":{"bloom":{"blocksSkipped":99,…}}}`
     static func write(_ statistics: QueryStatistics, to json: inout JSONWriter) {
         json.beginObject()
         if let plan = statistics.plan {
             json.key("plan")
             json.string(plan)
+        }
+        let plans = statistics.plans
+        if plans.count > 1 {
+            json.key("plans")
+            json.beginArray()
+            for plan in plans { json.string(plan) }
+            json.endArray()
         }
         for (name, value) in statistics.totals {
             json.key(name)

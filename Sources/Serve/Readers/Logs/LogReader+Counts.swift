@@ -46,7 +46,8 @@ extension LogReader {
             try total.merge(rowScan(part, records, context).aggregate(needs, part, state))
         }
         let plan = view.plan(buckets, predicate).text(view.table)
-        context.statistics.note(plan: "\(plan); of other rows: \(context.statistics.plan ?? "nothing")")
+        context.statistics.note(
+            plan: "\(plan); of other rows: \(context.statistics.plan ?? "nothing")", insteadOfLast: true)
         return total
     }
 

@@ -43,6 +43,7 @@ extension MetricReader {
         guard !found.hasNativeHistograms, found.makeUnits(reading.directory),
             plan.keepsApart(found.units.lazy.map(\.labels))
         else { return nil }
+        context.statistics.note(plan: plan.text)
         return try PlanScan(plan, reading, selection, found, memory).run(on: pool)
     }
 

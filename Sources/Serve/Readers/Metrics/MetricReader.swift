@@ -43,6 +43,7 @@ package struct MetricReader: SeriesSource {
         matching matchers: [LabelMatcher], in range: TimeRange, context: QueryContext
     ) throws(QueryError) -> [SampleSeries] {
         guard !range.isEmpty else { return [] }
+        context.statistics.note(plan: "samples of \(matchers.text)")
         let selection = SeriesSelection(matchers)
         let reading = reading(in: range, forDeltas: true, context: context)
         let shared = CollectionContext(directory: reading.directory, range: range, selection: selection)

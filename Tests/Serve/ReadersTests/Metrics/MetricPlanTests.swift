@@ -1,4 +1,5 @@
 import Core
+import Observability
 import PromQL
 import QueryModel
 import QuerySupport
@@ -181,6 +182,25 @@ struct MetricPlanTests {
             }
             #expect(!values[0].isEmpty && values[0] == values[1] && values[0] == values[2], "\(text), seed \(seed)")
         }
+    }
+
+    @Test func `a query says what was asked of the source, selector by selector`() throws {
+        let store = try MetricStore()
+        var random = SeededRandom(seed: 1)
+        var hits = Stream(metric: .counter("hits"), attributes: attributes(["shard": "0"]), scope: "library")
+        try store.ingest((0..<20).map { hits.point(at: second(Double($0 * 15)), using: &random) })
+        let context = store.context()
+        let grid = TimeGrid(at: second(300) / 1_000_000)
+        let query = try PromQLQuery(
+            "sum(rate(hits_total[5m])) / count(hits_total) + predict_linear(hits_total[2m], 60)")
+        _ = try PromQLEngine(source: store.reader).range(query, over: grid, context: context)
+        let at = "at \(grid.start / 1000)"
+        #expect(
+            context.statistics.plans == [
+                #"sum by () of rate over 300 s of {__name__="hits_total"} \#(at)"#,
+                #"count by () of latest over 300 s of {__name__="hits_total"} \#(at)"#,
+                #"samples of {__name__="hits_total"}"#,
+            ])
     }
 
     // MARK: Labels
