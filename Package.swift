@@ -314,7 +314,7 @@ let package = Package(
         tests("Signals", "Telemetry", imports: ["EngineFixtures", "Randomness", "Telemetry"]),
         tests(
             "Signals", "OTLP",
-            imports: ["Columns", "Core", "EngineFixtures", "OTLP", "Randomness", "Telemetry"]),
+            imports: ["Columns", "Core", "EngineFixtures", "OTLP", "Randomness", "TableSchema", "Telemetry"]),
         tests(
             "Engine", "Rollups",
             imports: [
@@ -335,8 +335,9 @@ let package = Package(
                 "Columns", "Core", "Scheduling", "EngineFixtures", "Files", "Indexing", "Ingest", "Maintenance",
                 "Offline", "Parts", "Randomness", "Settings", "Storage", "TableSchema",
             ]),
-        tests("Serve", "HTTP", imports: ["HTTP", "Compression"]),
-        tests("Serve", "GRPC", imports: ["GRPC", "HTTP", "Scheduling", "Sockets"]),
+        .target(name: "RawSocket", path: "Tests/Support/RawSocket", swiftSettings: common),
+        tests("Serve", "HTTP", imports: ["HTTP", "Compression", "RawSocket"]),
+        tests("Serve", "GRPC", imports: ["GRPC", "HTTP", "RawSocket", "Scheduling", "Sockets"]),
         tests(
             "Serve", "Server",
             imports: [

@@ -1,4 +1,4 @@
-import Glibc
+import RawSocket
 
 /// A client that sends frames of HTTP/2 as it is told, and tells what frames come.
 final class FrameClient {
@@ -9,48 +9,22 @@ final class FrameClient {
         var payload: [UInt8]
     }
 
-    struct Failure: Error { var reason: String }
-
     static let (data, headers, reset, settings, ping, goaway): (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8) = (
         0, 1, 3, 4, 6, 7
     )
 
-    private let socket: Int32
-    private var pending: [UInt8] = []
+    private let connection: RawSocket
 
     /// - Parameter begins: whether it sends the preface, and settings.
     init(port: UInt16, begins: Bool = true) throws {
-        socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let result = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard result == 0 else { throw Failure(reason: "connect: \(errno)") }
-        var limit = timeval(tv_sec: 20, tv_usec: 0)
-        setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        connection = try RawSocket(port: port)
         if begins {
             send(Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8))
             send(Self.settings)
         }
     }
 
-    deinit { close(socket) }
-
-    func send(_ bytes: [UInt8]) {
-        var done = 0
-        while done < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.send(socket, $0.baseAddress.map { $0 + done }, bytes.count - done, Int32(MSG_NOSIGNAL))
-            }
-            guard count > 0 else { return }
-            done += count
-        }
-    }
+    func send(_ bytes: [UInt8]) { connection.send(bytes) }
 
     func send(_ type: UInt8, flags: UInt8 = 0, stream: Int32 = 0, _ payload: [UInt8] = []) {
         let length = withUnsafeBytes(of: UInt32(payload.count).bigEndian) { Array($0.dropFirst()) }
@@ -79,11 +53,11 @@ final class FrameClient {
     /// The next frame; nil at the end.
     func next() throws -> Frame? {
         guard try fill(9) else { return nil }
-        let length = Int(pending[0]) << 16 | Int(pending[1]) << 8 | Int(pending[2])
+        let length = connection.pending[..<3].reduce(0) { $0 << 8 | Int($1) }
         guard try fill(9 + length) else { return nil }
-        defer { pending.removeFirst(9 + length) }
-        let stream = pending[5..<9].reduce(Int32(0)) { $0 << 8 | Int32($1) }
-        return Frame(type: pending[3], flags: pending[4], stream: stream, payload: Array(pending[9..<9 + length]))
+        let frame = connection.take(9 + length)
+        let stream = frame[5..<9].reduce(Int32(0)) { $0 << 8 | Int32($1) }
+        return Frame(type: frame[3], flags: frame[4], stream: stream, payload: Array(frame[9...]))
     }
 
     /// The next frame of a type, beyond others, not counting acknowledgements; nil if the end comes first.
@@ -94,14 +68,11 @@ final class FrameClient {
         return nil
     }
 
+    /// - Returns: false at the end.
     private func fill(_ count: Int) throws -> Bool {
-        while pending.count < count {
-            var buffer = [UInt8](repeating: 0, count: 65536)
-            let received = recv(socket, &buffer, buffer.count, 0)
-            if received < 0, errno == EINTR { continue }
-            if received == 0 || (received < 0 && errno == ECONNRESET) { return false }
-            guard received > 0 else { throw Failure(reason: "nothing came in time") }
-            pending += buffer[..<received]
+        while connection.pending.count < count {
+            guard let more = connection.receive() else { throw RawSocket.Failure(reason: "nothing came in time") }
+            if more == 0 { return false }
         }
         return true
     }

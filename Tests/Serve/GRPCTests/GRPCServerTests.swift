@@ -1,5 +1,6 @@
 import Glibc
 import HTTP
+import RawSocket
 import Scheduling
 import Testing
 
@@ -181,7 +182,7 @@ struct GRPCServerTests {
             #expect(try client.next() == nil)
             #expect(stopped.wait(timeout: .seconds(20), until: { $0 }) == true)
             thread.join()
-            #expect(throws: FrameClient.Failure.self) { try FrameClient(port: port) }
+            #expect(throws: RawSocket.Failure.self) { try FrameClient(port: port) }
         }
     }
 

@@ -1,6 +1,7 @@
 import Compression
 import Glibc
 import HTTP
+import RawSocket
 import Synchronization
 import Testing
 
@@ -369,7 +370,7 @@ struct HTTPServerTests {
             usleep(100_000)
             #expect(server.stop(graceSeconds: 5))
             #expect(try client.readReply().text == "slept")
-            #expect(throws: RawClient.Failure.self) { try RawClient(port: port) }
+            #expect(throws: RawSocket.Failure.self) { try RawClient(port: port) }
         }
     }
 

@@ -35,58 +35,34 @@ struct DecoderRoundTripTests {
 
     @Test(arguments: styles.indices, 1...6 as ClosedRange<UInt64>)
     func `spans are the rows that a naive decoder reads`(style: Int, seed: UInt64) throws {
-        var generator = OTLPGenerator(seed: seed, style: Self.styles[style].style)
-        var builder = SpanBuilder(tables.spans)
-        var naive = NaiveDecoder(tables.spans.definition)
-        var accepted = 0
-        for _ in 0..<8 {
-            let request = generator.traces()
-            let before = naive.rejected
-            try naive.decode(traces: request)
-            let outcome = try request.withUnsafeBytes { try TraceDecoder.decode($0, into: &builder) }
-            accepted += outcome.accepted
-            #expect(outcome.rejected == naive.rejected - before)
-            #expect(outcome.message.isEmpty == (outcome.rejected == 0))
-        }
-        #expect(accepted == naive.rows.count)
-        expectEqual(
-            builder.snapshot(rows: builder.rowCount).naiveRows, naive.rows, "\(Self.styles[style].name) \(seed)")
+        try expectNaiveRows(SpanBuilder(tables), style, seed)
     }
 
     @Test(arguments: styles.indices, 1...6 as ClosedRange<UInt64>)
     func `log records are the rows that a naive decoder reads`(style: Int, seed: UInt64) throws {
-        var generator = OTLPGenerator(seed: seed, style: Self.styles[style].style)
-        var builder = LogBuilder(tables.logs)
-        var naive = NaiveDecoder(tables.logs.definition)
-        for _ in 0..<8 {
-            let request = generator.logs()
-            let before = (naive.rejected, naive.rows.count)
-            try naive.decode(logs: request, received: 1_700_000_000_123_456_789)
-            let outcome = try request.withUnsafeBytes {
-                try LogDecoder.decode($0, received: 1_700_000_000_123_456_789, into: &builder)
-            }
-            #expect(outcome.rejected == naive.rejected - before.0)
-            #expect(outcome.accepted == naive.rows.count - before.1)
-        }
-        expectEqual(
-            builder.snapshot(rows: builder.rowCount).naiveRows, naive.rows, "\(Self.styles[style].name) \(seed)")
+        try expectNaiveRows(LogBuilder(tables), style, seed)
     }
 
     @Test(arguments: styles.indices, 1...6 as ClosedRange<UInt64>)
     func `data points are the rows that a naive decoder reads`(style: Int, seed: UInt64) throws {
+        try expectNaiveRows(MetricBuilder(tables), style, seed)
+    }
+
+    private func expectNaiveRows<Signal: DecodedSignal & ~Copyable>(
+        _ builder: consuming Signal, _ style: Int, _ seed: UInt64
+    ) throws {
         var generator = OTLPGenerator(seed: seed, style: Self.styles[style].style)
-        var builder = MetricBuilder(tables.metrics)
-        var naive = NaiveDecoder(tables.metrics.definition)
+        var naive = NaiveDecoder(Signal.definition(tables))
         for _ in 0..<8 {
-            let request = generator.metrics()
+            let request = Signal.request(&generator)
             let before = (naive.rejected, naive.rows.count)
-            try naive.decode(metrics: request)
-            let outcome = try request.withUnsafeBytes { try MetricDecoder.decode($0, into: &builder) }
+            try Signal.decode(request, naively: &naive)
+            let outcome = try builder.decode(request)
             #expect(outcome.rejected == naive.rejected - before.0)
             #expect(outcome.accepted == naive.rows.count - before.1)
+            #expect(outcome.message.isEmpty == (outcome.rejected == 0))
         }
-        expectEqual(
-            builder.snapshot(rows: builder.rowCount).naiveRows, naive.rows, "\(Self.styles[style].name) \(seed)")
+        expectEqual(builder.naiveRows, naive.rows, "\(Self.styles[style].name) \(seed)")
     }
 
     /// Compares row by row, so that a failure names one cell.
