@@ -3,8 +3,8 @@ import LogQL
 import QueryModel
 import Scheduling
 
-/// The two readers of a line's fields: those on the bytes of rows (`JSONCursor`, `LogfmtCursor`) find what those on entries find
-/// (`JSONScanner`, `LogfmtFields`), and fail where they fail.
+/// The two readers of a line's fields: those on the bytes of rows (`RowMachine`, `LogfmtCursor`) find what those on entries find
+/// (`JSONFields`, `LogfmtFields`), and fail where they fail.
 extension FuzzTarget {
     static let logLine = FuzzTarget("logline", seeds: { logLineSeeds.map { Array($0.utf8) } }) { bytes in
         let source = OneLine(Array(bytes))

@@ -123,7 +123,7 @@ extension JSONFields {
         var scanner = JSONScanner(bytes)
         guard (try? scanner.kind()) == .object else { return nil }
         var fields: [(path: [String], value: String)] = []
-        do throws(JSONScanner.Malformed) {
+        do throws(JSONFault) {
             try collect(&scanner, path: [], into: &fields)
         } catch {
             return nil
@@ -133,9 +133,9 @@ extension JSONFields {
 
     private static func collect(
         _ scanner: inout JSONScanner, path: [String], into fields: inout [(path: [String], value: String)]
-    ) throws(JSONScanner.Malformed) {
-        guard path.count < JSONScanner.deepestNesting else { throw .init(message: "nested too deeply") }
-        try scanner.object { (scanner, key) throws(JSONScanner.Malformed) in
+    ) throws(JSONFault) {
+        guard path.count < JSONCursor.deepestNesting else { throw .init("nested too deeply") }
+        try scanner.object { (scanner, key) throws(JSONFault) in
             let path = path + [try JSONScanner.unescaped(key)]
             switch try scanner.kind() {
             case .object: try collect(&scanner, path: path, into: &fields)

@@ -9,8 +9,8 @@ enum JSONFields {
         _ fields: [FieldExtraction], into entry: inout PipelineEntry, observing observed: ObservedLabels
     ) {
         var scanner = JSONScanner(Array(entry.line.utf8))
-        do throws(JSONScanner.Malformed) {
-            guard try scanner.kind() == .object else { throw JSONScanner.Malformed(message: "expected an object") }
+        do throws(JSONFault) {
+            guard try scanner.kind() == .object else { throw JSONFault("expected an object") }
             if fields.isEmpty {
                 try flatten(&scanner, prefix: [], depth: 0) { name, value in
                     if observed.mayShow(name) { entry.extract(name, value) }
@@ -30,9 +30,9 @@ enum JSONFields {
     /// Hands over the scalar fields of nested objects with their joined names; arrays and nulls are skipped.
     static func flatten(
         _ scanner: inout JSONScanner, prefix: [UInt8], depth: Int, _ visit: (String, String) -> Void
-    ) throws(JSONScanner.Malformed) {
-        guard depth < JSONScanner.deepestNesting else { throw .init(message: "nested too deeply") }
-        try scanner.object { (scanner, key) throws(JSONScanner.Malformed) in
+    ) throws(JSONFault) {
+        guard depth < JSONCursor.deepestNesting else { throw .init("nested too deeply") }
+        try scanner.object { (scanner, key) throws(JSONFault) in
             let path = prefix.isEmpty ? Array(key) : prefix + [UInt8(ascii: "_")] + key
             switch try scanner.kind() {
             case .object: try flatten(&scanner, prefix: path, depth: depth + 1, visit)
@@ -48,18 +48,18 @@ enum JSONFields {
     /// The value at `path`; objects and arrays as JSON. Nil: there is none, or it is null.
     static func text(
         at path: [FieldStep], in bytes: [UInt8], from start: Int
-    ) throws(JSONScanner.Malformed) -> String? {
+    ) throws(JSONFault) -> String? {
         var scanner = JSONScanner(bytes, at: start)
         for step in path {
             var found: Int?
             switch (step, try scanner.kind()) {
             case (.key(let key), .object):
-                try scanner.object { (scanner, raw) throws(JSONScanner.Malformed) in
+                try scanner.object { (scanner, raw) throws(JSONFault) in
                     if found == nil, try JSONScanner.unescaped(raw) == key { found = scanner.position }
                     try scanner.skip()
                 }
             case (.index(let index), .array):
-                try scanner.array { (scanner, position) throws(JSONScanner.Malformed) in
+                try scanner.array { (scanner, position) throws(JSONFault) in
                     if position == index { found = scanner.position }
                     try scanner.skip()
                 }
@@ -74,8 +74,8 @@ enum JSONFields {
     static func unpack(_ entry: inout PipelineEntry) {
         var scanner = JSONScanner(Array(entry.line.utf8))
         var labels: [Label] = []
-        do throws(JSONScanner.Malformed) {
-            try scanner.object { (scanner, key) throws(JSONScanner.Malformed) in
+        do throws(JSONFault) {
+            try scanner.object { (scanner, key) throws(JSONFault) in
                 guard try scanner.kind() == .string else {
                     try scanner.skip()
                     return

@@ -1,11 +1,26 @@
 import Core
 import QueryModel
 
-/// What is wrong with a line is told when somebody wants to know it: by `JSONScanner`, on the same line.
-enum RowFault: Error { case malformed }
+/// What is wrong with a text that should be JSON.
+struct JSONFault: Error {
+    private let what: StaticString
+    private let position: Int?
 
-/// Walks over a line that is JSON, without making anything of it: the grammar of `JSONScanner`, on bytes that it borrows.
+    init(_ what: StaticString, at position: Int? = nil) {
+        self.what = what
+        self.position = position
+    }
+
+    var message: String { position.map { "\(what) at byte \($0)" } ?? "\(what)" }
+}
+
+/// Walks over JSON text that it borrows, without making anything of it. Numbers are handed over as they are written. Nesting is bounded,
+/// so that no line can exhaust the stack.
 struct JSONCursor: ~Escapable {
+    enum Kind { case object, array, string, number, boolean, null }
+
+    static let deepestNesting = 64
+
     let bytes: Span<UInt8>
     private(set) var position: Int
 
@@ -20,6 +35,8 @@ struct JSONCursor: ~Escapable {
         self.bytes = bytes
         self.position = position
     }
+
+    private func fault(_ what: StaticString) -> JSONFault { JSONFault(what, at: position) }
 
     mutating func move(to position: Int) { self.position = position }
 
@@ -36,9 +53,9 @@ struct JSONCursor: ~Escapable {
     }
 
     /// The kind of the value that begins here, behind blanks.
-    mutating func kind() throws(RowFault) -> JSONScanner.Kind {
+    mutating func kind() throws(JSONFault) -> Kind {
         skipBlanks()
-        guard position < bytes.count else { throw .malformed }
+        guard position < bytes.count else { throw fault("unexpected end") }
         switch bytes[position] {
         case UInt8(ascii: "{"): return .object
         case UInt8(ascii: "["): return .array
@@ -46,7 +63,7 @@ struct JSONCursor: ~Escapable {
         case UInt8(ascii: "t"), UInt8(ascii: "f"): return .boolean
         case UInt8(ascii: "n"): return .null
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number
-        default: throw .malformed
+        default: throw fault("unexpected character")
         }
     }
 
@@ -55,35 +72,37 @@ struct JSONCursor: ~Escapable {
     /// Enters an object.
     ///
     /// - Returns: whether it has members.
-    mutating func beginObject() throws(RowFault) -> Bool {
+    mutating func beginObject() throws(JSONFault) -> Bool {
         skipBlanks()
-        guard take(UInt8(ascii: "{")) else { throw .malformed }
+        guard take(UInt8(ascii: "{")) else { throw fault("expected an object") }
         skipBlanks()
         return !take(UInt8(ascii: "}"))
     }
 
     /// A member's key; the cursor stands before the value then.
-    mutating func key() throws(RowFault) -> Text {
+    mutating func key() throws(JSONFault) -> Text {
         skipBlanks()
         let key = try string()
         skipBlanks()
-        guard take(UInt8(ascii: ":")) else { throw .malformed }
+        guard take(UInt8(ascii: ":")) else { throw fault("expected ':'") }
         return key
     }
 
     /// Moves behind a value of an object or array that ends with `close`.
     ///
     /// - Returns: whether another value follows.
-    mutating func next(before close: UInt8) throws(RowFault) -> Bool {
+    mutating func next(before close: UInt8) throws(JSONFault) -> Bool {
         skipBlanks()
         if take(close) { return false }
-        guard take(UInt8(ascii: ",")) else { throw .malformed }
+        guard take(UInt8(ascii: ",")) else {
+            throw close == UInt8(ascii: "}") ? fault("expected ',' or '}'") : fault("expected ',' or ']'")
+        }
         return true
     }
 
-    mutating func beginArray() throws(RowFault) -> Bool {
+    mutating func beginArray() throws(JSONFault) -> Bool {
         skipBlanks()
-        guard take(UInt8(ascii: "[")) else { throw .malformed }
+        guard take(UInt8(ascii: "[")) else { throw fault("expected an array") }
         skipBlanks()
         return !take(UInt8(ascii: "]"))
     }
@@ -92,8 +111,8 @@ struct JSONCursor: ~Escapable {
 
     /// Moves over a value and answers where it stood.
     @discardableResult
-    mutating func skip(depth: Int = 0) throws(RowFault) -> Range<Int> {
-        guard depth < JSONScanner.deepestNesting else { throw .malformed }
+    mutating func skip(depth: Int = 0) throws(JSONFault) -> Range<Int> {
+        guard depth < Self.deepestNesting else { throw fault("nested too deeply") }
         let kind = try kind()
         let start = position
         switch kind {
@@ -118,26 +137,25 @@ struct JSONCursor: ~Escapable {
     }
 
     /// A value as a label has it.
-    mutating func text() throws(RowFault) -> Text {
+    mutating func text() throws(JSONFault) -> Text {
         if try kind() == .string { return try string() }
         return Text(range: try skip())
     }
 
     /// What stands between the quotes, with its escapes.
-    mutating func string() throws(RowFault) -> Text {
-        guard take(UInt8(ascii: "\"")) else { throw .malformed }
+    mutating func string() throws(JSONFault) -> Text {
+        guard take(UInt8(ascii: "\"")) else { throw fault("expected a string") }
         let start = position
         var hasEscapes = false
         while true {
             position = bytes.indexOfQuoteOrBackslash(from: position)
-            guard position < bytes.count else { throw .malformed }
+            guard position < bytes.count else { throw fault("unterminated string") }
             if bytes[position] == UInt8(ascii: "\"") {
                 position += 1
                 return Text(range: start..<position - 1, hasEscapes: hasEscapes)
             }
             hasEscapes = true
-            position += 2
-            guard position <= bytes.count else { throw .malformed }
+            position = Swift.min(position + 2, bytes.count)
         }
     }
 
@@ -152,14 +170,14 @@ struct JSONCursor: ~Escapable {
         }
     }
 
-    private mutating func word() throws(RowFault) {
+    private mutating func word() throws(JSONFault) {
         let letters: [UInt8] =
             switch bytes[position] {
             case UInt8(ascii: "t"): Self.trueWord
             case UInt8(ascii: "f"): Self.falseWord
             default: Self.nullWord
             }
-        guard ByteSearch.has(letters.span, in: bytes, at: position) else { throw .malformed }
+        guard ByteSearch.has(letters.span, in: bytes, at: position) else { throw fault("unexpected word") }
         position += letters.count
     }
 
@@ -170,7 +188,7 @@ struct JSONCursor: ~Escapable {
     /// Moves to the value at `path` in the value that begins here.
     ///
     /// - Returns: whether there is one.
-    mutating func find(_ path: [FieldStep]) throws(RowFault) -> Bool {
+    mutating func find(_ path: [FieldStep]) throws(JSONFault) -> Bool {
         for step in path {
             var found: Int?
             switch (step, try kind()) {
@@ -199,7 +217,7 @@ struct JSONCursor: ~Escapable {
         return true
     }
 
-    private func isEqual(_ key: Text, _ wanted: String) throws(RowFault) -> Bool {
+    private func isEqual(_ key: Text, _ wanted: String) throws(JSONFault) -> Bool {
         guard key.hasEscapes else { return ByteText.isEqual(bytes.extracting(key.range), wanted) }
         var plain: [UInt8] = []
         try append(key, to: &plain)
@@ -209,14 +227,14 @@ struct JSONCursor: ~Escapable {
     // MARK: Escapes
 
     /// Whether the escapes of a string are right.
-    func check(_ text: Text) throws(RowFault) {
+    func check(_ text: Text) throws(JSONFault) {
         guard text.hasEscapes else { return }
         var position = text.range.lowerBound
         while position < text.range.upperBound { _ = try scalar(in: text.range, &position) }
     }
 
     /// Appends a string without its escapes, or another scalar as it is written.
-    func append(_ text: Text, to output: inout [UInt8]) throws(RowFault) {
+    func append(_ text: Text, to output: inout [UInt8]) throws(JSONFault) {
         guard text.hasEscapes else { return output.append(copying: bytes.extracting(text.range)) }
         var position = text.range.lowerBound
         while position < text.range.upperBound {
@@ -233,7 +251,7 @@ struct JSONCursor: ~Escapable {
         case scalar(Unicode.Scalar)
     }
 
-    private func scalar(in range: Range<Int>, _ position: inout Int) throws(RowFault) -> Piece {
+    private func scalar(in range: Range<Int>, _ position: inout Int) throws(JSONFault) -> Piece {
         let byte = bytes[position]
         position += 1
         guard byte == UInt8(ascii: "\\"), position < range.upperBound else { return .byte(byte) }
@@ -247,13 +265,13 @@ struct JSONCursor: ~Escapable {
         case UInt8(ascii: "r"): return .byte(13)
         case UInt8(ascii: "t"): return .byte(9)
         case UInt8(ascii: "u"): return .scalar(try unit(in: range, &position))
-        default: throw .malformed
+        default: throw JSONFault("invalid escape")
         }
     }
 
     /// Reads `XXXX`, and the second half of a surrogate pair; a lone half becomes U+FFFD.
-    private func unit(in range: Range<Int>, _ position: inout Int) throws(RowFault) -> Unicode.Scalar {
-        guard let high = digits(in: range, at: position) else { throw .malformed }
+    private func unit(in range: Range<Int>, _ position: inout Int) throws(JSONFault) -> Unicode.Scalar {
+        guard let high = digits(in: range, at: position) else { throw JSONFault("invalid escape") }
         position += 4
         guard (0xD800...0xDBFF).contains(high) else { return Unicode.Scalar(high) ?? "\u{FFFD}" }
         guard position + 1 < range.upperBound, bytes[position] == UInt8(ascii: "\\"),

@@ -30,7 +30,7 @@ struct LogfmtCursor: ~Escapable {
     /// Appends a value without its escapes.
     func append(_ value: JSONCursor.Text, to output: inout [UInt8]) {
         let before = output.count
-        do throws(RowFault) {
+        do throws(JSONFault) {
             try JSONCursor(line).append(value, to: &output)
         } catch {
             // `pair` has looked at the escapes.
@@ -81,7 +81,7 @@ struct LogfmtCursor: ~Escapable {
         position = end + 1
         guard position == line.count || line[position] <= 0x20 else { return nil }
         let text = JSONCursor.Text(range: start..<end, hasEscapes: hasEscapes)
-        do throws(RowFault) { try JSONCursor(line).check(text) } catch { return nil }
+        do throws(JSONFault) { try JSONCursor(line).check(text) } catch { return nil }
         return text
     }
 }

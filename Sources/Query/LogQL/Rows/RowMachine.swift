@@ -158,8 +158,8 @@ struct RowMachine {
 
     private mutating func parseObject(_ line: Span<UInt8>) {
         var cursor = JSONCursor(line)
-        do throws(RowFault) {
-            guard try cursor.kind() == .object else { throw .malformed }
+        do throws(JSONFault) {
+            guard try cursor.kind() == .object else { throw JSONFault("expected an object") }
             path.removeAll(keepingCapacity: true)
             try flatten(&cursor, depth: 0)
         } catch {
@@ -167,8 +167,8 @@ struct RowMachine {
         }
     }
 
-    private mutating func flatten(_ cursor: inout JSONCursor, depth: Int) throws(RowFault) {
-        guard depth < JSONScanner.deepestNesting else { throw .malformed }
+    private mutating func flatten(_ cursor: inout JSONCursor, depth: Int) throws(JSONFault) {
+        guard depth < JSONCursor.deepestNesting else { throw JSONFault("nested too deeply") }
         let prefix = path.count
         var hasMore = try cursor.beginObject()
         while hasMore {
@@ -190,7 +190,7 @@ struct RowMachine {
         }
     }
 
-    private mutating func extract(_ text: JSONCursor.Text, _ cursor: inout JSONCursor) throws(RowFault) {
+    private mutating func extract(_ text: JSONCursor.Text, _ cursor: inout JSONCursor) throws(JSONFault) {
         guard let named = slotOfPath(), let slot = values.slot(of: values.target(named)) else {
             return try cursor.check(text)
         }
@@ -201,8 +201,8 @@ struct RowMachine {
 
     private mutating func parseFields(_ fields: [(target: RowProgram.Target, path: [FieldStep])], _ line: Span<UInt8>) {
         var cursor = JSONCursor(line)
-        do throws(RowFault) {
-            guard try cursor.kind() == .object else { throw .malformed }
+        do throws(JSONFault) {
+            guard try cursor.kind() == .object else { throw JSONFault("expected an object") }
             let start = cursor.position
             try cursor.skip()
             for field in fields {
@@ -223,7 +223,7 @@ struct RowMachine {
     private mutating func unpack(_ line: Span<UInt8>) -> Range<Int>? {
         var cursor = JSONCursor(line)
         packed.removeAll(keepingCapacity: true)
-        do throws(RowFault) {
+        do throws(JSONFault) {
             var hasMore = try cursor.beginObject()
             while hasMore {
                 let key = try cursor.key()
@@ -247,7 +247,7 @@ struct RowMachine {
 
     private mutating func take(
         _ key: JSONCursor.Text, _ value: JSONCursor.Text, _ cursor: borrowing JSONCursor
-    ) throws(RowFault) {
+    ) throws(JSONFault) {
         let start = values.arena.count
         try values.append(key, of: cursor)
         let isLine = values.arena.span.extracting(start..<values.arena.count).isEqual(to: Self.packedLine.span)

@@ -98,7 +98,7 @@ struct RowValues {
         set(slot, from: start)
     }
 
-    mutating func append(_ text: JSONCursor.Text, of cursor: borrowing JSONCursor) throws(RowFault) {
+    mutating func append(_ text: JSONCursor.Text, of cursor: borrowing JSONCursor) throws(JSONFault) {
         try cursor.append(text, to: &arena)
     }
 

@@ -2,7 +2,7 @@
 enum TemplateJSON {
     static func value(of text: String) throws(TemplateError) -> TemplateValue {
         var scanner = JSONScanner(Array(text.utf8))
-        do throws(JSONScanner.Malformed) {
+        do throws(JSONFault) {
             return try value(&scanner, depth: 0)
         } catch {
             throw TemplateError("error calling fromJson: \(error.message)")
@@ -11,8 +11,8 @@ enum TemplateJSON {
 
     private static func value(
         _ scanner: inout JSONScanner, depth: Int
-    ) throws(JSONScanner.Malformed) -> TemplateValue {
-        guard depth < JSONScanner.deepestNesting else { throw .init(message: "nested too deeply") }
+    ) throws(JSONFault) -> TemplateValue {
+        guard depth < JSONCursor.deepestNesting else { throw .init("nested too deeply") }
         switch try scanner.kind() {
         case .string: return .string(try scanner.text())
         case .number: return .number(Double(try scanner.text()) ?? .nan)
@@ -22,13 +22,13 @@ enum TemplateJSON {
             return .nothing
         case .array:
             var values: [TemplateValue] = []
-            try scanner.array { (scanner, _) throws(JSONScanner.Malformed) in
+            try scanner.array { (scanner, _) throws(JSONFault) in
                 values.append(try value(&scanner, depth: depth + 1))
             }
             return .list(values)
         case .object:
             var members: [String: TemplateValue] = [:]
-            try scanner.object { (scanner, key) throws(JSONScanner.Malformed) in
+            try scanner.object { (scanner, key) throws(JSONFault) in
                 members[try JSONScanner.unescaped(key)] = try value(&scanner, depth: depth + 1)
             }
             return .map(members)
