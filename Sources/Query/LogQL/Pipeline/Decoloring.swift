@@ -22,7 +22,9 @@ enum Decoloring {
                 position += 1
             }
         }
-        return true
+        if output.count < line.count { return true }
+        output.removeAll(keepingCapacity: true)
+        return false
     }
 
     /// Parameters (0x30–0x3F), intermediates (0x20–0x2F), one final byte (0x40–0x7E). Source: ECMA-48 §5.4.
