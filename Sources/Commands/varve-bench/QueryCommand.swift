@@ -28,7 +28,8 @@ struct QueryCommand {
         When:
           --settled on        at rest
           --hot LIST          then while one connection sends rows of now: `full` for as many as the server takes, or rows a second
-                              (full,50000). Queries then ask for the range up to now, so the corpus has to end about now.
+                              (full,50000). Queries then ask for the range up to now, so the corpus has to end about now. Each mode has
+                              a server of its own, unless there is --url.
 
           --history FILE      Benchmarks/history/query.csv
         """
@@ -118,63 +119,82 @@ struct QueryCommand {
 
     func run() throws(BenchError) {
         if case .running(let address, let otlp, let pid) = place {
-            return try ask(address, otlp: otlp, pid: pid)
-        }
-        let directory = try FileTree.makeTemporaryDirectory()
-        defer { FileTree.removeTree(directory) }
-        if case .copy(let master) = place { try FileTree.copyTree(master, to: directory) }
-        var server = try ServerProcess(binary: binary, dataDirectory: directory, extra: [])
-        if case .loaded = place {
-            let totals = Loader(corpus, bodies: corpus.bodies, at: server.otlp).run(connections: 4)
-            guard totals.errorCount == 0 else {
-                throw .server("\(totals.errorCount) requests failed: \(totals.errors.first ?? "")")
+            var settled: [String: Double] = [:]
+            for (number, mode) in modes.enumerated() {
+                try ask(mode, number, address, otlp: otlp, pid: pid, beside: &settled)
             }
-            try Settling.flush(server.http)
+            return
         }
+        let master = try FileTree.makeTemporaryDirectory()
+        defer { FileTree.removeTree(master) }
+        switch place {
+        case .copy(let directory): try FileTree.copyTree(directory, to: master)
+        default: try load(into: master)
+        }
+        var settled: [String: Double] = [:]
+        for (number, mode) in modes.enumerated() {
+            // Each begins with the corpus alone, without the rows that came in the one before.
+            let directory = try FileTree.makeTemporaryDirectory()
+            defer { FileTree.removeTree(directory) }
+            try FileTree.copyTree(master, to: directory)
+            var server = try ServerProcess(binary: binary, dataDirectory: directory, extra: [])
+            try Settling.wait(for: server.http, quiet: 3)
+            try ask(mode, number, server.http, otlp: server.otlp, pid: server.pid, beside: &settled)
+            try server.stop()
+        }
+    }
+
+    private func load(into directory: String) throws(BenchError) {
+        var server = try ServerProcess(binary: binary, dataDirectory: directory, extra: [])
+        let totals = Loader(corpus, bodies: corpus.bodies, at: server.otlp).run(connections: 4)
+        guard totals.errorCount == 0 else {
+            throw .server("\(totals.errorCount) requests failed: \(totals.errors.first ?? "")")
+        }
+        try Settling.flush(server.http)
         try Settling.wait(for: server.http, quiet: 3)
-        try ask(server.http, otlp: server.otlp, pid: server.pid)
         try server.stop()
     }
 
+    /// Asks everything in one mode.
+    ///
+    /// - Parameters:
+    ///   - number: of the mode: each one's rows have ids of their own.
+    ///   - settled: medians at rest by query, which others are printed beside.
     private func ask(
-        _ address: HTTPConnection.Address, otlp: HTTPConnection.Address?, pid: pid_t?
+        _ mode: Mode, _ number: Int, _ address: HTTPConnection.Address, otlp: HTTPConnection.Address?, pid: pid_t?,
+        beside settled: inout [String: Double]
     ) throws(BenchError) {
         var connection = HTTPConnection(address)
         let calibration = Console.decimal(Calibration.gigabytesPerSecond(), 2)
         let mix = try QueryMix(corpus: corpus, window: corpus.window, connection: &connection)
         let report = QueryHistory(path: history, corpus: corpus, cached: measurement.cached, calibration: calibration)
-        var settled: [String: Double] = [:]
-        for (number, mode) in modes.enumerated() {
-            if let pid { ProcessUsage.resetPeak(of: pid) }
-            var answers: [(name: String, result: QueryMeasurement.Result)] = []
-            var refused: [String] = []
-            var load: (rowsPerSecond: Double, totals: RowStream.Totals)?
-            switch mode {
-            case .settled:
-                (answers, refused) = answered(mix, over: &connection, pid: pid) { corpus.window }
-                for (name, result) in answers { settled[name] = result.median }
-            case .hot(let rate):
-                guard let otlp else { throw .usage("--hot needs --otlp, the address that rows are sent to") }
-                try checkThatItEndsNow()
-                // Each mode's rows have ids of their own.
-                let stream = try RowStream(
-                    corpus, rate: rate, overload: .waits, firstPass: 1 + 60 * number, at: otlp)
-                let sender = BackgroundSender(stream)
-                // Rows in memory, before the first question.
-                Clock.sleep(seconds: 2)
-                (answers, refused) = answered(mix, over: &connection, pid: nil) { [corpus] in
-                    let now = Int64(Date().timeIntervalSince1970 * 1e9)
-                    return corpus.window.moved(by: now - corpus.end)
-                }
-                load = sender.finish()
+        if let pid { ProcessUsage.resetPeak(of: pid) }
+        var answers: [(name: String, result: QueryMeasurement.Result)] = []
+        var refused: [String] = []
+        var load: (rowsPerSecond: Double, totals: RowStream.Totals)?
+        switch mode {
+        case .settled:
+            (answers, refused) = answered(mix, over: &connection, pid: pid) { corpus.window }
+            for (name, result) in answers { settled[name] = result.median }
+        case .hot(let rate):
+            guard let otlp else { throw .usage("--hot needs --otlp, the address that rows are sent to") }
+            try checkThatItEndsNow()
+            let stream = try RowStream(corpus, rate: rate, overload: .waits, firstPass: 1 + 60 * number, at: otlp)
+            let sender = BackgroundSender(stream)
+            // Rows in memory, before the first question.
+            Clock.sleep(seconds: 2)
+            (answers, refused) = answered(mix, over: &connection, pid: nil) { [corpus] in
+                let now = Int64(Date().timeIntervalSince1970 * 1e9)
+                return corpus.window.moved(by: now - corpus.end)
             }
-            guard !answers.isEmpty || !refused.isEmpty else {
-                throw .usage("no query of \(corpus.signal.rawValue) has that in its name")
-            }
-            let peak = pid.flatMap { ProcessUsage(pid: $0) }?.peakResidentBytes
-            report.print(mode, answers, beside: mode == .settled ? [:] : settled, refused: refused, load, peak: peak)
-            try report.append(mode, answers, load?.rowsPerSecond, peak: peak)
+            load = sender.finish()
         }
+        guard !answers.isEmpty || !refused.isEmpty else {
+            throw .usage("no query of \(corpus.signal.rawValue) has that in its name")
+        }
+        let peak = pid.flatMap { ProcessUsage(pid: $0) }?.peakResidentBytes
+        report.print(mode, answers, beside: mode == .settled ? [:] : settled, refused: refused, load, peak: peak)
+        try report.append(mode, answers, load?.rowsPerSecond, peak: peak)
     }
 
     private func answered(

@@ -108,9 +108,9 @@ extension Part {
 private struct SubcolumnPlaces {
     /// By subcolumn: whether a wanted row has it.
     let isWanted: [Bool]
-    /// By subcolumn: the number of rows that have it, if it is wanted.
+    /// By subcolumn: the number of rows that have it.
     let counts: [UInt32]
-    /// As in `AttributesColumn`; rows that are not wanted have no slots.
+    /// As in `AttributesColumn`; rows that are not wanted may have no slots.
     let starts: Buffer<UInt32>
     let slots: Buffer<UInt32>
 
@@ -118,12 +118,15 @@ private struct SubcolumnPlaces {
     init?(_ entry: ShapesEntry, _ shapes: Buffer<UInt32>, wanted: [UInt32]?) {
         // One list for all shapes, since rows are many.
         let list = ShapeList(entry)
-        let places = wanted.map { Self.places(list, shapes, wanted: $0) } ?? Self.places(list, shapes)
+        isWanted = wanted.map { list.wanted(shapes, $0) } ?? Array(repeating: true, count: list.subcolumnCount)
+        // Of few rows it costs less to count what is between them.
+        let few = wanted.flatMap { $0.count <= shapes.count / max(1, 4 * list.shapeCount) ? $0 : nil }
+        let places = few.map { Self.places(list, shapes, wanted: $0) } ?? Self.places(list, shapes)
         guard let places else { return nil }
-        (isWanted, counts, starts, slots) = places
+        (counts, starts, slots) = places
     }
 
-    private typealias Places = (isWanted: [Bool], counts: [UInt32], starts: Buffer<UInt32>, slots: Buffer<UInt32>)
+    private typealias Places = (counts: [UInt32], starts: Buffer<UInt32>, slots: Buffer<UInt32>)
 
     /// Of all rows.
     private static func places(_ list: ShapeList, _ shapes: Buffer<UInt32>) -> Places? {
@@ -138,30 +141,16 @@ private struct SubcolumnPlaces {
             }
             guard slots.count <= PartLayout.pageValueLimit else { return nil }
         }
-        return (Array(repeating: true, count: list.subcolumnCount), counts, starts.snapshot(), slots.snapshot())
+        return (counts, starts.snapshot(), slots.snapshot())
     }
 
     /// Of few rows. Between them only shapes are counted, and their subcolumns once for all rows that had a shape.
     ///
     /// - Parameter wanted: ascending.
     private static func places(_ list: ShapeList, _ shapes: Buffer<UInt32>, wanted: [UInt32]) -> Places? {
-        let (isWanted, isCounted) = list.wanted(shapes, wanted)
         var counts = [UInt32](repeating: 0, count: list.subcolumnCount)
-        var pending = [UInt32](repeating: 0, count: isCounted.count)
-        var met: [Int] = []
-        func count(_ rows: Range<Int>) {
-            for row in rows {
-                let shape = Int(shapes.base[row])
-                guard isCounted[shape] else { continue }
-                if pending[shape] == 0 { met.append(shape) }
-                pending[shape] &+= 1
-            }
-            for shape in met {
-                for subcolumn in list.subcolumns(ofShape: shape) { counts[subcolumn] &+= pending[shape] }
-                pending[shape] = 0
-            }
-            met.removeAll(keepingCapacity: true)
-        }
+        // Of each shape, the rows that are not counted yet.
+        var pending = [UInt32](repeating: 0, count: list.shapeCount)
         let starts = BufferMemory<UInt32>(capacity: shapes.count)
         starts.base.initialize(repeating: 0, count: shapes.count)
         var slots = BufferBuilder<UInt32>(capacity: wanted.count * 8)
@@ -169,7 +158,8 @@ private struct SubcolumnPlaces {
         for row in wanted {
             let row = Int(row)
             precondition(row >= next && row < shapes.count, "rows ascend, and are the block's")
-            count(next..<row)
+            count(shapes, next..<row, &pending)
+            list.take(&pending, into: &counts)
             starts.base[row] = UInt32(truncatingIfNeeded: slots.count)
             for subcolumn in list.subcolumns(ofShape: Int(shapes.base[row])) {
                 slots.append(counts[subcolumn])
@@ -178,8 +168,17 @@ private struct SubcolumnPlaces {
             guard slots.count <= PartLayout.pageValueLimit else { return nil }
             next = row + 1
         }
-        count(next..<shapes.count)
-        return (isWanted, counts, Buffer(owner: starts, base: starts.base, count: shapes.count), slots.snapshot())
+        count(shapes, next..<shapes.count, &pending)
+        list.take(&pending, into: &counts)
+        return (counts, Buffer(owner: starts, base: starts.base, count: shapes.count), slots.snapshot())
+    }
+
+    /// Adds how many of the rows have each shape.
+    private static func count(_ shapes: Buffer<UInt32>, _ rows: Range<Int>, _ pending: inout [UInt32]) {
+        // Shapes are below the number of them: the page was read with that limit.
+        pending.withUnsafeMutableBufferPointer { pending in
+            for row in rows { pending[Int(shapes.base[row])] &+= 1 }
+        }
     }
 }
 
@@ -188,6 +187,8 @@ private struct ShapeList {
     let subcolumnCount: Int
     private let subcolumns: [Int]
     private let ends: [Int]
+
+    var shapeCount: Int { ends.count - 1 }
 
     init(_ entry: ShapesEntry) {
         subcolumnCount = entry.subcolumns.count
@@ -201,16 +202,24 @@ private struct ShapeList {
     @inline(__always)
     func subcolumns(ofShape shape: Int) -> ArraySlice<Int> { subcolumns[ends[shape]..<ends[shape + 1]] }
 
-    /// By subcolumn, whether a wanted row has it; by shape, whether it has such a subcolumn.
-    func wanted(_ shapes: Buffer<UInt32>, _ rows: [UInt32]) -> (subcolumns: [Bool], shapes: [Bool]) {
+    /// Counts the subcolumns of rows, of which the shapes are told, and begins the count of those anew.
+    func take(_ rows: inout [UInt32], into counts: inout [UInt32]) {
+        for shape in rows.indices where rows[shape] > 0 {
+            for subcolumn in subcolumns(ofShape: shape) { counts[subcolumn] &+= rows[shape] }
+            rows[shape] = 0
+        }
+    }
+
+    /// By subcolumn, whether a wanted row has it.
+    func wanted(_ shapes: Buffer<UInt32>, _ rows: [UInt32]) -> [Bool] {
         var isWanted = Array(repeating: false, count: subcolumnCount)
-        var met = Array(repeating: false, count: ends.count - 1)
+        var met = Array(repeating: false, count: shapeCount)
         for row in rows {
             let shape = Int(shapes[Int(row)])
             if met[shape] { continue }
             met[shape] = true
             for subcolumn in subcolumns(ofShape: shape) { isWanted[subcolumn] = true }
         }
-        return (isWanted, met.indices.map { shape in subcolumns(ofShape: shape).contains { isWanted[$0] } })
+        return isWanted
     }
 }

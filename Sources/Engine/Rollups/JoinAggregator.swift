@@ -61,6 +61,7 @@ package final class JoinAggregator {
     package func add(_ batch: ColumnBatch, rows: [UInt32]? = nil) {
         let (runs, names, ids) = (fixed(batch, runColumn), fixed(batch, nameColumn), fixed(batch, idColumn))
         let rows = rows ?? Array(0..<UInt32(batch.rowCount))
+        if rows.isEmpty { return }
         let (highs, lows) = (runs.words(batch.rowCount, at: 0), runs.words(batch.rowCount, at: 8))
         let (nameWords, idWords) = (names.words(batch.rowCount, at: 0), ids.words(batch.rowCount, at: 0))
         var children: [UInt32] = []
@@ -124,10 +125,15 @@ package final class JoinAggregator {
     }
 
     /// Aggregates the rows that found their partners; the others wait on.
-    package func settle() {
+    ///
+    /// - Returns: whether there were any.
+    @discardableResult
+    package func settle() -> Bool {
+        guard pending.hasJoined else { return false }
         let (found, waiting) = pending.takeJoined()
         if let (batch, joined) = found { aggregate.add(batch, joined: joined) }
         wanted.renumber(waiting)
+        return true
     }
 
     /// The first ids of the rows that wait and were added when `count` or more did, each once.
@@ -226,6 +232,8 @@ private struct PendingRows {
         for (place, column) in joinedColumns.enumerated() { joined[place].append(batch.columns[column], row: row) }
         owners.append(UInt32(number))
     }
+
+    var hasJoined: Bool { !owners.isEmpty }
 
     /// The rows that have partners, and these; nil if there are none. The others wait on.
     ///

@@ -28,6 +28,10 @@ final class LogBlock {
     private var decodedScopes: LogDecodedEntries<LogScope>?
     /// Nil if all columns are there.
     let origin: ScanBlock.Origin?
+    /// As of `ScanRequest`.
+    private let isSearch: Bool
+    /// The rows that the scan left over, if they are few: of attributes only theirs are read.
+    private let fewRows: [UInt32]?
     /// The memory of the columns that the scan read.
     private let lease: MemoryLease?
     let context: QueryContext
@@ -39,20 +43,22 @@ final class LogBlock {
     private(set) var isLeftOut = false
 
     convenience init(
-        _ block: ScanBlock, table: LogTable, identities: LogIdentities, context: QueryContext
+        _ block: ScanBlock, isSearch: Bool, table: LogTable, identities: LogIdentities, context: QueryContext
     ) {
         self.init(
             block.batch, rows: block.rows, rank: (block.source, block.firstRow), origin: block.origin,
-            lease: block.lease, table: table, identities: identities, context: context)
+            isSearch: isSearch, lease: block.lease, table: table, identities: identities, context: context)
     }
 
     init(
         _ batch: ColumnBatch, rows: [UInt32], rank: (source: UInt64, firstRow: Int), origin: ScanBlock.Origin? = nil,
-        lease: MemoryLease?, table: LogTable, identities: LogIdentities, context: QueryContext
+        isSearch: Bool = false, lease: MemoryLease?, table: LogTable, identities: LogIdentities, context: QueryContext
     ) {
         self.table = table
         self.identities = identities
         self.origin = origin
+        self.isSearch = isSearch
+        fewRows = rows.count <= batch.rowCount / 8 ? rows : nil
         self.lease = lease
         self.context = context
         self.rows = rows
@@ -106,7 +112,10 @@ final class LogBlock {
         let statistics = context.statistics
         let templates = ordinal == table.body.ordinal ? try templatedBodies() : nil
         let column = try reading(origin) { (part) throws(PartError) -> Column in
-            guard let templates else { return try part.read(ordinal, block: origin.block, statistics: statistics) }
+            guard let templates else {
+                return try part.read(
+                    ordinal, block: origin.block, wanted: fewRows, keepsPages: isSearch, statistics: statistics)
+            }
             // Rows that were left out are not asked for again.
             let wanted = rows.count < templates.count ? rows : nil
             return .strings(try part.column(of: templates, rows: wanted, ordinal, block: origin.block))

@@ -23,7 +23,7 @@ extension LogReader {
         let rows = try LogRowScan(
             logs.snapshot(context.tenant, in: range), of: self, range: range, order: .newestFirst,
             predicate: .every(parts),
-            .init(lines: text.map { [.contains(anyOf: [$0])] } ?? []), context: context)
+            .init(lines: text.map { [.contains(anyOf: [$0])] } ?? [], isSearch: traceID != nil), context: context)
         var records: [LogRecord] = []
         try rows.forEachRow { (block, row) throws(QueryError) -> Bool in
             let record = try record(block, row)

@@ -71,7 +71,9 @@ package struct LogReader: LogSource {
                 predicates.streams(request.selector, labels: request.labels, resource: table.resource.id),
                 ids.predicate, predicates.labels(request.labels),
             ]),
-            .init(lines: request.lines, ids: ids, labels: request.labels, rows: request.rows), context: context)
+            .init(
+                lines: request.lines, ids: ids, labels: request.labels, rows: request.rows, isSearch: !ids.isEmpty),
+            context: context)
     }
 
     var predicates: LogPredicates { LogPredicates(table: table, rules: rules) }

@@ -27,6 +27,8 @@ struct LogRowScan {
         var ids: LogIDHints?
         var labels: [LabelMatcher] = []
         var rows: LogRowFiltering?
+        /// Whether they leave few rows over, by their ids.
+        var isSearch = false
 
         /// For people, behind what the scan applies.
         var text: String {
@@ -55,7 +57,7 @@ struct LogRowScan {
         request = try SourceErrors.mapping {
             try ScanRequest(
                 table.definition, range: range, columns: [table.time.ordinal, table.resource.ordinal],
-                predicate: predicate, functions: reader.functions, order: order)
+                predicate: predicate, functions: reader.functions, order: order, isSearch: conditions.isSearch)
         }
     }
 
@@ -79,7 +81,8 @@ struct LogRowScan {
     }
 
     private func makeBlock(_ found: ScanBlock) -> LogBlock {
-        LogBlock(found, table: reader.table, identities: reader.identities, context: context)
+        LogBlock(
+            found, isSearch: request.isSearch, table: reader.table, identities: reader.identities, context: context)
     }
 
     /// Runs what reads columns of a block.

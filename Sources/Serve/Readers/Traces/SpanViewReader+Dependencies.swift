@@ -101,9 +101,7 @@ extension SpanViewReader: DependencySource {
         var hours: Set<Timestamp> = []
         for part in snapshot.pending.parts { hours.insert(Timestamp(nanoseconds: part.record.partition)) }
         for batch in snapshot.pending.memory {
-            for time in batch[spans.table.startTime] {
-                hours.insert(Timestamp(nanoseconds: time).startOfHour)
-            }
+            hours.formUnion(self.hours(of: batch, in: .everything))
         }
         hours.formUnion(hours.map { $0.advanced(by: Timestamp.hour) })
         hours = hours.filter { range.contains($0) }
@@ -118,6 +116,19 @@ extension SpanViewReader: DependencySource {
             return []
         }
         return hours.sorted()
+    }
+
+    /// The hours in which rows of a batch start that lie in a range.
+    private func hours(of batch: ColumnBatch, in range: TimeRange) -> Set<Timestamp> {
+        let wanted = range.start.nanoseconds..<range.end.nanoseconds
+        var hours: Set<Timestamp> = []
+        var last: Range<Int64> = 0..<0
+        for time in batch[spans.table.startTime] where !last.contains(time) && wanted.contains(time) {
+            let hour = Timestamp(nanoseconds: time).startOfHour
+            hours.insert(hour)
+            last = hour.nanoseconds..<hour.advanced(by: Timestamp.hour).nanoseconds
+        }
+        return hours
     }
 
     private func addHours(
@@ -160,30 +171,31 @@ extension SpanViewReader: DependencySource {
     }
 
     /// The spans of an hour, and those that may be their parents.
-    private func freshSpans(_ start: Timestamp, _ snapshot: TableSnapshot, memory: Bool = true) -> HourGraph.Spans {
+    private func freshSpans(_ start: Timestamp, _ snapshot: TableSnapshot) -> HourGraph.Spans {
         let earlier = start.advanced(by: -Timestamp.hour)
         let end = start.advanced(by: Timestamp.hour)
+        let both = TimeRange(start: earlier, end: end)
+        let memory = snapshot.memory.enumerated().map { place, batch in
+            GrowingBatch(
+                rows: batch, startColumn: spans.table.startTime.ordinal,
+                identity: place < snapshot.memoryIndexes.count ? snapshot.memoryIndexes[place] : nil)
+        }
         return HourGraph.Spans(
             own: snapshot.parts.filter { $0.record.partition == start.nanoseconds },
             before: snapshot.parts.filter { $0.record.partition == earlier.nanoseconds },
-            memory: memory ? snapshot.memory.filter { hasSpans($0, from: earlier, to: end) } : [],
-            hour: TimeRange(start: start, end: end), parents: TimeRange(start: earlier, end: end))
-    }
-
-    private func hasSpans(_ batch: ColumnBatch, from start: Timestamp, to end: Timestamp) -> Bool {
-        let times = start.nanoseconds..<end.nanoseconds
-        return batch[spans.table.startTime].contains { times.contains($0) }
+            memory: memory.filter { $0.hasSpans(in: both) },
+            hour: TimeRange(start: start, end: end), parents: both)
     }
 
     /// How long a graph is kept up after it was asked for.
     private static let keptUp = Duration.seconds(60)
 
-    /// Adds what has been sealed to the graphs that were asked for lately, so that the next answer need not. To be called again and
+    /// Adds what has come to the graphs that were asked for lately, so that the next answer need not. To be called again and
     /// again by one thread.
     package func keepUp() {
         for (tenant, hour) in fresh.asked(since: .now - Self.keptUp) {
             let range = TimeRange(start: hour.advanced(by: -Timestamp.hour), end: hour.advanced(by: Timestamp.hour))
-            let spans = freshSpans(hour, spans.spans.snapshot(tenant, in: range), memory: false)
+            let spans = freshSpans(hour, spans.spans.snapshot(tenant, in: range))
             // What fails is left to who asks next.
             try? fresh.known(tenant, hour.nanoseconds)?.keepUp(spans, QueryContext(tenant: tenant))
         }
@@ -196,9 +208,7 @@ extension SpanViewReader: DependencySource {
         let parts = spans.spans.snapshot(context.tenant, in: range)
         var hours = Set(parts.parts.map { Timestamp(nanoseconds: $0.record.partition) })
         for batch in parts.memory {
-            for time in batch[spans.table.startTime] where range.contains(Timestamp(nanoseconds: time)) {
-                hours.insert(Timestamp(nanoseconds: time).startOfHour)
-            }
+            hours.formUnion(self.hours(of: batch, in: range))
         }
         for hour in hours.sorted() {
             let end = hour.advanced(by: Timestamp.hour)
