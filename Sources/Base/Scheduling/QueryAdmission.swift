@@ -34,19 +34,25 @@ package final class QueryAdmission: Sendable {
         var waiting: [Waiter] = []
     }
 
-    /// How often one that waits looks up: a query that is cancelled leaves the queue, and memory is given back without a call.
-    private static let lookingUp = Duration.milliseconds(50)
+    /// How often one that waits looks up: a query that is cancelled leaves the queue, and memory is given back without a call, which is
+    /// enough for the first one to see.
+    private static let lookingUp = (first: Duration.milliseconds(50), others: Duration.milliseconds(500))
 
     package let limits: Limits
     /// A query begins only while all that run leave some of it.
     package let memory: QueryMemory
+    private let pool: QueryPool
     private let state = Monitor(State())
     package let refused = Counter()
 
-    package init(_ limits: Limits = Limits(), memory: QueryMemory = QueryMemory(limit: 2 << 30)) {
+    package init(
+        _ limits: Limits = Limits(), memory: QueryMemory = QueryMemory(limit: 2 << 30),
+        pool: QueryPool = .shared
+    ) {
         precondition(limits.running > 0, "one query at least runs")
         self.limits = limits
         self.memory = memory
+        self.pool = pool
     }
 
     package var running: Int { state.withLock { $0.running } }
@@ -59,7 +65,7 @@ package final class QueryAdmission: Sendable {
             state.withLock { $0.running -= 1 }
             admit()
         }
-        return query()
+        return pool.running(query)
     }
 
     /// Lets those in whose turn it is.
@@ -91,7 +97,8 @@ package final class QueryAdmission: Sendable {
         }
         let end = min(start + limits.wait, context.deadline ?? start + limits.wait)
         while true {
-            let step = max(min(Self.lookingUp, end - ContinuousClock.now), .zero)
+            let pause = isFirst(waiter) ? Self.lookingUp.first : Self.lookingUp.others
+            let step = max(min(pause, end - ContinuousClock.now), .zero)
             if waiter.isIn.wait(timeout: step, until: { $0 ? true : nil }) == true { return }
             admit()
             do throws(QueryInterruption) {
@@ -116,6 +123,8 @@ package final class QueryAdmission: Sendable {
         state.running += 1
         return true
     }
+
+    private func isFirst(_ waiter: Waiter) -> Bool { state.withLock { $0.waiting.first === waiter } }
 
     /// - Returns: false if it was let in meanwhile: then it runs.
     private func leave(_ waiter: Waiter) -> Bool {

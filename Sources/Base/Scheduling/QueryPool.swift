@@ -1,9 +1,10 @@
 private import Glibc
+private import Synchronization
 
 /// The threads that work for queries: as many as the machine has processors, whatever the number of queries.
 ///
 /// A query's own thread works too, so that a query that reads one block meets no other thread, and a large one keeps every
-/// processor busy. Threads take one piece of a query at a time, and then one of the next: however much a query has left to do,
+/// processor busy that no other query has. Threads take one piece of a query at a time, and then one of the next: however much a query has left to do,
 /// the others wait for a piece of it only.
 package final class QueryPool: Sendable {
     package static let shared = QueryPool(threadCount: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
@@ -24,8 +25,19 @@ package final class QueryPool: Sendable {
 
     deinit { waiting.notifying { [threadCount] in $0 = Array(repeating: EndOfWork(), count: threadCount) } }
 
-    /// How many threads besides its own a query may have.
-    package var helperCount: Int { threadCount - 1 }
+    /// Queries that run now, each on a thread of its own.
+    private let queries = Atomic<Int>(0)
+
+    /// Runs a query, whose thread counts as one of the pool's meanwhile.
+    package func running<Result>(_ query: () -> Result) -> Result {
+        queries.add(1, ordering: .relaxed)
+        defer { queries.subtract(1, ordering: .relaxed) }
+        return query()
+    }
+
+    /// How many threads besides its own a query may have now: those for which there are processors. With as many queries as
+    /// processors each has its own thread alone, and nobody works ahead of what it may need.
+    package var helperCount: Int { max(0, threadCount - max(1, queries.load(ordering: .relaxed))) }
 
     func offer(_ work: some PooledWork, times: Int) {
         guard times > 0 else { return }

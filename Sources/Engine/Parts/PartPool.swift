@@ -10,12 +10,19 @@ package final class PartPool<Value: PooledValue>: Sendable {
         let number: Int
     }
 
-    private struct Entry {
+    /// Used under the lock of its shard; an object, so that what is found is not copied on the way.
+    private final class Entry {
         let value: Value
         let byteCount: Int
-        var wasUsed: Bool
+        var wasUsed = true
         /// Where its key stands in the ring.
         var slot: Int
+
+        init(_ value: Value, byteCount: Int, slot: Int) {
+            self.value = value
+            self.byteCount = byteCount
+            self.slot = slot
+        }
     }
 
     private struct State {
@@ -61,9 +68,9 @@ package final class PartPool<Value: PooledValue>: Sendable {
     func find(_ number: Int, ofPart part: UInt64) -> Value? {
         let key = Key(part: part, number: number)
         return shard(of: key).state.withLock { state in
-            guard let slot = state.entries.index(forKey: key) else { return nil }
-            state.entries.values[slot].wasUsed = true
-            return state.entries.values[slot].value
+            guard let entry = state.entries[key] else { return nil }
+            entry.wasUsed = true
+            return entry.value
         }
     }
 
@@ -77,7 +84,7 @@ package final class PartPool<Value: PooledValue>: Sendable {
             if let known = state.entries[key] { return (known.value, [Value]()) }
             // A single one that is larger than all may be goes as soon as its query does.
             guard byteCount <= shardLimit else { return (value, []) }
-            state.entries[key] = Entry(value: value, byteCount: byteCount, wasUsed: true, slot: state.ring.count)
+            state.entries[key] = Entry(value, byteCount: byteCount, slot: state.ring.count)
             state.ring.append(key)
             state.numbers[part, default: []].insert(number)
             state.bytes += byteCount
@@ -95,7 +102,7 @@ package final class PartPool<Value: PooledValue>: Sendable {
             let key = state.ring[state.hand]
             guard let entry = state.entries[key] else { preconditionFailure("the ring has the entries' keys") }
             if entry.wasUsed {
-                state.entries[key]?.wasUsed = false
+                entry.wasUsed = false
                 state.hand += 1
             } else {
                 _ = drop(key, &state)

@@ -168,9 +168,22 @@ extension JSONWriter {
 /// The processes of traces: each distinct pair of service and tags, numbered from 1 in each trace as they are met (J-21). Many traces
 /// share them, so their text is made once.
 private struct JaegerProcesses {
+    /// A text that is hashed once, however often the dictionary grows.
+    private struct Text: Hashable {
+        let bytes: [UInt8]
+        private let hash: Int
+
+        init(_ bytes: [UInt8]) {
+            self.bytes = bytes
+            hash = bytes.hashValue
+        }
+
+        func hash(into hasher: inout Hasher) { hasher.combine(hash) }
+    }
+
     /// By number of the text.
     private var texts: [[UInt8]] = []
-    private var numbersByText: [[UInt8]: Int] = [:]
+    private var numbersByText: [Text: Int] = [:]
     /// Spans of one sender mostly share their resource's object, which the traces hold.
     private var numbersByResource: [ObjectIdentifier: Int] = [:]
     /// By number of the text: the number in the trace at hand, if it was met there.
@@ -194,10 +207,10 @@ private struct JaegerProcesses {
     }
 
     private mutating func add(_ span: TraceSpan) -> Int {
-        let text = Self.text(span)
+        let text = Text(Self.text(span))
         let number = numbersByText[text] ?? texts.count
         if number == texts.count {
-            texts.append(text)
+            texts.append(text.bytes)
             placeInTrace.append(0)
             numbersByText[text] = number
         }

@@ -51,24 +51,35 @@ struct SeriesOutput {
         let pieces = pieces.enumerated().sorted {
             ($0.element.identity, $0.offset) < ($1.element.identity, $1.offset)
         }.map(\.element)
-        var all: [(time: Int64, piece: Int, sample: Int)] = []
-        for (number, piece) in pieces.enumerated() {
-            for (sample, time) in piece.timestamps.enumerated() { all.append((time, number, sample)) }
-        }
-        all.sort { ($0.time, $0.piece, $0.sample) < ($1.time, $1.piece, $1.sample) }
+        // One after the other: of equal times the last sample remains.
+        let samples = order(pieces.flatMap(\.timestamps))
+        let kept = samples.indices.lazy.filter {
+            $0 + 1 == samples.count || samples[$0 + 1].time != samples[$0].time
+        }.map { samples[$0] }
         var result = SampleSeries(labels: pieces[0].key.labels, timestamps: [], values: [])
+        guard pieces.contains(where: { !$0.histograms.isEmpty }) else {
+            let values = pieces.flatMap(\.values)
+            result.timestamps = kept.map(\.time)
+            result.values = kept.map { values[$0.number] }
+            return result
+        }
         // Two metrics of one name, of which one is a native histogram: only the histograms are shown.
-        let hasHistograms = pieces.contains { !$0.histograms.isEmpty }
-        for (index, entry) in all.enumerated() {
-            if index + 1 < all.count, all[index + 1].time == entry.time { continue }
-            let piece = pieces[entry.piece]
-            if hasHistograms {
-                guard !piece.histograms.isEmpty else { continue }
-                result.histograms.append(piece.histograms[entry.sample])
-            }
-            result.timestamps.append(entry.time)
-            result.values.append(hasHistograms ? 0 : piece.values[entry.sample])
+        let histograms = pieces.flatMap { piece -> [NativeHistogram?] in
+            piece.histograms.isEmpty ? Array(repeating: nil, count: piece.timestamps.count) : piece.histograms
+        }
+        for sample in kept {
+            guard let histogram = histograms[sample.number] else { continue }
+            result.timestamps.append(sample.time)
+            result.values.append(0)
+            result.histograms.append(histogram)
         }
         return result
+    }
+
+    /// The samples by time, those of equal times by their numbers. Most are in order already.
+    private static func order(_ timestamps: [Int64]) -> [(time: Int64, number: Int)] {
+        var samples = timestamps.enumerated().map { (time: $1, number: $0) }
+        samples.sort { $0.time != $1.time ? $0.time < $1.time : $0.number < $1.number }
+        return samples
     }
 }

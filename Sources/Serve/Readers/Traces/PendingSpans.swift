@@ -41,9 +41,11 @@ struct PendingSpans {
 
     /// Takes the rows that are newer than everything still to come, newest first.
     mutating func take(beyond bound: Int64?) -> [BatchRow] {
-        items.sort { ($0.time, $0.source, $0.row) > ($1.time, $1.source, $1.row) }
-        let count = bound.map { bound in items.firstIndex { $0.time <= bound } ?? items.count } ?? items.count
-        defer { items.removeFirst(count) }
-        return items[..<count].map { ($0.batch, $0.batchRow, $0.met) }
+        // Those that stay are put in order when they are taken.
+        let first = bound.map { bound in items.partition { $0.time > bound } } ?? 0
+        if first == items.count { return [] }
+        items[first...].sort { ($0.time, $0.source, $0.row) > ($1.time, $1.source, $1.row) }
+        defer { items.removeSubrange(first...) }
+        return items[first...].map { ($0.batch, $0.batchRow, $0.met) }
     }
 }
