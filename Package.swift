@@ -165,10 +165,12 @@ let package = Package(
                 "TableSchema", "Telemetry",
                 "QueryModel", "Pattern",
             ]),
+        module("Serve", "Authorization", imports: ["Core", "Observability", "Settings", "CGnuTLS"]),
         module(
             "Serve", "API",
             imports: [
-                "Core", "Observability", "Scheduling", "Compression", "JSON", "HTTP", "GRPC", "Pattern", "QueryModel",
+                "Authorization", "Core", "Observability", "Scheduling", "Compression", "JSON", "HTTP", "GRPC",
+                "Pattern", "QueryModel",
                 "PromQL", "LogQL", "TraceSearch", "OTLP", "Archive", "Files", "Ingest", "Settings", "Telemetry",
             ], resources: [.embedInCode("REST/openapi.json")]),
         module(
@@ -176,7 +178,8 @@ let package = Package(
             imports: [
                 "Core", "Observability", "Scheduling", "JSON", "Files", "Compression", "TableSchema", "Schema",
                 "Columns", "Storage", "Maintenance", "Archive", "Ingest", "Telemetry", "OTLP", "QueryModel", "LogQL",
-                "TraceSearch", "Parts", "Readers", "HTTP", "GRPC", "Sockets", "API", "Settings", "CLinux",
+                "TraceSearch", "Parts", "Readers", "HTTP", "GRPC", "Sockets", "Authorization", "API", "Settings",
+                "CLinux",
             ]),
 
         // Commands
@@ -335,6 +338,7 @@ let package = Package(
                 "Columns", "Core", "Scheduling", "EngineFixtures", "Files", "Indexing", "Ingest", "Maintenance",
                 "Offline", "Parts", "Randomness", "Settings", "Storage", "TableSchema",
             ]),
+        tests("Serve", "Authorization", imports: ["Authorization", "Core", "Randomness", "Settings"]),
         .target(name: "RawSocket", path: "Tests/Support/RawSocket", swiftSettings: common),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression", "RawSocket"]),
         tests("Serve", "GRPC", imports: ["GRPC", "HTTP", "RawSocket", "Scheduling", "Sockets"]),

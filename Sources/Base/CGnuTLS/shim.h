@@ -1,4 +1,5 @@
 #pragma once
+#include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <stddef.h>

@@ -67,6 +67,24 @@ package enum Hex {
         }
     }
 
+    /// Two lower-case digits for each byte.
+    package static func string(_ bytes: some Sequence<UInt8>) -> String {
+        String(decoding: bytes.flatMap { [digit($0 >> 4), digit($0 & 0xF)] }, as: UTF8.self)
+    }
+
+    /// The bytes of digits of either case, two for each; nil if there is anything else.
+    package static func bytes(_ text: String) -> [UInt8]? {
+        let digits = Array(text.utf8)
+        guard digits.count.isMultiple(of: 2) else { return nil }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(digits.count / 2)
+        for place in stride(from: 0, to: digits.count, by: 2) {
+            guard let high = value(digits[place]), let low = value(digits[place + 1]) else { return nil }
+            bytes.append(high << 4 | low)
+        }
+        return bytes
+    }
+
     /// The lower-case digit of a value below 16.
     @inlinable
     package static func digit(_ nibble: UInt8) -> UInt8 {

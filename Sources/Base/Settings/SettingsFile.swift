@@ -1,5 +1,3 @@
-private import CYAML
-
 /// The settings of a YAML file: one mapping from keys to plain values, or to lists of them, which are joined by commas.
 package struct SettingsFile {
     package struct Entry: Hashable {
@@ -23,35 +21,18 @@ package struct SettingsFile {
 
     private enum Expectation { case document, key, value, list, end }
 
-    /// What an event of the parser means here.
-    private enum Event {
-        case scalar(String, line: Int)
-        case beginMapping(line: Int)
-        case endMapping
-        case beginList(line: Int)
-        case endList
-        case other
-        case end
-        case failure(String, line: Int)
-        case unsupported(String, line: Int)
-    }
-
     private mutating func parse(_ bytes: [UInt8]) {
-        var parser = unsafe yaml_parser_t()
-        guard unsafe yaml_parser_initialize(&parser) == 1 else { return fail("no memory to read it", line: 0) }
-        defer { unsafe yaml_parser_delete(&parser) }
         unsafe bytes.withUnsafeBufferPointer { buffer in
-            unsafe yaml_parser_set_input_string(&parser, buffer.baseAddress, buffer.count)
+            guard var events = unsafe YAMLEvents(buffer) else { return fail("no memory to read it", line: 0) }
             var expectation = Expectation.document
             var key: (text: String, line: Int)?
             var list: [String] = []
             while problems.isEmpty {
-                let event = unsafe Self.next(&parser)
+                let event = events.next()
                 switch (expectation, event) {
                 case (_, .end): return
                 case (_, .other): continue
-                case (_, .failure(let message, let line)), (_, .unsupported(let message, let line)):
-                    fail(message, line: line)
+                case (_, .failure(let message, let line)): fail(message, line: line)
                 case (.document, .beginMapping): expectation = .key
                 case (.document, .scalar("", _)): expectation = .end
                 case (.key, .scalar(let text, let line)):
@@ -85,28 +66,5 @@ package struct SettingsFile {
 
     private mutating func fail(_ message: String, line: Int) {
         problems.append(ConfigurationProblem(place: .file(path, line: line), message: message))
-    }
-
-    private static func next(_ parser: inout yaml_parser_t) -> Event {
-        var event = unsafe yaml_event_t()
-        guard unsafe yaml_parser_parse(&parser, &event) == 1 else {
-            let message = unsafe parser.problem.map { unsafe String(cString: $0) } ?? "not valid YAML"
-            return unsafe .failure(message, line: Int(clamping: parser.problem_mark.line) + 1)
-        }
-        defer { unsafe yaml_event_delete(&event) }
-        let line = unsafe Int(clamping: event.start_mark.line) + 1
-        switch unsafe event.type {
-        case YAML_STREAM_END_EVENT: return .end
-        case YAML_MAPPING_START_EVENT: return .beginMapping(line: line)
-        case YAML_MAPPING_END_EVENT: return .endMapping
-        case YAML_SEQUENCE_START_EVENT: return .beginList(line: line)
-        case YAML_SEQUENCE_END_EVENT: return .endList
-        case YAML_ALIAS_EVENT: return .unsupported("aliases are not supported", line: line)
-        case YAML_SCALAR_EVENT:
-            let scalar = unsafe event.data.scalar
-            let bytes = unsafe UnsafeBufferPointer(start: scalar.value, count: scalar.length)
-            return unsafe .scalar(String(decoding: bytes, as: UTF8.self), line: line)
-        default: return .other
-        }
     }
 }

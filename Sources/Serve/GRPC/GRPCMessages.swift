@@ -35,7 +35,7 @@ package struct GRPCStatus: Error, Hashable, Sendable {
     package init(_ error: HTTPBodyError) {
         switch error {
         case .unsupportedEncoding(let name): self.init(.unimplemented, "unsupported grpc-encoding: \(name)")
-        case .malformed, .ambiguous, .headTooLarge, .tooSlow: self.init(.invalidArgument, error.message)
+        case .malformed, .ambiguous, .headTooLarge, .tooSlow, .denied: self.init(.invalidArgument, error.message)
         case .tooLarge: self.init(.resourceExhausted, error.message)
         case .overloaded: self.init(.unavailable, error.message, retryAfter: 1)
         }

@@ -13,6 +13,8 @@ package enum HTTPBodyError: Error, Hashable, Sendable {
     case headTooLarge
     /// The request took too long to arrive.
     case tooSlow
+    /// Who sends it may not.
+    case denied(status: Int, String)
 
     package var status: Int {
         switch self {
@@ -23,6 +25,7 @@ package enum HTTPBodyError: Error, Hashable, Sendable {
         case .ambiguous: 400
         case .headTooLarge: 431
         case .tooSlow: 408
+        case .denied(let status, _): status
         }
     }
 
@@ -35,6 +38,7 @@ package enum HTTPBodyError: Error, Hashable, Sendable {
         case .ambiguous(let reason): reason
         case .headTooLarge: "the request's headers are too long"
         case .tooSlow: "the request took too long to arrive"
+        case .denied(_, let reason): reason
         }
     }
 }

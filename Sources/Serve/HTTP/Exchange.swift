@@ -54,6 +54,8 @@ final class Exchange {
             refusal = .ambiguous(reason)
             return
         }
+        refusal = handler.denial(of: request)
+        if refusal != nil { return }
         guard let length = request.header("Content-Length").flatMap({ UInt64($0) }) else { return }
         guard length <= UInt64(bodyLimit) else {
             refusal = .tooLarge(limit: bodyLimit)

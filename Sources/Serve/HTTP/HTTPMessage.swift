@@ -96,6 +96,13 @@ package protocol HTTPHandler: Sendable {
     /// is known.
     func refuse(_ request: HTTPRequest, status: Int, _ message: String) -> HTTPResponse
 
+    /// Why a request is refused by its head alone: nothing more of it is read then.
+    func denial(of head: HTTPRequest) -> HTTPBodyError?
+
     /// The most bytes of body that a request may have, known at once, as received and decoded alike; `head` has no body yet.
     func bodyLimit(for head: HTTPRequest) -> Int
+}
+
+extension HTTPHandler {
+    package func denial(of head: HTTPRequest) -> HTTPBodyError? { nil }
 }

@@ -70,7 +70,7 @@ package enum HTTPConnectionEnd: String, CaseIterable, Sendable {
         case .tooLarge, .headTooLarge: self = .tooLarge
         case .overloaded: self = .overloaded
         case .tooSlow: self = .tooSlow
-        case .unsupportedEncoding, .malformed: return nil
+        case .unsupportedEncoding, .malformed, .denied: return nil
         }
     }
 }

@@ -10,12 +10,13 @@ package enum CommandLineTool {
     private static let failure: Int32 = 1
 
     private enum Command: String, CaseIterable {
-        case serve, checkConfig = "check-config", parts, schema, version, help
+        case serve, checkConfig = "check-config", keys, parts, schema, version, help
 
         var help: String {
             switch self {
             case .serve: "receive telemetry and answer queries until SIGTERM or SIGINT"
             case .checkConfig: "say what is wrong with the configuration, or print what it comes to"
+            case .keys: "add, list and revoke the keys of an auth-file"
             case .parts: "list the parts of a data directory that no server holds, and the bytes of each column"
             case .schema: "print the tables as SQL"
             case .version: "print the version"
@@ -52,6 +53,7 @@ package enum CommandLineTool {
             guard words.isEmpty else { return refuse("version takes no arguments") }
             StandardStream.write("varve \(Version.current)\n", to: .output)
             return 0
+        case .keys: return KeysCommand.run(words, environment)
         case .schema:
             guard words.isEmpty else { return refuse("schema takes no arguments") }
             for file in Schema.files { StandardStream.write(file.bytes + [0x0A], to: .output) }
@@ -116,6 +118,10 @@ package enum CommandLineTool {
         }
         guard words.count == 1, let command = Command(rawValue: word) else {
             return refuse("there is no command \"\(words.joined(separator: " "))\"")
+        }
+        if command == .keys {
+            StandardStream.write(KeysCommand.help, to: .output)
+            return 0
         }
         var text = "varve \(word)\(command.takesSettings ? " [--SETTING VALUE …]" : "") – \(command.help)\n"
         if command == .parts { text += "\n  \(padded("--json", 30))one JSON object a part\n" }

@@ -1,5 +1,6 @@
 internal import API
 private import Archive
+internal import Authorization
 private import CLinux
 internal import Columns
 internal import Core
@@ -14,6 +15,7 @@ internal import OTLP
 internal import Observability
 private import Readers
 internal import Scheduling
+private import Settings
 private import Storage
 private import TableSchema
 private import Telemetry
@@ -36,6 +38,8 @@ struct Composition {
     /// Nil: nothing is written.
     private let engine: Engine?
     private let viewKeeper: ViewKeeper?
+    /// Nil: nobody is asked for a key.
+    let keys: KeyFile?
 
     init(_ configuration: Configuration, log: Log) throws(EngineError) {
         Self.keepMemory()
@@ -46,6 +50,7 @@ struct Composition {
             QueryAdmission.Limits(
                 running: Self.queryConcurrency(configuration), wait: .nanoseconds(configuration.queryQueueWait)),
             memory: QueryMemory(limit: configuration.queryTotalMemory))
+        keys = try Self.keys(configuration, fileSystem, metrics, log)
         let sources: QuerySources
         let receiver: any OTLPReceiver
         let flush: @Sendable () throws -> Void
@@ -80,7 +85,7 @@ struct Composition {
                 receiver, by: transport, bodyLimit: configuration.maxBodySize, metrics: metrics, now: Self.nanoseconds)
         }
         otlpRoutes = [OTLPRoutes(intake(.http)).routes, publicStatus]
-        otlpServices = OTLPServices(intake(.grpc))
+        otlpServices = OTLPServices(intake(.grpc), authorizer: keys?.authorizer)
         connections.register(in: metrics, hasAdmin: isApart)
         let disk: any FileSystem = configuration.isReadOnly ? ReadOnlyFileSystem(fileSystem) : fileSystem
         let archive = try Self.archive(configuration, disk, metrics)
@@ -93,6 +98,43 @@ struct Composition {
         let administration = AdministrationRoutes.make(flush: flush)
         queryRoutes = routes + (isApart ? [publicStatus] : [administration, publicStatus])
         adminRoutes = isApart ? [administration, status(metrics)] : []
+    }
+
+    /// Who may do what; nil: everybody everything.
+    var authorizer: Authorizer? { keys?.authorizer }
+
+    private static func keys(
+        _ configuration: Configuration, _ fileSystem: any ReadableFiles, _ metrics: MetricsRegistry, _ log: Log
+    ) throws(EngineError) -> KeyFile? {
+        guard let path = configuration.authFile else {
+            let addresses =
+                [configuration.listenOTLP, configuration.listenHTTP]
+                + [configuration.listenGRPC, configuration.listenAdmin].compactMap(\.self)
+            for address in addresses where !address.isLoopback {
+                log.warning(
+                    "whoever reaches this address may do everything: there is no auth-file",
+                    ["address": .string(address.description)])
+            }
+            return nil
+        }
+        let keys: KeyFile
+        do throws(ConfigurationProblem) {
+            keys = try KeyFile(path, fileSystem, now: now, log: log)
+        } catch {
+            throw EngineError(description: "\(error)")
+        }
+        let authorizer = keys.authorizer
+        metrics.computed("varve_keys", help: "Keys of the auth-file.") { Double(authorizer.keyCount) }
+        metrics.computed("varve_auth_file_valid", help: "Whether the auth-file could be read when it changed last.") {
+            keys.isValid ? 1 : 0
+        }
+        for denial in Denial.allCases {
+            metrics.computed(
+                "varve_requests_denied_total", help: "Requests that were refused for want of a key that allows them.",
+                labels: ["reason": denial.rawValue], monotonic: true
+            ) { Double(authorizer.denied(denial)) }
+        }
+        return keys
     }
 
     private static func views(_ sources: QuerySources) throws(EngineError) -> SpanViewReader {

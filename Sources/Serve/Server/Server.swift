@@ -35,7 +35,15 @@ package enum Server {
         }
         servers.announce(log)
         let signal = signals.wait(
-            every: 2, look: { servers.identity?.refresh() }, onHangUp: { servers.identity?.refresh(isForced: true) })
+            every: 2,
+            look: {
+                servers.identity?.refresh()
+                composition.keys?.refresh()
+            },
+            onHangUp: {
+                servers.identity?.refresh(isForced: true)
+                composition.keys?.refresh()
+            })
         log.info("stopping", ["signal": .string(signal)])
         if !servers.stop(graceSeconds: graceSeconds) {
             log.warning("requests are still running; they are left behind")

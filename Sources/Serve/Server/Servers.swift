@@ -73,7 +73,8 @@ struct Servers {
         otlp.threads = max(Self.processors, 2)
         otlp.threadGrowth = 1
         otlp.mostThreads = 64
-        let otlpRouter = Router(composition.otlpRoutes, origins: configuration.otlpCORSOrigins)
+        let otlpRouter = Router(
+            composition.otlpRoutes, origins: configuration.otlpCORSOrigins, authorizer: composition.authorizer)
         var queries = ports.http("query", configuration.listenHTTP, otherBodies)
         // Those that wait for their turn among the queries have a thread each, and leave some to what is no query.
         queries.threads = 2 * max(Self.processors, 4)
@@ -88,7 +89,7 @@ struct Servers {
         ]
         if let address = configuration.listenAdmin {
             let admin = ports.http("admin", address, otherBodies)
-            servers.append(("admin", server(admin, Router(composition.adminRoutes), composition.connections.admin)))
+            servers.append(("admin", server(admin, Router(composition.adminRoutes, authorizer: composition.authorizer), composition.connections.admin)))
         }
         if let address = configuration.listenGRPC {
             let grpc = GRPCServer(
@@ -112,7 +113,8 @@ struct Servers {
             limits: QueryLimits(
                 timeout: .nanoseconds(configuration.queryTimeout), memory: configuration.queryMemory,
                 admission: composition.admission),
-            origins: configuration.corsOrigins, log: log, pages: composition.pages)
+            origins: configuration.corsOrigins, log: log, authorizer: composition.authorizer,
+            pages: composition.pages)
     }
 
     private static var processors: Int { max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1) }

@@ -1,3 +1,4 @@
+internal import Authorization
 private import HTTP
 private import JSON
 
@@ -5,7 +6,7 @@ private import JSON
 package enum AdministrationRoutes {
     /// `POST /api/v1/admin/flush`: answers once every row that was acknowledged before is in a part.
     package static func make(flush: @escaping @Sendable () throws -> Void) -> Routes {
-        var routes = Routes(.plain)
+        var routes = Routes(.plain, access: .needs(.admin))
         routes.add([.post], "/api/v1/admin/flush", cancellation: .never, isQuery: false) { _ in
             do {
                 try flush()

@@ -1,3 +1,4 @@
+internal import Authorization
 package import Core
 import HTTP
 import JSON
@@ -42,7 +43,7 @@ package struct JaegerAPI: Sendable {
     private static let uploadLimit = 64 << 20
 
     package var routes: Routes {
-        var routes = Routes(Self.dialect, roots: ["/api", "/analytics/v1"])
+        var routes = Routes(Self.dialect, roots: ["/api", "/analytics/v1"], access: .needs(.query, .traces))
         add("/api/services", to: &routes, services)
         add("/api/services/{service*}/operations", to: &routes, operationNames)
         add("/api/operations", to: &routes, operations)

@@ -1,3 +1,4 @@
+internal import Authorization
 private import Core
 package import HTTP
 private import JSON
@@ -37,7 +38,7 @@ package struct JaegerUI: Sendable {
     }
 
     package var routes: Routes {
-        var routes = Routes(.plain)
+        var routes = Routes(.plain, access: .open)
         for path in ["/", "/index.html"] { routes.add([.get], path, isQuery: false, respond) }
         return routes
     }

@@ -1,3 +1,4 @@
+internal import Authorization
 internal import Core
 import HTTP
 import JSON
@@ -14,7 +15,7 @@ package struct JaegerV3API: Sendable {
     }
 
     package var routes: Routes {
-        var routes = Routes(Self.dialect, roots: ["/api/v3"])
+        var routes = Routes(Self.dialect, roots: ["/api/v3"], access: .needs(.query, .traces))
         add("/api/v3/services", to: &routes, services)
         add("/api/v3/operations", to: &routes, operations)
         add("/api/v3/traces", to: &routes, traces)

@@ -1,3 +1,4 @@
+internal import Authorization
 package import Core
 import HTTP
 import JSON
@@ -22,7 +23,7 @@ package struct LokiAPI: Sendable {
     }
 
     package var routes: Routes {
-        var routes = Routes(Self.dialect, roots: ["/loki/api"])
+        var routes = Routes(Self.dialect, roots: ["/loki/api"], access: .needs(.query, .logs))
         add("query", to: &routes, instantQuery)
         add("query_range", to: &routes, rangeQuery)
         add("labels", to: &routes, labelNames)

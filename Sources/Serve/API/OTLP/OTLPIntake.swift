@@ -53,6 +53,7 @@ package enum OTLPRefusal: Error, Hashable, Sendable {
         case .body(.overloaded): .overloaded
         case .body(.headTooLarge): .metadata
         case .body(.tooSlow): .deadline
+        case .body(.denied): .denied
         case .unavailable: .unavailable
         case .throttled: .throttled
         case .readOnly: .readOnly
@@ -62,7 +63,7 @@ package enum OTLPRefusal: Error, Hashable, Sendable {
 
 /// By what refusals are counted.
 package enum OTLPRefusalReason: String, CaseIterable, Sendable {
-    case malformed, coding, overloaded, unavailable, throttled, tenant, metadata, framing, deadline
+    case malformed, coding, overloaded, unavailable, throttled, tenant, denied, metadata, framing, deadline
     case tooLarge = "too_large"
     case mediaType = "media_type"
     case readOnly = "read_only"

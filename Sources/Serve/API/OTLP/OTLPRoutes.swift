@@ -1,3 +1,4 @@
+internal import Authorization
 internal import Compression
 internal import HTTP
 internal import Ingest
@@ -20,7 +21,9 @@ package struct OTLPRoutes: Sendable {
         ]
         for prefix in Self.prefixes {
             for (path, signal) in signals {
-                routes.addDeferred([.post], prefix + path, bodyLimit: intake.bodyLimit) { request, reply in
+                routes.addDeferred(
+                    [.post], prefix + path, bodyLimit: intake.bodyLimit, access: .needs(.ingest, signal.granted)
+                ) { request, reply in
                     respond(to: request, signal, reply: reply)
                 }
             }

@@ -1,3 +1,4 @@
+package import Authorization
 internal import Compression
 internal import Core
 package import GRPC
@@ -17,25 +18,54 @@ package struct OTLPServices: GRPCHandler {
     private static let healthLimit = 4 << 10
 
     private let intake: OTLPIntake
+    /// Nil: everybody may send.
+    private let authorizer: Authorizer?
 
-    package init(_ intake: OTLPIntake) { self.intake = intake }
+    package init(_ intake: OTLPIntake, authorizer: Authorizer? = nil) {
+        self.intake = intake
+        self.authorizer = authorizer
+    }
 
     package func admit(_ head: GRPCHead) throws(GRPCStatus) -> Int {
         if head.path == Self.health { return Self.healthLimit }
-        guard Self.methods[head.path] != nil else {
+        guard let signal = Self.methods[head.path] else {
             intake.note(.unknownMethod)
             throw GRPCStatus(.unimplemented, "unknown method \(head.path.prefix(200))")
         }
-        guard TenantID(sent: head.value(TenantID.header)) != nil else {
+        _ = try tenant(of: head, signal)
+        return intake.bodyLimit
+    }
+
+    private func tenant(of head: GRPCHead, _ signal: LoggedRequest.Signal) throws(GRPCStatus) -> TenantID {
+        let sent = head.value(TenantID.header)
+        let tenant = TenantID(sent: sent)
+        var admitted = tenant
+        if let authorizer {
+            do throws(Denial) {
+                admitted = try authorizer.authorize(
+                    Credential { name in head.metadata.filter { $0.name == name }.map(\.value) },
+                    Authorizer.Access(.ingest, signal.granted), tenant: sent?.isEmpty == false ? tenant : nil
+                ).tenant
+            } catch {
+                intake.note(.denied)
+                throw GRPCStatus(error.isForbidden ? .permissionDenied : .unauthenticated, error.message)
+            }
+        }
+        guard tenant != nil, let admitted else {
             intake.note(.tenant)
             throw GRPCStatus(.invalidArgument, TenantID.refusal)
         }
-        return intake.bodyLimit
+        return admitted
     }
 
     package func respond(to request: GRPCRequest, reply: @escaping @Sendable (GRPCResponse) -> Void) {
         guard let signal = Self.methods[request.head.path] else { return reply(Self.checkHealth(request)) }
-        let tenant = TenantID(sent: request.head.value(TenantID.header)) ?? .default
+        let tenant: TenantID
+        do throws(GRPCStatus) {
+            tenant = try self.tenant(of: request.head, signal)
+        } catch {
+            return reply(GRPCResponse(error))
+        }
         let arrival = OTLPIntake.Arrival(
             signal: signal, coding: request.coding, tenant: tenant, body: request.message, memory: request.memory)
         intake.take(arrival) { result in
@@ -93,6 +123,17 @@ extension GRPCStatus {
         case .unavailable: self.init(.unavailable, refusal.message, retryAfter: refusal.retryAfter)
         case .throttled: self.init(.resourceExhausted, refusal.message, retryAfter: refusal.retryAfter)
         case .readOnly: self.init(.permissionDenied, refusal.message)
+        }
+    }
+}
+
+extension LoggedRequest.Signal {
+    /// As a key allows it.
+    var granted: Grant.Signals {
+        switch self {
+        case .traces: .traces
+        case .logs: .logs
+        case .metrics: .metrics
         }
     }
 }

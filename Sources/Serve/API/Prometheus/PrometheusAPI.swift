@@ -1,3 +1,4 @@
+internal import Authorization
 package import Core
 import HTTP
 import JSON
@@ -34,7 +35,7 @@ package struct PrometheusAPI: Sendable {
     }
 
     package var routes: Routes {
-        var routes = Routes(Self.dialect, roots: ["/api/v1"])
+        var routes = Routes(Self.dialect, roots: ["/api/v1"], access: .needs(.query, .metrics))
         add([.get, .post], "query", to: &routes, instantQuery)
         add([.get, .post], "query_range", to: &routes, rangeQuery)
         add([.get, .post], "labels", to: &routes, labelNames)

@@ -1,3 +1,4 @@
+internal import Authorization
 import Core
 import HTTP
 import JSON
@@ -17,7 +18,7 @@ package struct AttributeAPI: Sendable {
     package init(source: any AttributeSource) { self.source = source }
 
     package var routes: Routes {
-        var routes = Routes(RecordAPI.dialect, roots: ["/api/v1/traces"])
+        var routes = Routes(RecordAPI.dialect, roots: ["/api/v1/traces"], access: .needs(.query, .traces))
         routes.add(read: "/api/v1/traces/attributes", names)
         routes.add(read: "/api/v1/traces/attributes/{name*}/values", values)
         return routes

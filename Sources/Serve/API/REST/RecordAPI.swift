@@ -1,3 +1,4 @@
+internal import Authorization
 import Core
 import HTTP
 import JSON
@@ -28,10 +29,10 @@ package struct RecordAPI: Sendable {
     package var routes: Routes {
         var routes = Routes(Self.dialect, roots: ["/api/v1/traces", "/api/v1/logs", "/api/v1/metrics"])
         routes.add([.get], "/api/v1/openapi.json", isQuery: false) { _ in .json(PackageResources.openapi_json) }
-        routes.add(read: "/api/v1/traces", traces)
-        routes.add(read: "/api/v1/traces/{id}", trace)
-        routes.add(read: "/api/v1/logs", logs)
-        routes.add(read: "/api/v1/metrics", metrics)
+        routes.add(read: "/api/v1/traces", of: .traces, traces)
+        routes.add(read: "/api/v1/traces/{id}", of: .traces, trace)
+        routes.add(read: "/api/v1/logs", of: .logs, logs)
+        routes.add(read: "/api/v1/metrics", of: .metrics, metrics)
         return routes
     }
 
@@ -125,9 +126,10 @@ extension RequestFailure {
 extension Routes {
     /// A question of the plain read API, whose failures are answered in its dialect.
     mutating func add(
-        read path: String, _ answer: @escaping @Sendable (APIRequest) throws(RequestFailure) -> HTTPResponse
+        read path: String, of signals: Grant.Signals? = nil,
+        _ answer: @escaping @Sendable (APIRequest) throws(RequestFailure) -> HTTPResponse
     ) {
-        add([.get], path) { request in
+        add([.get], path, access: signals.map { .needs(.query, $0) }) { request in
             do throws(RequestFailure) { return try answer(request) } catch { return error.restResponse }
         }
     }

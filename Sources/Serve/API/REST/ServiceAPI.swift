@@ -1,3 +1,4 @@
+internal import Authorization
 package import Core
 import HTTP
 import JSON
@@ -30,7 +31,7 @@ package struct ServiceAPI: Sendable {
     }
 
     package var routes: Routes {
-        var routes = Routes(RecordAPI.dialect, roots: ["/api/v1/services"])
+        var routes = Routes(RecordAPI.dialect, roots: ["/api/v1/services"], access: .needs(.query, .traces))
         routes.add(read: "/api/v1/services/stats", stats)
         routes.add(read: "/api/v1/services/dependencies", graph)
         return routes

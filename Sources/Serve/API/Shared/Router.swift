@@ -1,3 +1,4 @@
+package import Authorization
 internal import Core
 package import HTTP
 package import Observability
@@ -25,6 +26,8 @@ package struct Router: HTTPHandler {
     private let limits: QueryLimits
     private let origins: Origins
     private let log: Log
+    /// Nil: everybody may do everything.
+    private let authorizer: Authorizer?
     private let pages: @Sendable (HTTPRequest) -> HTTPResponse?
 
     private struct Match: Sendable {
@@ -42,9 +45,11 @@ package struct Router: HTTPHandler {
     /// - Parameter pages: what is answered to a path of no dialect that has no route; nil is 404.
     package init(
         _ groups: [Routes], limits: QueryLimits = QueryLimits(), origins: Origins = .none,
-        log: Log = .silent, pages: @escaping @Sendable (HTTPRequest) -> HTTPResponse? = { _ in nil }
+        log: Log = .silent, authorizer: Authorizer? = nil,
+        pages: @escaping @Sendable (HTTPRequest) -> HTTPResponse? = { _ in nil }
     ) {
         self.pages = pages
+        self.authorizer = authorizer
         self.groups = groups
         self.limits = limits
         self.origins = origins
@@ -83,8 +88,35 @@ package struct Router: HTTPHandler {
             case .route(_, let dialect, _), .wrongMethod(let dialect, _), .unknown(let dialect): dialect
             }
         var response = dialect.failure(status, message, request)
+        // Browsers, and Grafana, ask their users then.
+        if status == 401 { response.headers.append(("WWW-Authenticate", "Basic realm=\"varve\"")) }
         addOriginHeaders(for: request, to: &response)
         return response
+    }
+
+    package func denial(of head: HTTPRequest) -> HTTPBodyError? {
+        guard authorizer != nil, head.method != .options, case .route(let route, _, _) = resolve(head) else {
+            return nil
+        }
+        do throws(Denial) {
+            _ = try tenant(of: head, route)
+            return nil
+        } catch {
+            return .denied(status: error.httpStatus, error.message)
+        }
+    }
+
+    /// - Returns: nil if what the request names is no tenant.
+    private func tenant(of request: HTTPRequest, _ route: Routes.Route) throws(Denial) -> TenantID? {
+        let sent = request.header(TenantID.header)
+        guard let authorizer, case .needs(let scopes, let signals) = route.access else { return TenantID(sent: sent) }
+        let isNamed = sent?.isEmpty == false
+        let named = isNamed ? TenantID(sent: sent) : nil
+        let admitted = try authorizer.authorize(
+            Credential { name in
+                request.headers.filter { $0.name.lowercased() == name }.map(\.value)
+            }, Authorizer.Access(scopes, signals), tenant: named)
+        return isNamed && named == nil ? nil : admitted.tenant
     }
 
     private func answer(
@@ -101,9 +133,13 @@ package struct Router: HTTPHandler {
             response.headers.append(("Allow", Self.list(allowed)))
             reply(response)
         case .route(let route, let dialect, let pathParameters):
-            guard let tenant = TenantID(sent: request.header(TenantID.header)) else {
-                return reply(dialect.failure(400, TenantID.refusal, request))
+            let tenant: TenantID?
+            do throws(Denial) {
+                tenant = try self.tenant(of: request, route)
+            } catch {
+                return reply(refuse(request, status: error.httpStatus, error.message))
             }
+            guard let tenant else { return reply(dialect.failure(400, TenantID.refusal, request)) }
             let request = APIRequest(
                 http: request, tenant: tenant, pathParameters: pathParameters, limits: limits, connection: connection)
             if route.cancellation == .whenClientLeaves {

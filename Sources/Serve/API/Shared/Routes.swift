@@ -1,3 +1,4 @@
+package import Authorization
 package import Core
 package import HTTP
 package import Scheduling
@@ -96,12 +97,19 @@ package struct Routes: Sendable {
     /// Whether the client's leaving ends the work on a request: it ends a query, but not a write.
     package enum Cancellation: Sendable { case whenClientLeaves, never }
 
+    /// What a key must allow, where keys are asked for.
+    package enum Access: Sendable {
+        case open
+        case needs(Grant.Scopes, Grant.Signals = .all)
+    }
+
     struct Route: Sendable {
         var pattern: RoutePattern
         var methods: [HTTPMethod]
         var bodyLimit: Int
         var cancellation: Cancellation
         var isQuery: Bool
+        var access: Access
         var handler: Handler
     }
 
@@ -114,36 +122,43 @@ package struct Routes: Sendable {
     package static let formLimit = 16 << 20
 
     package let dialect: Dialect
+    /// Of each route that says nothing else.
+    private let access: Access
     /// Paths below these are the dialect's, so that it answers for unknown ones.
     let roots: [RoutePattern]
     private(set) var routes: [Route] = []
 
-    package init(_ dialect: Dialect, roots: [String] = []) {
+    package init(_ dialect: Dialect, roots: [String] = [], access: Access = .needs(.query)) {
         self.dialect = dialect
+        self.access = access
         self.roots = roots.map(RoutePattern.init)
     }
 
-    /// - Parameter isQuery: whether it waits for its turn among the queries.
+    /// - Parameters:
+    ///   - isQuery: whether it waits for its turn among the queries.
+    ///   - access: what a key must allow, if not what it must for the other routes.
     ///
     /// A later route of the same path adds its methods to those of an earlier one.
     package mutating func add(
         _ methods: [HTTPMethod], _ pattern: String, bodyLimit: Int = formLimit,
-        cancellation: Cancellation = .whenClientLeaves, isQuery: Bool = true, _ handler: @escaping APIHandler
+        cancellation: Cancellation = .whenClientLeaves, isQuery: Bool = true, access: Access? = nil,
+        _ handler: @escaping APIHandler
     ) {
         routes.append(
             Route(
                 pattern: RoutePattern(pattern), methods: methods, bodyLimit: bodyLimit, cancellation: cancellation,
-                isQuery: isQuery, handler: .direct(handler)))
+                isQuery: isQuery, access: access ?? self.access, handler: .direct(handler)))
     }
 
     /// A route that is no query, and whose work goes on when the client leaves.
     package mutating func addDeferred(
-        _ methods: [HTTPMethod], _ pattern: String, bodyLimit: Int, _ handler: @escaping DeferredAPIHandler
+        _ methods: [HTTPMethod], _ pattern: String, bodyLimit: Int, access: Access? = nil,
+        _ handler: @escaping DeferredAPIHandler
     ) {
         routes.append(
             Route(
                 pattern: RoutePattern(pattern), methods: methods, bodyLimit: bodyLimit, cancellation: .never,
-                isQuery: false, handler: .deferred(handler)))
+                isQuery: false, access: access ?? self.access, handler: .deferred(handler)))
     }
 }
 

@@ -1,3 +1,4 @@
+internal import Authorization
 private import HTTP
 package import Observability
 
@@ -9,7 +10,7 @@ package enum StatusRoutes {
     package static func make(
         metrics: MetricsRegistry?, version: String, notReady: @escaping @Sendable () -> String?
     ) -> Routes {
-        var routes = Routes(.plain)
+        var routes = Routes(.plain, access: .open)
         let healthy: APIHandler = { _ in .text("ok\n") }
         let ready: APIHandler = { _ in
             guard let reason = notReady() else { return .text("ready\n") }
@@ -19,7 +20,7 @@ package enum StatusRoutes {
         for path in ["/-/ready", "/ready", "/readyz"] { routes.add([.get], path, isQuery: false, ready) }
         routes.add([.get], "/", isQuery: false) { _ in .text("varve \(version)\n") }
         guard let metrics else { return routes }
-        routes.add([.get], "/metrics", isQuery: false) { _ in
+        routes.add([.get], "/metrics", isQuery: false, access: .needs(.admin)) { _ in
             HTTPResponse(
                 status: 200, headers: [("Content-Type", MetricsText.contentType)],
                 body: MetricsText.render(metrics.families))

@@ -18,6 +18,8 @@ package struct Configuration: Sendable {
     package var tlsCertificate: String?
     package var tlsKey: String?
     package var tlsClientCA: String?
+    /// The file of keys; nil: nobody is asked for one.
+    package var authFile: String?
     package var durability = Durability.fsync
     /// A table's rows in memory are written as parts once they take this many bytes …
     package var flushBytes = 24 << 20
@@ -92,6 +94,9 @@ package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
         self.host = host
         self.port = port
     }
+
+    /// Whether nobody on another machine reaches it.
+    var isLoopback: Bool { host.hasPrefix("127.") || host == "::1" }
 
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
