@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 
 from otlp_messages import any_value, log_request, trace_request
 from test_bad_input import PROTOBUF, span
-from varve_process import Varve, binary, eventually
+from varve_process import ROOT, Varve, binary, eventually
 
 SIGNALS = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics"}
 QUERIES = {
@@ -209,6 +209,22 @@ def test_refusals_are_counted(keyed):
     after = counts()
     changed = {reason: after[reason] - before[reason] for reason in after if after[reason] != before[reason]}
     assert changed == {"missing": 1, "expired": 1, "signal": 1}
+
+
+def test_the_table_of_denials_has_each(keyed):
+    lines = (ROOT / "docs/OPERATING.md").read_text().partition("## Keys")[2].partition("\n## ")[0].splitlines()
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| `")]
+    table = {row[0]: row[1:3] for row in rows if len(row) == 4 and row[1].isdigit()}
+    counted = {line.split('"')[1] for line in keyed.get("/metrics", "admin").text.splitlines()
+               if line.startswith("varve_requests_denied_total")}
+    assert set(table) == counted
+    asked = {"missing": [None], "malformed": [" "], "unknown": ["vrv_x"], "expired": ["expired"], "scope": ["sender"],
+             "signal": ["logs"], "tenant": ["reader", "default"]}
+    for reason, (key, *tenant) in asked.items():
+        headers = {"X-Scope-OrgID": tenant[0]} if tenant else {}
+        answer = keyed.get("/api/services", key, **headers) if key != " " else requests.get(
+            keyed.server.http + "/api/services", headers={"Authorization": "Digest x"}, timeout=30)
+        assert str(answer.status_code) == table[reason][0], reason
 
 
 def test_no_key_is_shown(keyed):

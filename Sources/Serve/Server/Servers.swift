@@ -89,7 +89,13 @@ struct Servers {
         ]
         if let address = configuration.listenAdmin {
             let admin = ports.http("admin", address, otherBodies)
-            servers.append(("admin", server(admin, Router(composition.adminRoutes, authorizer: composition.authorizer), composition.connections.admin)))
+            servers.append(
+                (
+                    "admin",
+                    server(
+                        admin, Router(composition.adminRoutes, authorizer: composition.authorizer),
+                        composition.connections.admin)
+                ))
         }
         if let address = configuration.listenGRPC {
             let grpc = GRPCServer(

@@ -84,7 +84,8 @@ struct Setting: Sendable {
         file("tls-key", "the key of that certificate, in PEM", \.tlsKey),
         file("tls-client-ca", "who signs the certificates that clients must have then, in PEM", \.tlsClientCA),
         file(
-            "auth-file", "the keys that senders and clients need, see varve keys; read again when it changes", \.authFile),
+            "auth-file", "the keys that senders and clients need, see varve keys; read again when it changes",
+            \.authFile),
         Setting(
             key: "durability", value: "MODE", help: "when telemetry is acknowledged: fsync, written or memory",
             show: { $0.durability.rawValue },
