@@ -63,6 +63,7 @@ let package = Package(
         // C libraries
         system("CZstd", pkgConfig: "libzstd", package: "libzstd-dev"),
         system("CLZ4", pkgConfig: "liblz4", package: "liblz4-dev"),
+        system("CSnappy", package: "libsnappy-dev"),
         system("CRoaring", package: "libroaring-dev"),
         system("CXXHash", pkgConfig: "libxxhash", package: "libxxhash-dev"),
         system("CDeflate", pkgConfig: "libdeflate", package: "libdeflate-dev"),
@@ -77,7 +78,7 @@ let package = Package(
         module("Base", "Core", .kernel, imports: ["CLinux", "CXXHash"]),
         module("Base", "Observability"),
         module("Base", "Scheduling", imports: ["Core", "Observability"]),
-        module("Base", "Compression", .kernel, imports: ["CZstd", "CLZ4", "CDeflate"]),
+        module("Base", "Compression", .kernel, imports: ["CZstd", "CLZ4", "CDeflate", "CSnappy"]),
         module("Base", "Pattern", .kernel, imports: ["CRE2"]),
         module("Base", "JSON", .kernel),
         module("Base", "Files"),

@@ -18,7 +18,8 @@ struct FuzzTarget: Sendable {
     }
 
     static let all: [FuzzTarget] = [
-        .traces, .logs, .metrics, .tracesJSON, .logsJSON, .metricsJSON, .json, .gzip, .zstd, .lz4, .pages, .part,
+        .traces, .logs, .metrics, .tracesJSON, .logsJSON, .metricsJSON, .json, .gzip, .zstd, .lz4, .lz4Frames, .snappy,
+        .pages, .part,
         .footer, .index, .catalogLog, .archive, .log, .directory, .schema, .lock, .pattern, .promql, .logql, .logLine,
         .plan, .states, .seriesPlan, .seriesStates, .traceql, .message, .canary,
     ]

@@ -1,8 +1,10 @@
 """What stands before the handlers: framing by RFC 9112, paths as proxies and exporters write them, refusals in the dialect of the path,
 origins of browsers, addresses."""
+import ctypes
 import itertools
 import json
 import pathlib
+import re
 import socket
 import time
 from urllib.parse import urlsplit
@@ -12,7 +14,7 @@ import requests
 
 from otlp_messages import any_value, log_request, to_json, trace_request
 from test_bad_input import PROTOBUF, partial_success, refused, span
-from varve_process import Varve, eventually
+from varve_process import ROOT, Varve, eventually
 
 JSON = "application/json"
 
@@ -105,8 +107,7 @@ def test_a_coding_that_is_not_chunked_alone_is_400(server, coding, version):
     b"\x00" * 100])
 def test_what_is_no_request_is_400_and_counted(server, request_bytes):
     def count():
-        line = 'varve_http_connections_ended_total{port="query",reason="framing"} '
-        return float(server.get("/metrics").text.split(line)[1].split()[0])
+        return refusals(server, "query")["framing"]
 
     before = count()
     answer, is_open = talk(server.http, request_bytes)
@@ -210,6 +211,125 @@ def test_refusals_before_a_handler_are_in_the_dialect_of_the_path(server):
     assert json.loads(ask("/api/services")[1])["errors"][0]["code"] == 400
     assert b"text/plain" in ask("/loki/api/v1/labels")[0]
     assert b"HTTP/1.1 400" in ask("/nowhere")[0]
+
+
+def refusals(server, port):
+    """What is counted, by reason."""
+    found = re.findall(r'varve_http_refused_total\{port="(\w+)",reason="(\w+)"\} (\S+)', server.get("/metrics").text)
+    return {reason: float(value) for at, reason, value in found if at == port}
+
+
+def documented():
+    """The table of docs/OPERATING.md: reasons, and the statuses that go with them."""
+    text = (ROOT / "docs/OPERATING.md").read_text().split("## Refusals over HTTP")[1].split("Connections that end")[0]
+    rows = re.findall(r"^\| `(\w+)` \| ([\d, ]+) \|", text, re.M)
+    return {reason: {int(status) for status in statuses.split(",")} for reason, statuses in rows}
+
+
+def provoked(url, path, kind):
+    """What leads to each refusal: bytes to send."""
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nConnection: close\r\n"
+    form = head.replace(kind, "application/x-www-form-urlencoded")
+    return {
+        "framing": head + "Host: y\r\n\r\n", "headers": head + "X: " + "x" * 300_000 + "\r\n\r\n",
+        "too_large": head + "Content-Length: 99999999999\r\n\r\n", "coding": form + "Content-Encoding: br\r\nContent-Length: 1\r\n\r\nx",
+        "unknown_path": head.replace(path, path + "/nothing") + "\r\n", "wrong_method": head.replace("POST", "PATCH") + "\r\n",
+        "tenant": head + "X-Scope-OrgID: a/b\r\nContent-Length: 0\r\n\r\n",
+    }
+
+
+@pytest.mark.parametrize("port, path, kind", [("otlp", "/v1/traces", JSON), ("otlp", "/v1/logs", PROTOBUF), ("query", "/api/v1/query", JSON)])
+def test_every_refusal_is_documented_and_counted(server, port, path, kind):
+    table, url = documented(), server.otlp if port == "otlp" else server.http
+    assert set(table) == set(refusals(server, port))
+    requests_by_reason = provoked(url, path, kind)
+    assert set(table) - set(requests_by_reason) == {"overloaded", "slow"}, "these are tested where a server is made for them"
+    for reason, sent in requests_by_reason.items():
+        before = refusals(server, port)
+        answer, is_open = talk(url, sent.encode())
+        assert int(answer[9:12]) in table[reason] and not is_open, (reason, answer[:300])
+        body = answer.split(b"\r\n\r\n", 1)[1]
+        if reason == "headers":
+            pass  # where they are too long, what the path and the encoding are may not have been read
+        elif port == "query":
+            assert json.loads(body)["status"] == "error", (reason, answer[:300])
+        elif kind == JSON and reason != "coding":
+            assert json.loads(body)["message"], (reason, answer[:300])
+        elif reason != "coding":
+            assert body[0] == 8, (reason, answer[:300])
+        assert refusals(server, port) == before | {reason: before[reason] + 1}
+
+
+# ---------------------------------------------------------------- codings
+
+def lz4(data):
+    """A frame, by the library that the server has too."""
+    library = ctypes.CDLL("liblz4.so.1")
+    library.LZ4F_compressFrame.restype = library.LZ4F_compressFrameBound.restype = ctypes.c_size_t
+    room = library.LZ4F_compressFrameBound(ctypes.c_size_t(len(data)), None)
+    output = ctypes.create_string_buffer(room)
+    length = library.LZ4F_compressFrame(output, ctypes.c_size_t(room), data, ctypes.c_size_t(len(data)), None)
+    return output.raw[:length]
+
+
+def snappy(data):
+    """A block."""
+    library = ctypes.CDLL("libsnappy.so.1")
+    library.snappy_max_compressed_length.restype = ctypes.c_size_t
+    length = ctypes.c_size_t(library.snappy_max_compressed_length(ctypes.c_size_t(len(data))))
+    output = ctypes.create_string_buffer(length.value)
+    assert library.snappy_compress(data, ctypes.c_size_t(len(data)), output, ctypes.byref(length)) == 0
+    return output.raw[:length.value]
+
+
+def snappy_framed(data):
+    def checksum(piece):
+        value = 0xFFFFFFFF
+        for byte in piece:
+            value ^= byte
+            for _ in range(8):
+                value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+        value ^= 0xFFFFFFFF
+        return ((value >> 15 | value << 17) + 0xA282EAD8 & 0xFFFFFFFF).to_bytes(4, "little")
+
+    stream = b"\xff\x06\x00\x00sNaPpY"
+    for at in range(0, len(data), 65536):
+        content = checksum(data[at:at + 65536]) + snappy(data[at:at + 65536])
+        stream += b"\x00" + len(content).to_bytes(3, "little") + content
+    return stream
+
+
+CODINGS = {"snappy": snappy, "snappy framed": snappy_framed, "x-snappy-framed": snappy_framed, "lz4": lz4}
+
+
+@pytest.mark.parametrize("kind", CODINGS)
+def test_codings_of_collectors(server, kind):
+    name, pack = kind.split(" ")[0], CODINGS[kind]
+    sent = span(name="coded " * 200)
+    body = trace_request("codings", [sent]).SerializeToString()
+    assert server.export("traces", pack(body), encoding=name).status_code == 200
+    assert is_stored(server, sent["trace_id"])
+    document = json.dumps(to_json(trace_request("codings", [span()]))).encode()
+    assert server.export("traces", pack(document), JSON, encoding=name).status_code == 200
+    refused(server.export("traces", pack(body)[:-3], encoding=name), 400)
+    refused(server.export("traces", body, encoding=name), 400)
+
+
+@pytest.mark.parametrize("kind", ["snappy", "lz4"])
+def test_bombs_of_these_codings_are_413(server, kind):
+    bomb = CODINGS[kind](bytes(65 << 20))
+    assert len(bomb) < 8 << 20
+    refused(server.export("traces", bomb, encoding=kind), 413)
+
+
+def test_what_came_in_such_a_coding_is_there_after_a_crash(fresh):
+    sent = {kind: span() for kind in CODINGS}
+    for kind, pack in CODINGS.items():
+        body = trace_request("codings", [sent[kind]]).SerializeToString()
+        assert fresh.export("traces", pack(body), encoding=kind.split(" ")[0]).status_code == 200
+    fresh.kill()
+    fresh.start()
+    assert all(is_stored(fresh, span["trace_id"]) for span in sent.values())
 
 
 # ---------------------------------------------------------------- browsers, addresses

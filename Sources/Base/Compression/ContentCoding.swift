@@ -1,6 +1,6 @@
 /// The codings that a request's body may have, whatever brought it.
 package enum ContentCoding: Hashable, Sendable {
-    case identity, gzip, zstd, deflate
+    case identity, gzip, zstd, deflate, snappy, lz4
 
     /// - Parameter name: in lower case, as HTTP and gRPC call them; nil if it is none of them.
     package init?(_ name: String) {
@@ -9,6 +9,8 @@ package enum ContentCoding: Hashable, Sendable {
         case "gzip", "x-gzip": self = .gzip
         case "zstd": self = .zstd
         case "deflate": self = .deflate
+        case "snappy", "x-snappy-framed": self = .snappy
+        case "lz4": self = .lz4
         default: return nil
         }
     }
@@ -21,6 +23,8 @@ package enum ContentCoding: Hashable, Sendable {
             return bytes
         case .gzip: return try Gzip.decompress(bytes, limit: limit)
         case .deflate: return try Gzip.inflate(bytes, limit: limit)
+        case .snappy: return try Snappy.decompress(bytes, limit: limit)
+        case .lz4: return try LZ4.decompress(framed: bytes, limit: limit)
         case .zstd: return try Zstd.decompress(streamed: bytes, limit: limit)
         }
     }

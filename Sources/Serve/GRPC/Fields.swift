@@ -40,7 +40,7 @@ final class Fields: @unchecked Sendable {
 
 /// How a status looks in trailers.
 enum StatusFields {
-    static let accepted = (name: "grpc-accept-encoding", value: "identity, gzip, zstd, deflate")
+    static let accepted = (name: "grpc-accept-encoding", value: "identity, gzip, zstd, deflate, snappy, lz4")
     static let type = (name: "content-type", value: "application/grpc")
 
     /// Trailers, without the status of HTTP.

@@ -67,6 +67,8 @@ extension ContentCoding {
         case .gzip: "gzip"
         case .zstd: "zstd"
         case .deflate: "deflate"
+        case .snappy: "snappy"
+        case .lz4: "lz4"
         }
     }
 

@@ -127,7 +127,7 @@ final class HTTPConnection: LoopConnection {
         var memory = pendingMemory ?? (BodyMemory(pool: core.configuration.bodies), 0)
         if pending.count > memory.count {
             guard memory.share.reserve(pending.count - memory.count) else {
-                core.statistics.count(HTTPConnectionEnd.overloaded)
+                core.statistics.count(HTTPRefusal.overloaded)
                 return close()
             }
             memory.count = pending.count
@@ -221,7 +221,6 @@ final class HTTPConnection: LoopConnection {
 
     /// - Parameter isWhole: whether the next request can follow.
     private func refuse(_ incoming: Incoming, _ error: HTTPBodyError, isWhole: Bool = false) {
-        core.statistics.count(error)
         let request = incoming.exchange.request.head
         let reply = Reply(
             core.refusal(error, request), to: request, isVersion11: incoming.exchange.isVersion11,

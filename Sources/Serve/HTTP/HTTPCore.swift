@@ -67,6 +67,7 @@ final class HTTPCore: LoopCore {
     }
 
     func refusal(_ error: HTTPBodyError, _ request: HTTPRequest) -> HTTPResponse {
+        if let reason = HTTPRefusal(error) { statistics.count(reason) }
         var response = handler.refuse(request, status: error.status, error.message)
         if error == .overloaded, !response.headers.contains(where: { $0.name == "Retry-After" }) {
             response.headers.append(("Retry-After", "1"))

@@ -1,4 +1,3 @@
-package import Observability
 package import Sockets
 
 /// Where a server listens, and what it grants each connection.
@@ -42,55 +41,5 @@ package enum HTTPServerError: Error, Hashable, Sendable, CustomStringConvertible
         switch self {
         case .cannotListen(let host, let port, let reason): "cannot listen on \(host):\(port): \(reason)"
         }
-    }
-}
-
-/// Why the server ended a connection, or refused a request before a handler was asked.
-package enum HTTPConnectionEnd: String, CaseIterable, Sendable {
-    /// Nothing came between two requests.
-    case silence
-    /// A request took too long to arrive.
-    case tooSlow = "slow"
-    /// A reply was not taken in time.
-    case stalled
-    /// There were as many connections as there may be.
-    case limit
-    /// Where a request ends, or whose it is, is not clear; or it is none.
-    case framing
-    /// It speaks TLS, where there is none.
-    case tls
-    /// A head or body that is longer than it may be.
-    case tooLarge = "too_large"
-    /// All bodies together take too much memory.
-    case overloaded
-
-    init?(_ error: HTTPBodyError) {
-        switch error {
-        case .ambiguous: self = .framing
-        case .tooLarge, .headTooLarge: self = .tooLarge
-        case .overloaded: self = .overloaded
-        case .tooSlow: self = .tooSlow
-        case .unsupportedEncoding, .malformed, .denied: return nil
-        }
-    }
-}
-
-/// What a server counts.
-package final class HTTPStatistics: Sendable {
-    package let connections = Gauge()
-    private let ended = HTTPConnectionEnd.allCases.map { _ in Counter() }
-
-    package init() {}
-
-    package func ended(_ reason: HTTPConnectionEnd) -> Int {
-        zip(HTTPConnectionEnd.allCases, ended).first { $0.0 == reason }?.1.value ?? 0
-    }
-
-    func count(_ reason: HTTPConnectionEnd) {
-        for (known, counter) in zip(HTTPConnectionEnd.allCases, ended) where known == reason { counter.add() }
-    }
-
-    func count(_ error: HTTPBodyError) {
-        if let reason = HTTPConnectionEnd(error) { count(reason) }
     }
 }

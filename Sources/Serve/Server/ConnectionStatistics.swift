@@ -54,10 +54,15 @@ struct ConnectionStatistics {
         }
         for reason in HTTPConnectionEnd.allCases {
             metrics.computed(
-                "varve_http_connections_ended_total",
-                help: "Connections that the server ended or refused, and requests that no handler was asked about.",
+                "varve_http_connections_ended_total", help: "Connections that the server ended or refused.",
                 labels: ["port": port, "reason": reason.rawValue], monotonic: true
             ) { Double(http.ended(reason)) }
+        }
+        for reason in HTTPRefusal.allCases {
+            metrics.computed(
+                "varve_http_refused_total", help: "Requests that were answered without asking their handler.",
+                labels: ["port": port, "reason": reason.rawValue], monotonic: true
+            ) { Double(http.refused(reason)) }
         }
     }
 }

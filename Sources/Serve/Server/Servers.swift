@@ -74,7 +74,8 @@ struct Servers {
         otlp.threadGrowth = 1
         otlp.mostThreads = 64
         let otlpRouter = Router(
-            composition.otlpRoutes, origins: configuration.otlpCORSOrigins, authorizer: composition.authorizer)
+            composition.otlpRoutes, origins: configuration.otlpCORSOrigins, authorizer: composition.authorizer,
+            statistics: composition.connections.otlp)
         var queries = ports.http("query", configuration.listenHTTP, otherBodies)
         // Those that wait for their turn among the queries have a thread each, and leave some to what is no query.
         queries.threads = 2 * max(Self.processors, 4)
@@ -88,14 +89,10 @@ struct Servers {
             (name: "http", server: server(queries, queryRouter, composition.connections.queries)),
         ]
         if let address = configuration.listenAdmin {
+            let adminRouter = Router(
+                composition.adminRoutes, authorizer: composition.authorizer, statistics: composition.connections.admin)
             let admin = ports.http("admin", address, otherBodies)
-            servers.append(
-                (
-                    "admin",
-                    server(
-                        admin, Router(composition.adminRoutes, authorizer: composition.authorizer),
-                        composition.connections.admin)
-                ))
+            servers.append(("admin", server(admin, adminRouter, composition.connections.admin)))
         }
         if let address = configuration.listenGRPC {
             let grpc = GRPCServer(
@@ -120,6 +117,7 @@ struct Servers {
                 timeout: .nanoseconds(configuration.queryTimeout), memory: configuration.queryMemory,
                 admission: composition.admission),
             origins: configuration.corsOrigins, log: log, authorizer: composition.authorizer,
+            statistics: composition.connections.queries,
             pages: composition.pages)
     }
 

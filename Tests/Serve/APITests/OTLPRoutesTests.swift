@@ -102,7 +102,15 @@ struct OTLPRoutesTests {
         #expect(received.request.coding == expected)
     }
 
-    @Test(arguments: ["snappy", "lz4", "br", "compress", "gzip, gzip", "gzip;q=1"])
+    @Test func `the log has a body without a coding that it does not know`() throws {
+        let (client, body) = (OTLPClient(), [UInt8]([10, 0]))
+        // Two bytes, as a literal.
+        #expect(client.post(coding: "snappy", [2, 1 << 2] + body).status == 200)
+        let received = try #require(client.receiver.all.first)
+        #expect(received.protobuf == body && received.request.body == body && received.request.coding == .identity)
+    }
+
+    @Test(arguments: ["snappy, lz4", "lz4hc", "br", "compress", "gzip, gzip", "gzip;q=1"])
     func `an unknown coding is 415 in the encoding of the request (O-3)`(coding: String) {
         let client = OTLPClient()
         let message = "unsupported Content-Encoding: \(coding)"

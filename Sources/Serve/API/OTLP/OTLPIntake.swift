@@ -130,16 +130,19 @@ package struct OTLPIntake: Sendable {
     package func take(
         _ arrival: Arrival, settled: @escaping @Sendable (Result<DecodeOutcome, OTLPRefusal>) -> Void
     ) {
-        let protobuf: [UInt8]
+        let (decoded, protobuf): ([UInt8], [UInt8])
         do throws(OTLPRefusal) {
-            protobuf = try self.protobuf(arrival)
+            decoded = try decode(arrival)
+            protobuf = try self.protobuf(arrival, decoded)
         } catch {
             note(error.reason)
             return settled(.failure(error))
         }
+        // The log knows fewer codings than there are.
+        let coding = LoggedRequest.Coding(arrival.coding)
         let request = LoggedRequest(
-            signal: arrival.signal, format: arrival.format, coding: LoggedRequest.Coding(arrival.coding),
-            tenant: arrival.tenant, received: now(), body: arrival.body)
+            signal: arrival.signal, format: arrival.format, coding: coding ?? .identity,
+            tenant: arrival.tenant, received: now(), body: coding == nil ? decoded : arrival.body)
         let memory = arrival.memory
         let (signal, byteCount) = (arrival.signal, arrival.body.count)
         receiver.receive(request, protobuf: protobuf) { [self] result in
@@ -168,13 +171,15 @@ package struct OTLPIntake: Sendable {
         }
     }
 
-    private func protobuf(_ arrival: Arrival) throws(OTLPRefusal) -> [UInt8] {
-        let decoded: [UInt8]
+    private func decode(_ arrival: Arrival) throws(OTLPRefusal) -> [UInt8] {
         do throws(HTTPBodyError) {
-            decoded = try arrival.coding.decode(arrival.body, limit: bodyLimit, memory: arrival.memory)
+            return try arrival.coding.decode(arrival.body, limit: bodyLimit, memory: arrival.memory)
         } catch {
             throw .body(error)
         }
+    }
+
+    private func protobuf(_ arrival: Arrival, _ decoded: [UInt8]) throws(OTLPRefusal) -> [UInt8] {
         guard arrival.format == .json else { return decoded }
         do throws(OTLPJSONError) {
             return switch arrival.signal {
@@ -189,12 +194,13 @@ package struct OTLPIntake: Sendable {
 }
 
 extension LoggedRequest.Coding {
-    init(_ coding: ContentCoding) {
+    init?(_ coding: ContentCoding) {
         switch coding {
         case .identity: self = .identity
         case .gzip: self = .gzip
         case .zstd: self = .zstd
         case .deflate: self = .deflate
+        case .snappy, .lz4: return nil
         }
     }
 }

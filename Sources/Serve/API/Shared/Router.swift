@@ -28,6 +28,7 @@ package struct Router: HTTPHandler {
     private let log: Log
     /// Nil: everybody may do everything.
     private let authorizer: Authorizer?
+    private let statistics: HTTPStatistics
     private let pages: @Sendable (HTTPRequest) -> HTTPResponse?
 
     private struct Match: Sendable {
@@ -42,10 +43,12 @@ package struct Router: HTTPHandler {
         case unknown(Dialect)
     }
 
-    /// - Parameter pages: what is answered to a path of no dialect that has no route; nil is 404.
+    /// - Parameters:
+    ///   - statistics: of the server that it answers for.
+    ///   - pages: what is answered to a path of no dialect that has no route; nil is 404.
     package init(
         _ groups: [Routes], limits: QueryLimits = QueryLimits(), origins: Origins = .none,
-        log: Log = .silent, authorizer: Authorizer? = nil,
+        log: Log = .silent, authorizer: Authorizer? = nil, statistics: HTTPStatistics = HTTPStatistics(),
         pages: @escaping @Sendable (HTTPRequest) -> HTTPResponse? = { _ in nil }
     ) {
         self.pages = pages
@@ -54,6 +57,7 @@ package struct Router: HTTPHandler {
         self.limits = limits
         self.origins = origins
         self.log = log
+        self.statistics = statistics
         let all = groups.flatMap { group in group.routes.map { Match(route: $0, dialect: group.dialect) } }
         literal = Dictionary(grouping: all.filter(\.route.pattern.isLiteral)) { match in
             match.route.pattern.segments.compactMap { if case .literal(let text) = $0 { text } else { nil } }
@@ -127,8 +131,10 @@ package struct Router: HTTPHandler {
         switch resolution {
         case .unknown(let dialect):
             if dialect.name == Dialect.plain.name, let page = pages(request) { return reply(page) }
+            statistics.count(.unknownPath)
             reply(dialect.failure(404, "not found: \(Self.excerpt(request.path))", request))
         case .wrongMethod(let dialect, let allowed):
+            statistics.count(.wrongMethod)
             var response = dialect.failure(405, "method not allowed", request)
             response.headers.append(("Allow", Self.list(allowed)))
             reply(response)
@@ -139,7 +145,10 @@ package struct Router: HTTPHandler {
             } catch {
                 return reply(refuse(request, status: error.httpStatus, error.message))
             }
-            guard let tenant else { return reply(dialect.failure(400, TenantID.refusal, request)) }
+            guard let tenant else {
+                statistics.count(.tenant)
+                return reply(dialect.failure(400, TenantID.refusal, request))
+            }
             let request = APIRequest(
                 http: request, tenant: tenant, pathParameters: pathParameters, limits: limits, connection: connection)
             if route.cancellation == .whenClientLeaves {
