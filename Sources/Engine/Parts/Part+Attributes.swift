@@ -133,9 +133,13 @@ private struct SubcolumnPlaces {
         var counts = [UInt32](repeating: 0, count: list.subcolumnCount)
         var starts = BufferBuilder<UInt32>(capacity: shapes.count)
         var slots = BufferBuilder<UInt32>(capacity: shapes.count * 8)
+        // By index, since a slice for each row would be counted as a reference for each row.
+        let (subcolumns, ends) = (list.subcolumns, list.ends)
         for row in 0..<shapes.count {
             starts.append(UInt32(truncatingIfNeeded: slots.count))
-            for subcolumn in list.subcolumns(ofShape: Int(shapes.base[row])) {
+            let shape = Int(shapes.base[row])
+            for place in ends[shape]..<ends[shape + 1] {
+                let subcolumn = subcolumns[place]
                 slots.append(counts[subcolumn])
                 counts[subcolumn] &+= 1
             }
@@ -185,8 +189,8 @@ private struct SubcolumnPlaces {
 /// The subcolumns of all shapes, one after the other.
 private struct ShapeList {
     let subcolumnCount: Int
-    private let subcolumns: [Int]
-    private let ends: [Int]
+    let subcolumns: [Int]
+    let ends: [Int]
 
     var shapeCount: Int { ends.count - 1 }
 

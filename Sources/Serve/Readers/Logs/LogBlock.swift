@@ -30,8 +30,6 @@ final class LogBlock {
     let origin: ScanBlock.Origin?
     /// As of `ScanRequest`.
     private let isSearch: Bool
-    /// The rows that the scan left over, if they are few: of attributes only theirs are read.
-    private let fewRows: [UInt32]?
     /// The memory of the columns that the scan read.
     private let lease: MemoryLease?
     let context: QueryContext
@@ -58,7 +56,6 @@ final class LogBlock {
         self.identities = identities
         self.origin = origin
         self.isSearch = isSearch
-        fewRows = rows.count <= batch.rowCount / 8 ? rows : nil
         self.lease = lease
         self.context = context
         self.rows = rows
@@ -113,6 +110,8 @@ final class LogBlock {
         let templates = ordinal == table.body.ordinal ? try templatedBodies() : nil
         let column = try reading(origin) { (part) throws(PartError) -> Column in
             guard let templates else {
+                // Of few rows only what these have of attributes is read.
+                let fewRows = rows.count <= times.count / 8 ? rows : nil
                 return try part.read(
                     ordinal, block: origin.block, wanted: fewRows, keepsPages: isSearch, statistics: statistics)
             }

@@ -209,16 +209,16 @@ final class LogColumnReader {
                 continue
             }
             if column.entryCount > 4 * block.rows.count {
-                block.rows.removeAll { !matcher.matches(column.bytes(row: Int($0))) }
+                block.rows = block.rows.filter { matcher.matches(column.bytes(row: Int($0))) }
                 continue
             }
             // 0 not asked, 1 kept, 2 not.
             var answers = [UInt8](repeating: 0, count: column.entryCount)
             let codes = column.codes
-            block.rows.removeAll { row in
+            block.rows = block.rows.filter { row in
                 let code = Int(codes[Int(row)])
                 if answers[code] == 0 { answers[code] = matcher.matches(column.bytes(code: code)) ? 1 : 2 }
-                return answers[code] == 2
+                return answers[code] == 1
             }
         }
     }

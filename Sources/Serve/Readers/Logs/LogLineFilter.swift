@@ -104,7 +104,10 @@ final class LogLineFilter {
     func keep(in block: LogBlock) throws(QueryError) {
         guard !block.rows.isEmpty else { return }
         guard let types = try block.bodyTypes() else {
-            try keepTexts(&block.rows, block)
+            // Not in place: what is read on the way looks at the block's rows.
+            var rows = block.rows
+            try keepTexts(&rows, block)
+            block.rows = rows
             return
         }
         let string = Int64(AttributeType.string.rawValue)
