@@ -85,7 +85,7 @@ let package = Package(
         module("Base", "Encoding", .kernel, imports: ["CLinux", "Core", "Compression"]),
         module("Base", "Indexing", .kernel, imports: ["Core", "CRoaring"]),
         module("Base", "TableSchema", imports: ["Core"]),
-        module("Base", "Settings", imports: ["CYAML"]),
+        module("Base", "Settings", imports: ["Core", "CYAML"]),
         .target(
             name: "Schema", path: "Schema", exclude: ["README.md"],
             resources: [
@@ -166,12 +166,13 @@ let package = Package(
                 "TableSchema", "Telemetry",
                 "QueryModel", "Pattern",
             ]),
-        module("Serve", "Authorization", imports: ["Core", "Observability", "Settings", "CGnuTLS"]),
+        module("Serve", "Limits", imports: ["Core", "Observability", "Scheduling", "Settings"]),
+        module("Serve", "Authorization", imports: ["Core", "Limits", "Observability", "Settings", "CGnuTLS"]),
         module(
             "Serve", "API",
             imports: [
                 "Authorization", "Core", "Observability", "Scheduling", "Compression", "JSON", "HTTP", "GRPC",
-                "Pattern", "QueryModel",
+                "Limits", "Pattern", "QueryModel",
                 "PromQL", "LogQL", "TraceSearch", "OTLP", "Archive", "Files", "Ingest", "Settings", "Telemetry",
             ], resources: [.embedInCode("REST/openapi.json")]),
         module(
@@ -179,8 +180,8 @@ let package = Package(
             imports: [
                 "Core", "Observability", "Scheduling", "JSON", "Files", "Compression", "TableSchema", "Schema",
                 "Columns", "Storage", "Maintenance", "Archive", "Ingest", "Telemetry", "OTLP", "QueryModel", "LogQL",
-                "TraceSearch", "Parts", "Readers", "HTTP", "GRPC", "Sockets", "Authorization", "API", "Settings",
-                "CLinux",
+                "TraceSearch", "Parts", "Readers", "HTTP", "GRPC", "Sockets", "Authorization", "API", "Limits",
+                "Settings", "CLinux",
             ]),
 
         // Commands
@@ -232,7 +233,7 @@ let package = Package(
                 "API", "Archive", "Compression", "Core", "GRPC", "Observability", "Scheduling", "EngineFixtures",
                 "Files",
                 "HTTP", "Ingest", "JSON",
-                "LogFixtures", "LogQL", "OTLP", "Pattern", "QueryModel",
+                "Limits", "LogFixtures", "LogQL", "OTLP", "Pattern", "QueryModel",
                 "QuerySupport", "Settings", "TraceFixtures", "TraceSearch",
             ]),
         tests(
@@ -339,7 +340,9 @@ let package = Package(
                 "Columns", "Core", "Scheduling", "EngineFixtures", "Files", "Indexing", "Ingest", "Maintenance",
                 "Offline", "Parts", "Randomness", "Settings", "Storage", "TableSchema",
             ]),
-        tests("Serve", "Authorization", imports: ["Authorization", "Core", "Randomness", "Settings"]),
+        tests("Serve", "Authorization", imports: ["Authorization", "Core", "Limits", "Randomness", "Settings"]),
+        tests(
+            "Serve", "Limits", imports: ["Core", "Limits", "Randomness", "Scheduling", "Settings"]),
         .target(name: "RawSocket", path: "Tests/Support/RawSocket", swiftSettings: common),
         tests("Serve", "HTTP", imports: ["HTTP", "Compression", "RawSocket"]),
         tests("Serve", "GRPC", imports: ["GRPC", "HTTP", "RawSocket", "Scheduling", "Sockets"]),

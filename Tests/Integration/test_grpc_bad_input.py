@@ -111,7 +111,7 @@ def test_the_table_of_refusals_says_what_happens():
     seen = {(row[5], names[row[4]]) for row in REFUSALS if row[0] != "GET"}
     # Of these there are tests of their own, or they need a state of the server.
     seen |= {("read_only", "PERMISSION_DENIED"), ("unavailable", "UNAVAILABLE"), ("deadline", "DEADLINE_EXCEEDED"),
-             ("overloaded", "UNAVAILABLE"), ("throttled", "RESOURCE_EXHAUSTED"),
+             ("overloaded", "UNAVAILABLE"), ("throttled", "RESOURCE_EXHAUSTED"), ("limited", "RESOURCE_EXHAUSTED"),
              ("denied", "UNAUTHENTICATED"), ("denied", "PERMISSION_DENIED")}
     assert table == seen
 

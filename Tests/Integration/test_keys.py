@@ -257,7 +257,7 @@ def test_the_file_is_read_again_when_it_changes(tmp_path):
         becomes(lambda: "auth-file cannot be read" in server.stderr())
         assert status(second) == 200
         file.write_text(good)
-        becomes(lambda: "keys were read again" in server.stderr().split("auth-file cannot be read")[-1])
+        becomes(lambda: "auth-file was read again" in server.stderr().split("auth-file cannot be read")[-1])
         assert status(second) == 200
     finally:
         server.close()

@@ -82,7 +82,19 @@ package final class MetricsRegistry: Sendable {
         package var members: [(labels: [(name: String, value: String)], instrument: Instrument)]
     }
 
-    private let registered = Mutex<[Family]>([])
+    /// Members of a family that are made when they are asked for.
+    private struct Collection: Sendable {
+        var isMonotonic: Bool
+        var read: @Sendable () -> [(labels: [(name: String, value: String)], value: Double)]
+    }
+
+    private struct State: Sendable {
+        var families: [Family] = []
+        /// By the name of their family.
+        var collections: [String: Collection] = [:]
+    }
+
+    private let registered = Mutex(State())
 
     package init() {}
 
@@ -115,23 +127,45 @@ package final class MetricsRegistry: Sendable {
         register(name, help, labels, .computed(monotonic: monotonic, read))
     }
 
-    /// By name.
-    package var families: [Family] { registered.withLock { $0 }.sorted { $0.name < $1.name } }
+    /// Numbers that somebody else keeps, whose labels are not known beforehand; there must be a bound to how many there are.
+    package func collected(
+        _ name: String, help: String, monotonic: Bool = false,
+        _ read: @escaping @Sendable () -> [(labels: [(name: String, value: String)], value: Double)]
+    ) {
+        registered.withLock { state in
+            precondition(!state.families.contains { $0.name == name }, "\(name) is registered twice")
+            state.families.append(Family(name: name, help: help, members: []))
+            state.collections[name] = Collection(isMonotonic: monotonic, read: read)
+        }
+    }
+
+    /// By name, each with its members as they are now.
+    package var families: [Family] {
+        let state = registered.withLock { $0 }
+        return state.families.map { family in
+            guard let collection = state.collections[family.name] else { return family }
+            var family = family
+            family.members = collection.read().map { member in
+                (member.labels, .computed(monotonic: collection.isMonotonic, { member.value }))
+            }
+            return family
+        }.sorted { $0.name < $1.name }
+    }
 
     private func register(
         _ name: String, _ help: String, _ labels: KeyValuePairs<String, String>, _ instrument: Instrument
     ) {
         let labels = labels.map { (name: $0.key, value: $0.value) }
-        registered.withLock { families in
-            guard let index = families.firstIndex(where: { $0.name == name }) else {
-                families.append(Family(name: name, help: help, members: [(labels, instrument)]))
+        registered.withLock { state in
+            guard let index = state.families.firstIndex(where: { $0.name == name }) else {
+                state.families.append(Family(name: name, help: help, members: [(labels, instrument)]))
                 return
             }
-            let isTaken = families[index].members.contains { member in
+            let isTaken = state.families[index].members.contains { member in
                 member.labels.elementsEqual(labels) { $0 == $1 }
             }
             precondition(!isTaken, "\(name) is registered twice with the same labels")
-            families[index].members.append((labels, instrument))
+            state.families[index].members.append((labels, instrument))
         }
     }
 }

@@ -1,6 +1,7 @@
 package import Observability
 
-/// Lets a number of queries run at a time, and others wait for their turn in the order in which they came.
+/// Lets a number of queries run at a time, in all and of each account, and others wait for their turn in the order in which they came;
+/// those whose account is full let others pass.
 package final class QueryAdmission: Sendable {
     package struct Limits: Hashable, Sendable {
         package var running: Int
@@ -20,12 +21,20 @@ package final class QueryAdmission: Sendable {
         case queueFull
         /// Its turn did not come in time.
         case waitedTooLong
+        /// As many of its account run as may, and too many wait, or its turn did not come in time.
+        case accountFull(QueryAccount)
         case interrupted(QueryInterruption)
     }
 
     /// One that waits; it is told alone when its turn has come, so that the others sleep on.
     private final class Waiter: Sendable {
         let isIn = Monitor(false)
+        let accounts: [QueryAccount]
+
+        init(_ accounts: [QueryAccount]) { self.accounts = accounts }
+
+        /// One that keeps it from running, whoever else does.
+        var full: QueryAccount? { accounts.first(where: \.isFull) }
     }
 
     private struct State {
@@ -59,10 +68,17 @@ package final class QueryAdmission: Sendable {
     package var waiting: Int { state.withLock { $0.waiting.count } }
 
     /// Runs a query once it is its turn.
-    package func run<Result>(_ context: QueryContext, _ query: () -> Result) throws(Refusal) -> Result {
-        try enter(context)
+    ///
+    /// - Parameter accounts: in which it counts.
+    package func run<Result>(
+        _ context: QueryContext, of accounts: [QueryAccount] = [], _ query: () -> Result
+    ) throws(Refusal) -> Result {
+        try enter(context, accounts)
         defer {
-            state.withLock { $0.running -= 1 }
+            state.withLock { state in
+                state.running -= 1
+                for account in accounts { account.end() }
+            }
             admit()
         }
         return pool.running(query)
@@ -71,22 +87,30 @@ package final class QueryAdmission: Sendable {
     /// Lets those in whose turn it is.
     private func admit() {
         state.withLock { state in
-            while let first = state.waiting.first, begin(&state) {
-                state.waiting.removeFirst()
-                first.isIn.notifying { $0 = true }
+            while let place = state.waiting.firstIndex(where: { $0.full == nil }),
+                begin(state.waiting[place].accounts, &state)
+            {
+                let waiter = remove(place, from: &state)
+                waiter.isIn.notifying { $0 = true }
             }
         }
     }
 
-    private func enter(_ context: QueryContext) throws(Refusal) {
+    private func enter(_ context: QueryContext, _ accounts: [QueryAccount]) throws(Refusal) {
         let waiter: Waiter? = try state.withLock { state throws(Refusal) in
-            if state.waiting.isEmpty, begin(&state) { return nil }
+            let full = accounts.first(where: \.isFull)
+            if full == nil, !state.waiting.contains(where: { $0.full == nil }), begin(accounts, &state) { return nil }
+            if let crowded = accounts.first(where: \.isCrowded) {
+                refused.add()
+                throw .accountFull(crowded)
+            }
             guard state.waiting.count < limits.waiting else {
                 refused.add()
                 throw .queueFull
             }
-            let waiter = Waiter()
+            let waiter = Waiter(accounts)
             state.waiting.append(waiter)
+            for account in accounts { account.beginWaiting() }
             return waiter
         }
         guard let waiter else { return }
@@ -108,19 +132,28 @@ package final class QueryAdmission: Sendable {
                 throw .interrupted(error)
             }
             if ContinuousClock.now >= end {
+                let full = waiter.full
                 guard leave(waiter) else { return }
                 refused.add()
+                if let full { throw .accountFull(full) }
                 throw .waitedTooLong
             }
         }
     }
 
-    private func begin(_ state: inout State) -> Bool {
+    private func remove(_ place: Int, from state: inout State) -> Waiter {
+        let waiter = state.waiting.remove(at: place)
+        for account in waiter.accounts { account.endWaiting() }
+        return waiter
+    }
+
+    private func begin(_ accounts: [QueryAccount], _ state: inout State) -> Bool {
         // One may always run, whatever it finds: nobody else would give anything back.
         guard state.running == 0 || (state.running < limits.running && memory.usedBytes < memory.limit) else {
             return false
         }
         state.running += 1
+        for account in accounts { account.begin() }
         return true
     }
 
@@ -130,7 +163,7 @@ package final class QueryAdmission: Sendable {
     private func leave(_ waiter: Waiter) -> Bool {
         state.withLock { state in
             guard let slot = state.waiting.firstIndex(where: { $0 === waiter }) else { return false }
-            state.waiting.remove(at: slot)
+            _ = remove(slot, from: &state)
             return true
         }
     }

@@ -12,6 +12,21 @@ package enum QueryInterruption: Error, Hashable, Sendable {
     case overBudget(bytes: Int)
     /// All queries together would hold more bytes than they may; the payload is the limit. The same query may succeed later.
     case memoryExhausted(bytes: Int)
+    /// It asks for telemetry of a longer time than it may; the payload says so.
+    case rangeTooLong(String)
+}
+
+/// What one query may ask for, where its tenant or key is limited.
+package struct QueryBounds: Sendable {
+    /// Nanoseconds of telemetry of one selection; nil: any.
+    package var longestRange: Int64?
+    /// What is said of a query that asks for more.
+    package var refusal: @Sendable () -> String
+
+    package init(longestRange: Int64?, refusal: @escaping @Sendable () -> String) {
+        self.longestRange = longestRange
+        self.refusal = refusal
+    }
 }
 
 /// What one query may use, has used, and whether it should go on. Shared by all threads that work for the query.
@@ -22,6 +37,8 @@ package final class QueryContext: Sendable {
     package let deadline: ContinuousClock.Instant?
     /// Whether the answer may be made of results that were kept from earlier queries, and be kept.
     package let usesResultCache: Bool
+    private let bounds: QueryBounds?
+    private let isBeyondBudget = Atomic<Bool>(false)
     private let memory: QueryMemory?
     private let whole: QueryContext?
     private let cancelled = Atomic<Bool>(false)
@@ -32,8 +49,9 @@ package final class QueryContext: Sendable {
     /// - Parameter memory: what this query shares with all others.
     package init(
         tenant: TenantID, byteLimit: Int = 1 << 30, timeout: Duration? = nil, memory: QueryMemory? = nil,
-        usesResultCache: Bool = true, statistics: QueryStatistics = QueryStatistics()
+        bounds: QueryBounds? = nil, usesResultCache: Bool = true, statistics: QueryStatistics = QueryStatistics()
     ) {
+        self.bounds = bounds
         self.usesResultCache = usesResultCache
         self.statistics = statistics
         self.tenant = tenant
@@ -53,6 +71,7 @@ package final class QueryContext: Sendable {
         usesResultCache = whole.usesResultCache
         statistics = whole.statistics
         memory = nil
+        bounds = nil
         deadline = whole.deadline.map { deadline in
             let now = ContinuousClock.now
             return now + (deadline - now) * quarters / 4
@@ -76,8 +95,23 @@ package final class QueryContext: Sendable {
         let used = usedBytes.add(bytes, ordering: .relaxed).newValue
         let isWithinTotal = memory?.take(bytes) ?? true
         statistics.peakBytes.max(used, ordering: .relaxed)
-        if used > byteLimit { throw .overBudget(bytes: byteLimit) }
+        if used > byteLimit {
+            isBeyondBudget.store(true, ordering: .relaxed)
+            throw .overBudget(bytes: byteLimit)
+        }
         if !isWithinTotal { throw .memoryExhausted(bytes: memory?.limit ?? 0) }
+    }
+
+    /// Whether the query has wanted more bytes than it may have.
+    package var wentBeyondBudget: Bool { isBeyondBudget.load(ordering: .relaxed) }
+
+    /// To be called with the times of each selection, before anything is read for it.
+    package func admit(_ range: TimeRange) throws(QueryInterruption) {
+        if let whole { return try whole.admit(range) }
+        guard let bounds, let longest = bounds.longestRange, !range.isEmpty else { return }
+        let (length, isLong) = range.end.nanoseconds.subtractingReportingOverflow(range.start.nanoseconds)
+        // A millisecond more: of ranges whose ends are both inside, as clients write them.
+        if isLong || length - 1_000_000 > longest { throw .rangeTooLong(bounds.refusal()) }
     }
 
     /// Gives back bytes that are no longer held.

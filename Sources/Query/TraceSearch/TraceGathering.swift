@@ -139,7 +139,7 @@ enum SearchEnd {
         guard case .interrupted(let reason) = error else { return false }
         let why: String
         switch reason {
-        case .cancelled: return false
+        case .cancelled, .rangeTooLong: return false
         case .timedOut: why = "its time was up"
         case .overBudget(let limit): why = "it would need more than \(limit) bytes"
         case .memoryExhausted: why = "all queries together need too much memory"

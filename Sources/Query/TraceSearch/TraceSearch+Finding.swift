@@ -10,6 +10,7 @@ extension TraceSearch {
         fetch: ([TraceID]) throws(QueryError) -> [Found]
     ) throws(QueryError) -> [Found] {
         guard query.limit > 0, !query.range.isEmpty else { return [] }
+        try context.admit(range: query.range)
         return try withoutActuallyEscaping(fetch) { (fetch) throws(QueryError) in
             var gathering = TraceGathering(context, size: size, fetch: fetch)
             switch query.order {

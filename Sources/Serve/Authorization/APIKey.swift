@@ -1,4 +1,5 @@
 package import Core
+package import Limits
 
 /// A key that senders and clients prove themselves with. What is kept of it is a digest: who reads the file has no key.
 package struct APIKey: Hashable, Sendable {
@@ -8,6 +9,8 @@ package struct APIKey: Hashable, Sendable {
     package var grant: Grant
     /// From then on it is refused.
     package var expires: Timestamp?
+    /// Its own, beside those of the tenants that it names.
+    package var limits = TenantLimits.none
 
     package init(name: String, digest: KeyDigest, grant: Grant, expires: Timestamp? = nil) {
         self.name = name

@@ -1,4 +1,5 @@
 package import Core
+package import Limits
 internal import Observability
 private import Synchronization
 
@@ -19,8 +20,7 @@ package final class Authorizer: Sendable {
     /// A request that may go on, and as whose.
     package struct Admitted: Hashable, Sendable {
         package let tenant: TenantID
-        /// Of the key.
-        package let name: String
+        package let key: LimitedKey
     }
 
     private struct Rules {
@@ -93,6 +93,6 @@ package final class Authorizer: Sendable {
         guard let tenant = tenant ?? key.grant.tenants.ofUnnamed, key.grant.tenants.allows(tenant) else {
             throw .tenant
         }
-        return Admitted(tenant: tenant, name: key.name)
+        return Admitted(tenant: tenant, key: LimitedKey(name: key.name, limits: key.limits))
     }
 }

@@ -23,6 +23,7 @@ final class Call {
     private(set) var memory: BodyMemory?
     private(set) var coding = ContentCoding.identity
     private(set) var head = GRPCHead(path: "")
+    private var caller: (any RequestCaller)?
     private var method = ""
     private var contentType = ""
     private(set) var metadataBytes = 0
@@ -78,7 +79,11 @@ final class Call {
             throw Refusal(http: 415, status: status, reason: .mediaType)
         }
         let limit: Int
-        do throws(GRPCStatus) { limit = try handler.admit(head) } catch { throw Refusal(status: error, reason: nil) }
+        do throws(GRPCStatus) {
+            (limit, caller) = try handler.admit(head)
+        } catch {
+            throw Refusal(status: error, reason: nil)
+        }
         let name = head.value("grpc-encoding") ?? ""
         guard let coding = ContentCoding(name) else {
             let error = HTTPBodyError.unsupportedEncoding(String(name.prefix(100)))
@@ -102,7 +107,10 @@ final class Call {
         let (message, isCompressed) = try reader.finish()
         if isCompressed, coding == .identity { return nil }
         defer { memory = nil }
-        return GRPCRequest(head: head, message: message, coding: isCompressed ? coding : .identity, memory: memory)
+        var request = GRPCRequest(
+            head: head, message: message, coding: isCompressed ? coding : .identity, memory: memory)
+        request.caller = caller
+        return request
     }
 }
 

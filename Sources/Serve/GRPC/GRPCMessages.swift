@@ -79,6 +79,8 @@ package struct GRPCRequest: Sendable {
     package var coding: ContentCoding
     /// Counts the message, and what it is decoded to, among the server's; to be kept until the call is answered.
     package var memory: BodyMemory?
+    /// Who calls, as the handler has found by the head.
+    package var caller: (any RequestCaller)?
 
     package init(head: GRPCHead, message: [UInt8], coding: ContentCoding = .identity, memory: BodyMemory? = nil) {
         self.head = head
@@ -105,8 +107,8 @@ package struct GRPCResponse: Hashable, Sendable {
 package protocol GRPCHandler: Sendable {
     /// Looks at a call before its message is read, on a thread that serves many: it must not wait.
     ///
-    /// - Returns: the most bytes that the message may have, as received.
-    func admit(_ head: GRPCHead) throws(GRPCStatus) -> Int
+    /// - Returns: the most bytes that the message may have, as received; and who calls, which comes back with the whole call.
+    func admit(_ head: GRPCHead) throws(GRPCStatus) -> (messageLimit: Int, caller: (any RequestCaller)?)
 
     /// Answers a call once, by `reply`, on any thread. It may wait for room, but not for the disk.
     func respond(to request: GRPCRequest, reply: @escaping @Sendable (GRPCResponse) -> Void)

@@ -54,8 +54,12 @@ final class Exchange {
             refusal = .ambiguous(reason)
             return
         }
-        refusal = handler.denial(of: request)
-        if refusal != nil { return }
+        do throws(HTTPBodyError) {
+            request.caller = try handler.admit(request)
+        } catch {
+            refusal = error
+            return
+        }
         guard let length = request.header("Content-Length").flatMap({ UInt64($0) }) else { return }
         guard length <= UInt64(bodyLimit) else {
             refusal = .tooLarge(limit: bodyLimit)

@@ -23,6 +23,8 @@ package struct HTTPRequest: Sendable {
     package var body: [UInt8]
     /// Counts the body, and what it is decoded to, among the server's.
     package var memory: BodyMemory?
+    /// Who sends it, as the handler has found by its head; nil if it was not asked.
+    package var caller: (any RequestCaller)?
 
     package init(
         method: HTTPMethod, path: String, segments: [String],
@@ -84,6 +86,9 @@ package struct HTTPResponse: Sendable {
     }
 }
 
+/// Who sends a request, in a handler's own words.
+package protocol RequestCaller: Sendable {}
+
 /// Answers requests, from many threads at once.
 package protocol HTTPHandler: Sendable {
     /// May block.
@@ -96,13 +101,16 @@ package protocol HTTPHandler: Sendable {
     /// is known.
     func refuse(_ request: HTTPRequest, status: Int, _ message: String) -> HTTPResponse
 
-    /// Why a request is refused by its head alone: nothing more of it is read then.
-    func denial(of head: HTTPRequest) -> HTTPBodyError?
+    /// Looks at a request's head, before anything more of it is read.
+    ///
+    /// - Returns: who sends it, which comes back with the whole request.
+    /// - Throws: why it is refused.
+    func admit(_ head: HTTPRequest) throws(HTTPBodyError) -> (any RequestCaller)?
 
     /// The most bytes of body that a request may have, known at once, as received and decoded alike; `head` has no body yet.
     func bodyLimit(for head: HTTPRequest) -> Int
 }
 
 extension HTTPHandler {
-    package func denial(of head: HTTPRequest) -> HTTPBodyError? { nil }
+    package func admit(_ head: HTTPRequest) throws(HTTPBodyError) -> (any RequestCaller)? { nil }
 }

@@ -9,6 +9,7 @@ internal import GRPC
 private import Glibc
 internal import HTTP
 internal import Ingest
+internal import Limits
 private import LogQL
 private import Maintenance
 internal import OTLP
@@ -38,8 +39,7 @@ struct Composition {
     /// Nil: nothing is written.
     private let engine: Engine?
     private let viewKeeper: ViewKeeper?
-    /// Nil: nobody is asked for a key.
-    let keys: KeyFile?
+    let access: AccessControl
 
     init(_ configuration: Configuration, log: Log) throws(EngineError) {
         Self.keepMemory()
@@ -50,7 +50,7 @@ struct Composition {
             QueryAdmission.Limits(
                 running: Self.queryConcurrency(configuration), wait: .nanoseconds(configuration.queryQueueWait)),
             memory: QueryMemory(limit: configuration.queryTotalMemory))
-        keys = try Self.keys(configuration, fileSystem, metrics, log)
+        access = try Self.access(configuration, fileSystem, metrics, log)
         let sources: QuerySources
         let receiver: any OTLPReceiver
         let flush: @Sendable () throws -> Void
@@ -80,12 +80,14 @@ struct Composition {
         }
         let isApart = configuration.listenAdmin != nil
         let publicStatus = status(isApart ? nil : metrics)
+        let limiter = access.limiter
         func intake(_ transport: OTLPIntake.Transport) -> OTLPIntake {
             OTLPIntake(
-                receiver, by: transport, bodyLimit: configuration.maxBodySize, metrics: metrics, now: Self.nanoseconds)
+                receiver, by: transport, bodyLimit: configuration.maxBodySize, limiter: limiter, metrics: metrics,
+                now: Self.nanoseconds)
         }
         otlpRoutes = [OTLPRoutes(intake(.http)).routes, publicStatus]
-        otlpServices = OTLPServices(intake(.grpc), authorizer: keys?.authorizer)
+        otlpServices = OTLPServices(intake(.grpc), authorizer: access.authorizer)
         connections.register(in: metrics, hasAdmin: isApart)
         let disk: any FileSystem = configuration.isReadOnly ? ReadOnlyFileSystem(fileSystem) : fileSystem
         let archive = try Self.archive(configuration, disk, metrics)
@@ -95,46 +97,20 @@ struct Composition {
         viewKeeper = engine == nil ? nil : ViewKeeper(views)
         let results = KeptResults(configuration, engine, metrics)
         routes += Self.queries(sources, try Self.lines(sources), views, results, archive, configuration, metrics)
-        let administration = AdministrationRoutes.make(flush: flush)
+        let administration = AdministrationRoutes.make(flush: flush, limiter: limiter)
         queryRoutes = routes + (isApart ? [publicStatus] : [administration, publicStatus])
         adminRoutes = isApart ? [administration, status(metrics)] : []
     }
 
-    /// Who may do what; nil: everybody everything.
-    var authorizer: Authorizer? { keys?.authorizer }
-
-    private static func keys(
+    private static func access(
         _ configuration: Configuration, _ fileSystem: any ReadableFiles, _ metrics: MetricsRegistry, _ log: Log
-    ) throws(EngineError) -> KeyFile? {
-        guard let path = configuration.authFile else {
-            let addresses =
-                [configuration.listenOTLP, configuration.listenHTTP]
-                + [configuration.listenGRPC, configuration.listenAdmin].compactMap(\.self)
-            for address in addresses where !address.isLoopback {
-                log.warning(
-                    "whoever reaches this address may do everything: there is no auth-file",
-                    ["address": .string(address.description)])
-            }
-            return nil
-        }
-        let keys: KeyFile
+    ) throws(EngineError) -> AccessControl {
         do throws(ConfigurationProblem) {
-            keys = try KeyFile(path, fileSystem, now: now, log: log)
+            let clocks = AccessControl.Clocks(now: now, steady: { nanoseconds(CLOCK_MONOTONIC) })
+            return try AccessControl(configuration, fileSystem, metrics, clocks, log: log)
         } catch {
             throw EngineError(description: "\(error)")
         }
-        let authorizer = keys.authorizer
-        metrics.computed("varve_keys", help: "Keys of the auth-file.") { Double(authorizer.keyCount) }
-        metrics.computed("varve_auth_file_valid", help: "Whether the auth-file could be read when it changed last.") {
-            keys.isValid ? 1 : 0
-        }
-        for denial in Denial.allCases {
-            metrics.computed(
-                "varve_requests_denied_total", help: "Requests that were refused for want of a key that allows them.",
-                labels: ["reason": denial.rawValue], monotonic: true
-            ) { Double(authorizer.denied(denial)) }
-        }
-        return keys
     }
 
     private static func views(_ sources: QuerySources) throws(EngineError) -> SpanViewReader {
@@ -279,9 +255,11 @@ struct Composition {
         varve_keep_memory(512 << 20, 256 << 20)
     }
 
-    private static func nanoseconds() -> Int64 {
+    private static func nanoseconds() -> Int64 { nanoseconds(CLOCK_REALTIME) }
+
+    private static func nanoseconds(_ clock: clockid_t) -> Int64 {
         var time = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        unsafe clock_gettime(clock, &time)
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 

@@ -74,9 +74,7 @@ struct EngineReceiver: OTLPReceiver {
 
     private static func refusal(_ error: any Error) -> OTLPRefusal {
         switch error {
-        case ProtobufError.tooLarge:
-            .malformed("the request holds more items, or larger ones, than are taken at a time")
-        case let error as ProtobufError: .malformed("the body is not a valid protobuf request: \(error)")
+        case let error as ProtobufError: .malformed(error)
         case IngestError.unavailable(let reason): .unavailable(reason)
         case IngestError.overloaded(.server): .unavailable("too much is waiting to be written to disk")
         case IngestError.overloaded(.tenant): .throttled("more comes in than can be written to disk")

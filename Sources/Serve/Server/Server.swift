@@ -38,11 +38,11 @@ package enum Server {
             every: 2,
             look: {
                 servers.identity?.refresh()
-                composition.keys?.refresh()
+                composition.access.refresh()
             },
             onHangUp: {
                 servers.identity?.refresh(isForced: true)
-                composition.keys?.refresh()
+                composition.access.refresh()
             })
         log.info("stopping", ["signal": .string(signal)])
         if !servers.stop(graceSeconds: graceSeconds) {

@@ -74,7 +74,7 @@ struct Servers {
         otlp.threadGrowth = 1
         otlp.mostThreads = 64
         let otlpRouter = Router(
-            composition.otlpRoutes, origins: configuration.otlpCORSOrigins, authorizer: composition.authorizer,
+            composition.otlpRoutes, origins: configuration.otlpCORSOrigins, authorizer: composition.access.authorizer,
             statistics: composition.connections.otlp)
         var queries = ports.http("query", configuration.listenHTTP, otherBodies)
         // Those that wait for their turn among the queries have a thread each, and leave some to what is no query.
@@ -90,7 +90,8 @@ struct Servers {
         ]
         if let address = configuration.listenAdmin {
             let adminRouter = Router(
-                composition.adminRoutes, authorizer: composition.authorizer, statistics: composition.connections.admin)
+                composition.adminRoutes, authorizer: composition.access.authorizer,
+                statistics: composition.connections.admin)
             let admin = ports.http("admin", address, otherBodies)
             servers.append(("admin", server(admin, adminRouter, composition.connections.admin)))
         }
@@ -115,8 +116,8 @@ struct Servers {
             composition.queryRoutes,
             limits: QueryLimits(
                 timeout: .nanoseconds(configuration.queryTimeout), memory: configuration.queryMemory,
-                admission: composition.admission),
-            origins: configuration.corsOrigins, log: log, authorizer: composition.authorizer,
+                admission: composition.admission, limiter: composition.access.limiter),
+            origins: configuration.corsOrigins, log: log, authorizer: composition.access.authorizer,
             statistics: composition.connections.queries,
             pages: composition.pages)
     }

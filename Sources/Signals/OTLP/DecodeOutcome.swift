@@ -25,6 +25,13 @@ package struct DecodeOutcome: Sendable, Equatable {
         return text
     }
 
+    /// Counts rows that were refused before the others were decoded.
+    package mutating func reject(_ count: Int, _ reason: String) {
+        guard count > 0 else { return }
+        rejected += count
+        message = message.isEmpty ? reason : "\(reason); \(message)"
+    }
+
     mutating func reject(_ what: String, at time: Int64, outside times: ClosedRange<Int64>) {
         outside += 1
         func text(_ time: Int64) -> String { CalendarTime.shortText(Timestamp(nanoseconds: time)) }

@@ -32,7 +32,8 @@ package enum MetricDecoder {
             self.header = header
             name = builder.metricNames.code(header.name.start, count: header.name.count)
             builder.scratch.bytes.removeAll(keepingCapacity: true)
-            header.write(identity, into: &builder.scratch)
+            header.write(
+                resource: identity.resourceHash, scope: identity.scopeHash, into: &builder.scratch)
             guard builder.scratch.bytes.count <= RequestLimits.identityBytes else { throw .tooLarge }
             context = builder.cache.context(builder.scratch.bytes)
         }
@@ -63,17 +64,33 @@ package enum MetricDecoder {
                 case 1 << 3 | 2: name = try reader.bytes()
                 case 2 << 3 | 2: description = try reader.bytes()
                 case 3 << 3 | 2: unit = try reader.bytes()
-                case 5 << 3 | 2: setData(1, try reader.bytes(), &joined)
-                case 7 << 3 | 2: setData(2, try reader.bytes(), &joined)
-                case 9 << 3 | 2: setData(3, try reader.bytes(), &joined)
-                case 10 << 3 | 2: setData(4, try reader.bytes(), &joined)
-                case 11 << 3 | 2: setData(5, try reader.bytes(), &joined)
                 case 12 << 3 | 2: _ = try AnyValue.scalar(AnyValue.keyValue(reader.bytes()).value)
-                default: try reader.skip(tag)
+                default:
+                    let kind = Self.kind(ofTag: tag)
+                    if kind == 0 { try reader.skip(tag) } else { setData(kind, try reader.bytes(), &joined) }
                 }
             }
             try readData()
         }
+
+        /// The fields of gauges, sums, histograms, exponential histograms and summaries.
+        private static let dataFields: [UInt64] = [5, 7, 9, 10, 11]
+
+        /// `MetricKind`'s number of what a field holds, zero of one that holds no data.
+        @inline(__always)
+        static func kind(ofTag tag: UInt64) -> UInt64 {
+            switch tag {
+            case 5 << 3 | 2: 1
+            case 7 << 3 | 2: 2
+            case 9 << 3 | 2: 3
+            case 10 << 3 | 2: 4
+            case 11 << 3 | 2: 5
+            default: 0
+            }
+        }
+
+        /// The number of the field that the data come in.
+        var dataField: UInt64 { kind == 0 ? 0 : Self.dataFields[Int(kind) - 1] }
 
         /// Of several kinds the last one counts; the fields of one kind that comes several times are those of all.
         @inline(__always)
@@ -110,7 +127,11 @@ package enum MetricDecoder {
         }
 
         /// The fields of `SeriesIdentity` that the metric gives.
-        func write(_ identity: IdentityCodes, into writer: inout ProtobufWriter) {
+        ///
+        /// - Parameters:
+        ///   - resource: the hash that stands for it.
+        ///   - scope: likewise.
+        func write(resource: UInt64, scope: UInt64, into writer: inout ProtobufWriter) {
             writer.field(1, bytes: name.raw)
             writer.field(4, varint: kind)
             if temporality != 0 { writer.field(5, varint: temporality) }
@@ -118,8 +139,13 @@ package enum MetricDecoder {
             if unit.count > 0 { writer.field(2, bytes: unit.raw) }
             if description.count > 0 { writer.field(3, bytes: description.raw) }
             try? RequestWalker.forEach(12, in: message) { item in writer.field(12, bytes: item.raw) }
-            writer.field(8, fixed64: identity.resourceHash)
-            writer.field(9, fixed64: identity.scopeHash)
+            writer.field(8, fixed64: resource)
+            writer.field(9, fixed64: scope)
+        }
+
+        /// Calls `body` with each data point.
+        func forEachPoint(_ body: (ProtobufSlice) throws(ProtobufError) -> Void) throws(ProtobufError) {
+            try RequestWalker.forEach(1, in: data, body)
         }
 
         /// The number of the attributes' field in this kind's data points (contract §8.4).
@@ -337,7 +363,8 @@ package enum MetricDecoder {
         _ attributes: ProtobufSlice, _ codes: MetricCodes, _ builder: inout MetricBuilder
     ) throws(ProtobufError) -> UInt32 {
         builder.scratch.bytes.removeAll(keepingCapacity: true)
-        codes.header.write(codes.identity, into: &builder.scratch)
+        codes.header.write(
+            resource: codes.identity.resourceHash, scope: codes.identity.scopeHash, into: &builder.scratch)
         var reader = ProtobufReader(attributes)
         while !reader.isAtEnd {
             _ = try reader.tag()

@@ -103,4 +103,94 @@ struct QueryAdmissionTests {
         held.end()
         thread.join()
     }
+
+    // MARK: Accounts
+
+    @Test func `no more of an account run at a time than may, and others pass`() {
+        let admission = Self.admission(running: 8)
+        let account = QueryAccount(limit: 2)
+        let most = Atomic<Int>(0)
+        let others = Atomic<Int>(0)
+        let threads = (0..<24).map { number in
+            WorkerThread {
+                let accounts = number % 3 == 0 ? [] : [account]
+                try? admission.run(QueryContext(tenant: .default), of: accounts) {
+                    if accounts.isEmpty { others.add(1, ordering: .sequentiallyConsistent) }
+                    most.max(account.running, ordering: .sequentiallyConsistent)
+                    var hash: UInt64 = 1
+                    for i in 0..<20_000 { hash = hash &* 31 &+ UInt64(i) }
+                    if hash == 0 { others.add(1, ordering: .sequentiallyConsistent) }
+                }
+            }
+        }
+        for thread in threads { thread.join() }
+        #expect(most.load(ordering: .sequentiallyConsistent) <= 2)
+        #expect(others.load(ordering: .sequentiallyConsistent) == 8)
+        #expect(account.isIdle && admission.running == 0 && admission.waiting == 0)
+    }
+
+    @Test func `a full account's query waits, and another's runs meanwhile`() throws {
+        let admission = Self.admission(running: 4)
+        let (account, held) = (QueryAccount(limit: 1), Held())
+        let first = WorkerThread { try? admission.run(QueryContext(tenant: .default), of: [account]) { held.wait() } }
+        while account.running == 0 {}
+        let second = WorkerThread { try? admission.run(QueryContext(tenant: .default), of: [account]) {} }
+        while account.waiting == 0 {}
+        #expect(try admission.run(QueryContext(tenant: .default)) { 7 } == 7)
+        #expect(try admission.run(QueryContext(tenant: .default), of: [QueryAccount(limit: 1)]) { 8 } == 8)
+        #expect(account.waiting == 1 && account.running == 1)
+        held.end()
+        first.join()
+        second.join()
+        #expect(account.isIdle)
+    }
+
+    @Test func `whose account is full for too long is told so, and leaves nothing behind`() throws {
+        let admission = Self.admission(running: 4, wait: .milliseconds(20))
+        let (account, held) = (QueryAccount(limit: 1), Held())
+        let first = WorkerThread { try? admission.run(QueryContext(tenant: .default), of: [account]) { held.wait() } }
+        while account.running == 0 {}
+        #expect(throws: QueryAdmission.Refusal.accountFull(account)) {
+            try admission.run(QueryContext(tenant: .default), of: [account]) {}
+        }
+        #expect(account.waiting == 0)
+        // A limit that is lifted holds at once.
+        account.limit = nil
+        #expect(try admission.run(QueryContext(tenant: .default), of: [account]) { 1 } == 1)
+        held.end()
+        first.join()
+        #expect(account.isIdle)
+    }
+
+    @Test func `no more of an account wait than some`() {
+        let admission = Self.admission(running: 1)
+        let (account, held) = (QueryAccount(limit: 1), Held())
+        let threads = (0..<17).map { _ in
+            WorkerThread { try? admission.run(QueryContext(tenant: .default), of: [account]) { held.wait() } }
+        }
+        while account.running + account.waiting < 17 {}
+        #expect(throws: QueryAdmission.Refusal.accountFull(account)) {
+            try admission.run(QueryContext(tenant: .default), of: [account]) {}
+        }
+        held.end()
+        for thread in threads { thread.join() }
+        #expect(account.isIdle)
+    }
+
+    @Test func `a selection is as long as it may be, and no longer`() throws {
+        let bounds = QueryBounds(longestRange: 3_600_000_000_000, refusal: { "too long" })
+        let context = QueryContext(tenant: .default, bounds: bounds)
+        func range(_ nanoseconds: Int64) -> TimeRange {
+            TimeRange(start: Timestamp(nanoseconds: 5), end: Timestamp(nanoseconds: 5 + nanoseconds))
+        }
+        try context.admit(range(3_600_000_000_000))
+        try context.admit(range(3_600_001_000_000))
+        try context.admit(range(-1))
+        let stage = QueryContext(stageOf: context, quarters: 1)
+        for range in [range(3_600_001_000_001), .everything] {
+            #expect(throws: QueryInterruption.rangeTooLong("too long")) { try context.admit(range) }
+            #expect(throws: QueryInterruption.rangeTooLong("too long")) { try stage.admit(range) }
+        }
+        try QueryContext(tenant: .default).admit(.everything)
+    }
 }

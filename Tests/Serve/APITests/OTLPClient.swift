@@ -1,6 +1,7 @@
 import API
 import HTTP
 import Ingest
+import Limits
 import OTLP
 import Synchronization
 
@@ -30,10 +31,14 @@ struct OTLPClient {
     let receiver: FakeReceiver
     private let router: Router
 
-    init(_ answer: Result<DecodeOutcome, OTLPRefusal> = .success(DecodeOutcome()), bodyLimit: Int = 1 << 20) {
+    init(
+        _ answer: Result<DecodeOutcome, OTLPRefusal> = .success(DecodeOutcome()), bodyLimit: Int = 1 << 20,
+        limiter: Limiter? = nil
+    ) {
         let receiver = FakeReceiver(answer)
         self.receiver = receiver
-        router = Router([OTLPRoutes(OTLPIntake(receiver, by: .http, bodyLimit: bodyLimit, now: { Self.now })).routes])
+        let intake = OTLPIntake(receiver, by: .http, bodyLimit: bodyLimit, limiter: limiter, now: { Self.now })
+        router = Router([OTLPRoutes(intake).routes])
     }
 
     static func request(

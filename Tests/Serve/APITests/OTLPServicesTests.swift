@@ -29,9 +29,12 @@ struct OTLPServicesTests {
             metadata: [(String, String)] = []
         ) -> GRPCResponse {
             let head = GRPCHead(path: path, metadata: metadata.map { (name: $0.0, value: $0.1) })
-            do throws(GRPCStatus) { _ = try services.admit(head) } catch { return GRPCResponse(error) }
+            var request = GRPCRequest(head: head, message: message, coding: coding)
+            do throws(GRPCStatus) { request.caller = try services.admit(head).caller } catch {
+                return GRPCResponse(error)
+            }
             let answer = Monitor<GRPCResponse?>(nil)
-            services.respond(to: GRPCRequest(head: head, message: message, coding: coding)) { response in
+            services.respond(to: request) { response in
                 answer.notifying { $0 = response }
             }
             return answer.withLock { $0 } ?? GRPCResponse(GRPCStatus(.internalError, "no answer"))

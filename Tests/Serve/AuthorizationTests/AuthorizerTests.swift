@@ -1,4 +1,5 @@
 import Core
+import Limits
 import Randomness
 import Testing
 
@@ -69,7 +70,7 @@ import Testing
             try Self.key("later", .query, expires: Timestamp(nanoseconds: Self.now.nanoseconds + 1)),
         ])
         #expect(throws: Denial.expired) { try authorizer.authorize(.secret("now"), .init(.query), tenant: nil) }
-        #expect(try authorizer.authorize(.secret("later"), .init(.query), tenant: nil).name == "of-later")
+        #expect(try authorizer.authorize(.secret("later"), .init(.query), tenant: nil).key.name == "of-later")
     }
 
     @Test func `other keys count from when they are used`() throws {
@@ -80,7 +81,7 @@ import Testing
                 name: "new", digest: KeyDigest(salt: file.salt, secret: "new".utf8), grant: Grant(scopes: .query)))
         authorizer.use(file)
         #expect(throws: Denial.unknown) { try authorizer.authorize(.secret("old"), .init(.query), tenant: nil) }
-        #expect(try authorizer.authorize(.secret("new"), .init(.query), tenant: nil).name == "new")
+        #expect(try authorizer.authorize(.secret("new"), .init(.query), tenant: nil).key.name == "new")
         #expect(authorizer.keyCount == 1)
     }
 

@@ -14,9 +14,9 @@ struct GRPCServerTests {
         let held = Monitor<[@Sendable () -> Void]>([])
         let noted = Monitor<[GRPCRefusal]>([])
 
-        func admit(_ head: GRPCHead) throws(GRPCStatus) -> Int {
+        func admit(_ head: GRPCHead) throws(GRPCStatus) -> (messageLimit: Int, caller: (any RequestCaller)?) {
             guard head.path != "/none" else { throw GRPCStatus(.unimplemented) }
-            return 1 << 20
+            return (1 << 20, nil)
         }
 
         func respond(to request: GRPCRequest, reply: @escaping @Sendable (GRPCResponse) -> Void) {

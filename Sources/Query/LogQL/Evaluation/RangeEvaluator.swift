@@ -12,6 +12,7 @@ enum RangeEvaluator {
         let plan = RangePlan(aggregation, grouping: grouping, grid: grid)
         let range = plan.windows.coverage
         var total = RangeAggregate(plan, context: context)
+        try context.admit(range: range)
         if !range.isEmpty {
             total = try source.aggregate(plan.request(range), plan.needs, context: context) {
                 RangeAggregate(plan, context: context)

@@ -22,6 +22,7 @@ extension Evaluator {
         let plan = SeriesPlan(
             matchers: selection.selector.matchers, function: selection.function, range: selection.range, grid: windows,
             reduction: reduction)
+        try context.admit(range: plan.samples)
         guard let answer = try source.evaluate(plan, context: context) else { return nil }
         count(answer, of: plan, on: grid)
         for name in answer.counterNames { checkCounter(name, at: selection.argument) }

@@ -46,6 +46,7 @@ extension Evaluator {
         let range = TimeRange(
             start: Timestamp(milliseconds: start + 1), end: Timestamp(milliseconds: end + 1))
         if range.isEmpty { return [] }
+        try context.admit(range: range)
         let series = try source.series(matching: matchers, in: range, context: context)
         statistics.read(series.reduce(0) { $0 + $1.timestamps.count })
         return series.sorted { $0.labels < $1.labels }

@@ -216,7 +216,8 @@ package struct JaegerAPI: Sendable {
         let range = try parameters.rangeBack(from: now(), lookback: 86_400_000).inWholeHours
         let service = parameters.text("service")
         let graph = try asking { () throws(QueryError) in
-            try dependencies.dependencies(in: range, table: .automatic, context: request.context)
+            try request.context.admit(range: range)
+            return try dependencies.dependencies(in: range, table: .automatic, context: request.context)
         }
         let calls = graph.named().filter { service == nil || $0.parent == service || $0.child == service }
         var json = JSONWriter()

@@ -26,7 +26,9 @@ struct JaegerSpanMetrics: Sendable {
     func answer(_ family: Family, _ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let query = try SpanMetricsQuery(request.http, family, now: now())
         let statistics = try asking { () throws(QueryError) in
-            let found = try source.spanStatistics(query.statistics(family), context: request.context)
+            let wanted = query.statistics(family)
+            try request.context.admit(range: wanted.range)
+            let found = try source.spanStatistics(wanted, context: request.context)
             try request.context.charge(bytes: found.footprint)
             return found
         }

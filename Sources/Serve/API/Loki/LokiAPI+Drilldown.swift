@@ -52,6 +52,7 @@ extension LokiAPI {
         }
         let lines = min(try parameters.limit("line_limit"), Self.mostSampledLines)
         let range = try parameters.range()
+        try admit(range, request)
         return try askingLoki { () throws(QueryError) in
             try engine.detectedFields(selector, in: range, lineLimit: lines, context: request.context)
         }

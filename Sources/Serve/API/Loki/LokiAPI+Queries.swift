@@ -31,6 +31,7 @@ extension LokiAPI {
     func rangeQuery(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let parameters = parameters(request)
         let range = try parameters.forwardRange()
+        try admit(range, request)
         let step = try parameters.step(over: range)
         let interval = try parameters.interval()
         let direction = try parameters.direction()

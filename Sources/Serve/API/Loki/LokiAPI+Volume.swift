@@ -10,7 +10,9 @@ extension LokiAPI {
     func indexStatistics(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let parameters = parameters(request)
         let matchers = try reading { () throws(LogQLError) in try LogQLParser.matchers(parameters.query) }
-        let volumes = try volumes(request, matchers, in: try parameters.range())
+        let range = try parameters.range()
+        try admit(range, request)
+        let volumes = try volumes(request, matchers, in: range)
         var json = JSONWriter()
         json.beginObject()
         json.key("streams")
@@ -38,6 +40,7 @@ extension LokiAPI {
         let parameters = parameters(request)
         let grouping = try VolumeGrouping(parameters)
         let range = try parameters.range()
+        try admit(range, request)
         let limit = try parameters.limit()
         var table = VolumeTable()
         for volume in try volumes(request, grouping.matchers, in: range) {
@@ -66,6 +69,7 @@ extension LokiAPI {
         let parameters = parameters(request)
         let grouping = try VolumeGrouping(parameters)
         let range = try parameters.range()
+        try admit(range, request)
         let step = try parameters.step(over: range)
         let limit = try parameters.limit()
         var table = VolumeTable()

@@ -60,6 +60,11 @@ package struct LokiAPI: Sendable {
         LokiParameters(http: request.http, limits: engine.limits, now: now())
     }
 
+    /// - Throws: that the request asks for too long a time.
+    func admit(_ range: TimeRange, _ request: APIRequest) throws(RequestFailure) {
+        try askingLoki { () throws(QueryError) in try request.context.admit(range: range) }
+    }
+
     /// `{"status":"success","data":…}`
     static func success<Failure>(
         _ data: (inout JSONWriter) throws(Failure) -> Void

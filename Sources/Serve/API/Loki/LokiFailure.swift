@@ -26,6 +26,7 @@ extension RequestFailure {
                 aggregate by fewer labels
                 """)
         case .interrupted(.memoryExhausted): self = .memoryExhausted
+        case .interrupted(.rangeTooLong(let reason)): self.init(status: 400, reason)
         case .execution(let reason): self.init(status: 400, reason)
         case .storage(let reason): self.init(status: 500, reason)
         }

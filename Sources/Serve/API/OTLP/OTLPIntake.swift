@@ -2,6 +2,7 @@ package import Compression
 package import Core
 package import HTTP
 package import Ingest
+package import Limits
 package import OTLP
 package import Observability
 
@@ -26,6 +27,8 @@ package enum OTLPRefusal: Error, Hashable, Sendable {
     case unavailable(String)
     /// The tenant sends more than can be written: to be sent again later, and slower.
     case throttled(String)
+    /// A limit of the tenant or of the key: to be sent again later, and slower.
+    case limited(LimitRefusal)
     /// The server takes no telemetry: not to be sent again.
     case readOnly
 
@@ -33,6 +36,7 @@ package enum OTLPRefusal: Error, Hashable, Sendable {
         switch self {
         case .malformed(let reason), .unavailable(let reason), .throttled(let reason): reason
         case .body(let error): error.message
+        case .limited(let refusal): refusal.message
         case .readOnly: "this server answers queries only; it takes no telemetry"
         }
     }
@@ -41,6 +45,7 @@ package enum OTLPRefusal: Error, Hashable, Sendable {
     package var retryAfter: Int? {
         switch self {
         case .unavailable, .throttled, .body(.overloaded): 1
+        case .limited(let refusal): refusal.retryAfter
         case .malformed, .body, .readOnly: nil
         }
     }
@@ -56,6 +61,7 @@ package enum OTLPRefusal: Error, Hashable, Sendable {
         case .body(.denied): .denied
         case .unavailable: .unavailable
         case .throttled: .throttled
+        case .limited: .limited
         case .readOnly: .readOnly
         }
     }
@@ -63,7 +69,7 @@ package enum OTLPRefusal: Error, Hashable, Sendable {
 
 /// By what refusals are counted.
 package enum OTLPRefusalReason: String, CaseIterable, Sendable {
-    case malformed, coding, overloaded, unavailable, throttled, tenant, denied, metadata, framing, deadline
+    case malformed, coding, overloaded, unavailable, throttled, limited, tenant, denied, metadata, framing, deadline
     case tooLarge = "too_large"
     case mediaType = "media_type"
     case readOnly = "read_only"
@@ -80,6 +86,8 @@ package struct OTLPIntake: Sendable {
         package var format = LoggedRequest.Format.protobuf
         package var coding: ContentCoding
         package var tenant: TenantID
+        /// The sender's, if keys are asked for.
+        package var key: LimitedKey?
         package var body: [UInt8]
         /// Counts what the body is decoded to.
         package var memory: BodyMemory?
@@ -103,14 +111,17 @@ package struct OTLPIntake: Sendable {
     package let bodyLimit: Int
     /// Nanoseconds since the epoch.
     private let now: @Sendable () -> Int64
+    /// Nil: nothing is limited.
+    private let limiter: Limiter?
     private let traces, logs, metrics: Counters
     private let refused: [Counter]
 
     package init(
-        _ receiver: any OTLPReceiver, by transport: Transport, bodyLimit: Int,
+        _ receiver: any OTLPReceiver, by transport: Transport, bodyLimit: Int, limiter: Limiter? = nil,
         metrics registry: MetricsRegistry = MetricsRegistry(), now: @escaping @Sendable () -> Int64
     ) {
         self.receiver = receiver
+        self.limiter = limiter
         self.bodyLimit = bodyLimit
         self.now = now
         traces = Counters(registry, "traces", transport)
@@ -130,32 +141,61 @@ package struct OTLPIntake: Sendable {
     package func take(
         _ arrival: Arrival, settled: @escaping @Sendable (Result<DecodeOutcome, OTLPRefusal>) -> Void
     ) {
-        let (decoded, protobuf): ([UInt8], [UInt8])
+        let taking: Taking
+        var admission: IngestAdmission?
         do throws(OTLPRefusal) {
-            decoded = try decode(arrival)
-            protobuf = try self.protobuf(arrival, decoded)
+            admission = try limiter?.limits(of: arrival.tenant, key: arrival.key).flatMap {
+                (limits) throws(OTLPRefusal) in try IngestAdmission(limits, bytes: arrival.body.count)
+            }
+            taking = try prepare(arrival, &admission)
         } catch {
             note(error.reason)
+            admission?.giveBack()
             return settled(.failure(error))
         }
-        // The log knows fewer codings than there are.
-        let coding = LoggedRequest.Coding(arrival.coding)
-        let request = LoggedRequest(
-            signal: arrival.signal, format: arrival.format, coding: coding ?? .identity,
-            tenant: arrival.tenant, received: now(), body: coding == nil ? decoded : arrival.body)
         let memory = arrival.memory
-        let (signal, byteCount) = (arrival.signal, arrival.body.count)
-        receiver.receive(request, protobuf: protobuf) { [self] result in
+        let (signal, byteCount, admitted) = (arrival.signal, arrival.body.count, admission)
+        receiver.receive(taking.request, protobuf: taking.protobuf) { [self] result in
+            var result = result
             switch result {
-            case .success:
+            case .success(var outcome):
                 let counters = counters(signal)
                 counters.requests.add()
                 counters.bytes.add(byteCount)
-            case .failure(let refusal): note(refusal.reason)
+                outcome.reject(taking.refused, taking.reason)
+                result = .success(outcome)
+            case .failure(let refusal):
+                note(refusal.reason)
+                admitted?.giveBack()
             }
             // The body is in the log's line until now.
             withExtendedLifetime(memory) { settled(result) }
         }
+    }
+
+    /// What is handed to the receiver.
+    private struct Taking: Sendable {
+        var request: LoggedRequest
+        var protobuf: [UInt8]
+        /// Data points that limits took out, and why.
+        var refused = 0
+        var reason = ""
+    }
+
+    private func prepare(
+        _ arrival: Arrival, _ admission: inout IngestAdmission?
+    ) throws(OTLPRefusal) -> Taking {
+        let decoded = try decode(arrival)
+        let protobuf = try self.protobuf(arrival, decoded)
+        let limited = try admission?.admit(protobuf, of: arrival.signal)
+        // The log knows fewer codings than there are.
+        let coding = LoggedRequest.Coding(arrival.coding)
+        var request = LoggedRequest(
+            signal: arrival.signal, format: arrival.format, coding: coding ?? .identity,
+            tenant: arrival.tenant, received: now(), body: coding == nil ? decoded : arrival.body)
+        guard let limited, let rest = limited.rest else { return Taking(request: request, protobuf: protobuf) }
+        (request.format, request.coding, request.body) = (.protobuf, .identity, rest)
+        return Taking(request: request, protobuf: rest, refused: limited.refused, reason: limited.reason)
     }
 
     /// Counts a refusal that the transport itself decided on.

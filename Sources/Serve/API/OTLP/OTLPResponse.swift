@@ -60,7 +60,7 @@ enum OTLPResponse {
             case .malformed: 400
             case .body(let error): error.status
             case .unavailable: 503
-            case .throttled: 429
+            case .throttled, .limited: 429
             case .readOnly: 403
             }
         return failure(status, refusal.message, format: format).retrying(after: refusal.retryAfter)

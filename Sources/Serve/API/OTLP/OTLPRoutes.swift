@@ -51,8 +51,8 @@ package struct OTLPRoutes: Sendable {
             return reply(OTLPResponse.failure(error.status, error.message, format: format))
         }
         let arrival = OTLPIntake.Arrival(
-            signal: signal, format: format, coding: coding, tenant: request.tenant, body: request.http.body,
-            memory: request.http.memory)
+            signal: signal, format: format, coding: coding, tenant: request.tenant, key: request.key,
+            body: request.http.body, memory: request.http.memory)
         intake.take(arrival) { result in
             switch result {
             case .success(let outcome): reply(OTLPResponse.success(outcome, signal: signal, format: format))

@@ -2,7 +2,9 @@ package import Authorization
 internal import Compression
 internal import Core
 package import GRPC
+package import HTTP
 internal import Ingest
+internal import Limits
 internal import OTLP
 internal import Telemetry
 
@@ -26,48 +28,45 @@ package struct OTLPServices: GRPCHandler {
         self.authorizer = authorizer
     }
 
-    package func admit(_ head: GRPCHead) throws(GRPCStatus) -> Int {
-        if head.path == Self.health { return Self.healthLimit }
+    package func admit(_ head: GRPCHead) throws(GRPCStatus) -> (messageLimit: Int, caller: (any RequestCaller)?) {
+        if head.path == Self.health { return (Self.healthLimit, nil) }
         guard let signal = Self.methods[head.path] else {
             intake.note(.unknownMethod)
             throw GRPCStatus(.unimplemented, "unknown method \(head.path.prefix(200))")
         }
-        _ = try tenant(of: head, signal)
-        return intake.bodyLimit
+        return (intake.bodyLimit, try caller(of: head, signal))
     }
 
-    private func tenant(of head: GRPCHead, _ signal: LoggedRequest.Signal) throws(GRPCStatus) -> TenantID {
+    private func caller(of head: GRPCHead, _ signal: LoggedRequest.Signal) throws(GRPCStatus) -> Caller {
         let sent = head.value(TenantID.header)
         let tenant = TenantID(sent: sent)
-        var admitted = tenant
+        var caller = Caller(tenant: tenant)
         if let authorizer {
             do throws(Denial) {
-                admitted = try authorizer.authorize(
+                let admitted = try authorizer.authorize(
                     Credential { name in head.metadata.filter { $0.name == name }.map(\.value) },
-                    Authorizer.Access(.ingest, signal.granted), tenant: sent?.isEmpty == false ? tenant : nil
-                ).tenant
+                    Authorizer.Access(.ingest, signal.granted), tenant: sent?.isEmpty == false ? tenant : nil)
+                caller = Caller(tenant: admitted.tenant, key: admitted.key)
             } catch {
                 intake.note(.denied)
                 throw GRPCStatus(error.isForbidden ? .permissionDenied : .unauthenticated, error.message)
             }
         }
-        guard tenant != nil, let admitted else {
+        guard tenant != nil else {
             intake.note(.tenant)
             throw GRPCStatus(.invalidArgument, TenantID.refusal)
         }
-        return admitted
+        return caller
     }
 
     package func respond(to request: GRPCRequest, reply: @escaping @Sendable (GRPCResponse) -> Void) {
         guard let signal = Self.methods[request.head.path] else { return reply(Self.checkHealth(request)) }
-        let tenant: TenantID
-        do throws(GRPCStatus) {
-            tenant = try self.tenant(of: request.head, signal)
-        } catch {
-            return reply(GRPCResponse(error))
+        guard let caller = request.caller as? Caller, let tenant = caller.tenant else {
+            return reply(GRPCResponse(GRPCStatus(.internalError, "the call was not admitted")))
         }
         let arrival = OTLPIntake.Arrival(
-            signal: signal, coding: request.coding, tenant: tenant, body: request.message, memory: request.memory)
+            signal: signal, coding: request.coding, tenant: tenant, key: caller.key, body: request.message,
+            memory: request.memory)
         intake.take(arrival) { result in
             switch result {
             case .success(let outcome): reply(GRPCResponse(OTLPResponse.message(outcome)))
@@ -121,7 +120,7 @@ extension GRPCStatus {
         case .malformed: self.init(.invalidArgument, refusal.message)
         case .body(let error): self.init(error)
         case .unavailable: self.init(.unavailable, refusal.message, retryAfter: refusal.retryAfter)
-        case .throttled: self.init(.resourceExhausted, refusal.message, retryAfter: refusal.retryAfter)
+        case .throttled, .limited: self.init(.resourceExhausted, refusal.message, retryAfter: refusal.retryAfter)
         case .readOnly: self.init(.permissionDenied, refusal.message)
         }
     }

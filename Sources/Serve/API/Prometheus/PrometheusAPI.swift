@@ -100,8 +100,11 @@ package struct PrometheusAPI: Sendable {
                 "invalid expression type \"\(query.type.rawValue)\" for range query, must be Scalar or instant Vector")
         }
         let prepared = clock.seconds
+        let whole = TimeRange(
+            start: Timestamp(milliseconds: grid.start), end: Timestamp(milliseconds: grid.end).advanced(by: 1))
         let answer = try asking { () throws(QueryError) in
-            try engine.range(query, over: grid, options: options, context: request.context)
+            try request.context.admit(range: whole)
+            return try engine.range(query, over: grid, options: options, context: request.context)
         }
         let statistics = self.statistics(request, answer, grid, prepared: prepared, total: clock.seconds)
         return try asking { () throws(QueryError) in
@@ -252,7 +255,8 @@ package struct PrometheusAPI: Sendable {
         // A union of no selectors would be everything.
         if !selectors.isEmpty {
             found = try asking { () throws(QueryError) in
-                try source.exemplars(matching: selectors, in: range, context: request.context)
+                try request.context.admit(range: range)
+                return try source.exemplars(matching: selectors, in: range, context: request.context)
             }
         }
         let series = found.filter { !$0.exemplars.isEmpty }.sorted { $0.labels < $1.labels }

@@ -64,7 +64,8 @@ struct PrometheusFailure: Error {
         case .interrupted(.memoryExhausted):
             self.init(kind: .unavailable, message: RequestFailure.memoryMessage)
             retryAfter = 1
-        case .execution(let reason): self.init(kind: .execution, message: reason)
+        case .interrupted(.rangeTooLong(let reason)), .execution(let reason):
+            self.init(kind: .execution, message: reason)
         case .storage(let reason): self.init(kind: .internal, message: reason)
         }
     }

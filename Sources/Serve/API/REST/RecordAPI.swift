@@ -69,7 +69,8 @@ package struct RecordAPI: Sendable {
         let range = try parameters.range()
         let limit = try parameters.limit()
         let found = try asking { () throws(QueryError) in
-            try records.logRecords(
+            try request.context.admit(range: range)
+            return try records.logRecords(
                 service: parameters.text("service"), traceID: traceID, minimumSeverity: severity,
                 contains: parameters.text("contains"), in: range, limit: limit, context: request.context)
         }
@@ -83,7 +84,8 @@ package struct RecordAPI: Sendable {
         let range = try parameters.range()
         let limit = try parameters.limit()
         let found = try asking { () throws(QueryError) in
-            try records.metricPoints(
+            try request.context.admit(range: range)
+            return try records.metricPoints(
                 name: parameters.text("name"), service: parameters.text("service"), in: range, limit: limit,
                 context: request.context)
         }

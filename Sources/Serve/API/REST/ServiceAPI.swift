@@ -42,6 +42,7 @@ package struct ServiceAPI: Sendable {
     private func stats(_ request: APIRequest) throws(RequestFailure) -> HTTPResponse {
         let query = try query(RecordParameters(http: request.http))
         let found = try asking { () throws(QueryError) in
+            try request.context.admit(range: query.range)
             let found = try statistics.spanStatistics(query, context: request.context)
             try request.context.charge(bytes: found.footprint)
             return found
@@ -167,7 +168,8 @@ package struct ServiceAPI: Sendable {
         let table = try parameters.table()
         let services = Set(parameters.texts("service"))
         let found = try asking { () throws(QueryError) in
-            try dependencies.dependencies(in: range, table: table, context: request.context)
+            try request.context.admit(range: range)
+            return try dependencies.dependencies(in: range, table: table, context: request.context)
         }
         var json = JSONWriter()
         json.beginObject()

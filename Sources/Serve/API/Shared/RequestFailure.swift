@@ -41,6 +41,7 @@ struct RequestFailure: Error, Hashable {
         case .interrupted(.overBudget(let bytes)):
             self.init(status: 422, "the query needs more than \(bytes) bytes; narrow its time range or its limit")
         case .interrupted(.memoryExhausted): self = .memoryExhausted
+        case .interrupted(.rangeTooLong(let reason)): self.init(status: 422, reason)
         case .execution(let reason): self.init(status: 422, reason)
         case .storage(let reason): self.init(status: 500, reason)
         }

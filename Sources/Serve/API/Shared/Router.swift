@@ -1,6 +1,7 @@
 package import Authorization
 internal import Core
 package import HTTP
+internal import Limits
 package import Observability
 internal import Scheduling
 
@@ -98,29 +99,30 @@ package struct Router: HTTPHandler {
         return response
     }
 
-    package func denial(of head: HTTPRequest) -> HTTPBodyError? {
+    package func admit(_ head: HTTPRequest) throws(HTTPBodyError) -> (any RequestCaller)? {
         guard authorizer != nil, head.method != .options, case .route(let route, _, _) = resolve(head) else {
             return nil
         }
         do throws(Denial) {
-            _ = try tenant(of: head, route)
-            return nil
+            return try caller(of: head, route)
         } catch {
-            return .denied(status: error.httpStatus, error.message)
+            throw .denied(status: error.httpStatus, error.message)
         }
     }
 
-    /// - Returns: nil if what the request names is no tenant.
-    private func tenant(of request: HTTPRequest, _ route: Routes.Route) throws(Denial) -> TenantID? {
+    private func caller(of request: HTTPRequest, _ route: Routes.Route) throws(Denial) -> Caller {
+        if let caller = request.caller as? Caller { return caller }
         let sent = request.header(TenantID.header)
-        guard let authorizer, case .needs(let scopes, let signals) = route.access else { return TenantID(sent: sent) }
+        guard let authorizer, case .needs(let scopes, let signals) = route.access else {
+            return Caller(tenant: TenantID(sent: sent))
+        }
         let isNamed = sent?.isEmpty == false
         let named = isNamed ? TenantID(sent: sent) : nil
         let admitted = try authorizer.authorize(
             Credential { name in
                 request.headers.filter { $0.name.lowercased() == name }.map(\.value)
             }, Authorizer.Access(scopes, signals), tenant: named)
-        return isNamed && named == nil ? nil : admitted.tenant
+        return Caller(tenant: isNamed && named == nil ? nil : admitted.tenant, key: admitted.key)
     }
 
     private func answer(
@@ -139,18 +141,21 @@ package struct Router: HTTPHandler {
             response.headers.append(("Allow", Self.list(allowed)))
             reply(response)
         case .route(let route, let dialect, let pathParameters):
-            let tenant: TenantID?
+            let caller: Caller
             do throws(Denial) {
-                tenant = try self.tenant(of: request, route)
+                caller = try self.caller(of: request, route)
             } catch {
                 return reply(refuse(request, status: error.httpStatus, error.message))
             }
-            guard let tenant else {
+            guard let tenant = caller.tenant else {
                 statistics.count(.tenant)
                 return reply(dialect.failure(400, TenantID.refusal, request))
             }
-            let request = APIRequest(
-                http: request, tenant: tenant, pathParameters: pathParameters, limits: limits, connection: connection)
+            let bounds = route.isQuery ? limits.limiter?.limits(of: tenant, key: caller.key) : nil
+            var request = APIRequest(
+                http: request, tenant: tenant, pathParameters: pathParameters, limits: limits, bounds: bounds,
+                connection: connection)
+            request.key = caller.key
             if route.cancellation == .whenClientLeaves {
                 let context = request.context
                 connection.onClose { context.cancel() }
@@ -168,26 +173,35 @@ package struct Router: HTTPHandler {
         let response: HTTPResponse
         if let admission = limits.admission {
             do throws(QueryAdmission.Refusal) {
-                response = try admission.run(request.context) { handler(request) }
+                response = try admission.run(request.context, of: request.bounds?.queries ?? []) { handler(request) }
             } catch {
-                response = Self.refusal(error, dialect, request.http)
+                response = Self.refusal(error, dialect, request)
             }
         } else {
             response = handler(request)
+        }
+        if request.context.wentBeyondBudget, let bounds = request.bounds,
+            bounds.queryMemory == request.context.byteLimit
+        {
+            _ = bounds.refuse(.queryMemory)
         }
         QueryReport.write(request, dialect, status: response.status, time: ContinuousClock.now - start, to: log)
         return response
     }
 
     private static func refusal(
-        _ refusal: QueryAdmission.Refusal, _ dialect: Dialect, _ request: HTTPRequest
+        _ refusal: QueryAdmission.Refusal, _ dialect: Dialect, _ request: APIRequest
     ) -> HTTPResponse {
         switch refusal {
         case .interrupted(.timedOut):
-            dialect.failure(504, "the query timed out while it waited for its turn", request)
-        case .interrupted: dialect.failure(499, "the query was cancelled", request)
+            return dialect.failure(504, "the query timed out while it waited for its turn", request.http)
+        case .interrupted: return dialect.failure(499, "the query was cancelled", request.http)
+        case .accountFull(let account):
+            let refused = request.bounds?.refuse(.queryConcurrency, account: account)
+            return dialect.failure(429, refused?.message ?? "too many queries are running", request.http)
+                .retrying(after: refused?.retryAfter ?? 1)
         case .queueFull, .waitedTooLong:
-            dialect.failure(dialect.busyStatus, "too many queries are running; try again later", request)
+            return dialect.failure(dialect.busyStatus, "too many queries are running; try again later", request.http)
                 .retrying(after: 1)
         }
     }

@@ -1,12 +1,17 @@
 package import Authorization
 package import Core
 package import HTTP
+package import Limits
 package import Scheduling
 
 /// A request on its way to a handler.
 package struct APIRequest: Sendable {
     package var http: HTTPRequest
     package var tenant: TenantID
+    /// The sender's, if keys are asked for.
+    var key: LimitedKey?
+    /// Of the tenant and the key; nil: none.
+    let bounds: RequestLimiter?
     /// What stood in the pattern's placeholders, decoded.
     package var pathParameters: [String: String]
     /// Ends when the server's query timeout passes or the client goes away.
@@ -16,8 +21,11 @@ package struct APIRequest: Sendable {
 
     package init(
         http: HTTPRequest, tenant: TenantID = .default, pathParameters: [String: String] = [:],
-        limits: QueryLimits = QueryLimits(), connection: HTTPConnectionState = .none
+        limits: QueryLimits = QueryLimits(), bounds: RequestLimiter? = nil, connection: HTTPConnectionState = .none
     ) {
+        var limits = limits
+        limits.memory = min(limits.memory, bounds?.queryMemory ?? .max)
+        self.bounds = bounds
         self.http = http
         self.tenant = tenant
         self.pathParameters = pathParameters
@@ -25,7 +33,13 @@ package struct APIRequest: Sendable {
         self.connection = connection
         context = QueryContext(
             tenant: tenant, byteLimit: limits.memory, timeout: limits.timeout, memory: limits.admission?.memory,
-            usesResultCache: Self.mayBeKept(http))
+            bounds: Self.bounds(bounds), usesResultCache: Self.mayBeKept(http))
+    }
+
+    private static func bounds(_ bounds: RequestLimiter?) -> QueryBounds? {
+        bounds.map { bounds in
+            QueryBounds(longestRange: bounds.queryRange, refusal: { bounds.refuse(.queryRange).message })
+        }
     }
 
     /// Not if the client says `Cache-Control: no-store`.
@@ -40,7 +54,8 @@ package struct APIRequest: Sendable {
         var request = self
         let context = QueryContext(
             tenant: tenant, byteLimit: limits.memory, timeout: timeout, memory: limits.admission?.memory,
-            usesResultCache: self.context.usesResultCache, statistics: self.context.statistics)
+            bounds: Self.bounds(bounds), usesResultCache: self.context.usesResultCache,
+            statistics: self.context.statistics)
         request.context = context
         request.limits.timeout = timeout
         connection.onClose { context.cancel() }
@@ -55,8 +70,14 @@ package struct QueryLimits: Sendable {
     package var memory: Int
     /// What all queries share; nil lets every one run.
     package var admission: QueryAdmission?
+    /// What tenants and keys may do; nil: anything.
+    package var limiter: Limiter?
 
-    package init(timeout: Duration = .seconds(120), memory: Int = 1 << 30, admission: QueryAdmission? = nil) {
+    package init(
+        timeout: Duration = .seconds(120), memory: Int = 1 << 30, admission: QueryAdmission? = nil,
+        limiter: Limiter? = nil
+    ) {
+        self.limiter = limiter
         self.timeout = timeout
         self.memory = memory
         self.admission = admission

@@ -20,6 +20,8 @@ package struct Configuration: Sendable {
     package var tlsClientCA: String?
     /// The file of keys; nil: nobody is asked for one.
     package var authFile: String?
+    /// The file of limits; nil: only keys have some.
+    package var limitsFile: String?
     package var durability = Durability.fsync
     /// A table's rows in memory are written as parts once they take this many bytes …
     package var flushBytes = 24 << 20

@@ -86,6 +86,8 @@ struct Setting: Sendable {
         file(
             "auth-file", "the keys that senders and clients need, see varve keys; read again when it changes",
             \.authFile),
+        file(
+            "limits-file", "what tenants may send and ask for, in YAML; read again when it changes", \.limitsFile),
         Setting(
             key: "durability", value: "MODE", help: "when telemetry is acknowledged: fsync, written or memory",
             show: { $0.durability.rawValue },
