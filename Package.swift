@@ -167,7 +167,8 @@ let package = Package(
                 "QueryModel", "Pattern",
             ]),
         module("Serve", "Limits", imports: ["Core", "Observability", "Scheduling", "Settings"]),
-        module("Serve", "Authorization", imports: ["Core", "Limits", "Observability", "Settings", "CGnuTLS"]),
+        module(
+            "Serve", "Authorization", imports: ["Core", "JSON", "Limits", "Observability", "Settings", "CGnuTLS"]),
         module(
             "Serve", "API",
             imports: [
@@ -207,9 +208,10 @@ let package = Package(
         .executableTarget(
             name: "varve-fuzz",
             dependencies: [
-                "Archive", "Columns", "Compression", "Core", "Corpus", "Encoding", "EngineFixtures", "Execution",
-                "Files",
-                "GRPC", "Indexing", "Ingest", "JSON", "LogQL", "Maintenance", "OTLP", "Offline", "Parts", "Pattern",
+                "Archive", "Authorization", "Columns", "Compression", "Core", "Corpus", "Encoding", "EngineFixtures",
+                "Execution", "Files",
+                "GRPC", "Indexing", "Ingest", "JSON", "Limits", "LogQL", "Maintenance", "OTLP", "Offline", "Parts",
+                "Pattern",
                 "Plans",
                 "PromQL", "QueryModel", "QuerySupport",
                 "Randomness", "Scheduling", "Schema", "Storage", "TableSchema", "Telemetry", "TraceSearch",

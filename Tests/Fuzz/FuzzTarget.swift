@@ -21,7 +21,8 @@ struct FuzzTarget: Sendable {
         .traces, .logs, .metrics, .tracesJSON, .logsJSON, .metricsJSON, .json, .gzip, .zstd, .lz4, .lz4Frames, .snappy,
         .pages, .part,
         .footer, .index, .catalogLog, .archive, .log, .directory, .schema, .lock, .pattern, .promql, .logql, .logLine,
-        .plan, .states, .seriesPlan, .seriesStates, .traceql, .message, .canary,
+        .plan, .states, .seriesPlan, .seriesStates, .traceql, .message, .authFile,
+        .limitsFile, .tokenFile, .token, .canary,
     ]
 
     static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

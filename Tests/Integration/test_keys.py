@@ -218,6 +218,8 @@ def test_the_table_of_denials_has_each(keyed):
     counted = {line.split('"')[1] for line in keyed.get("/metrics", "admin").text.splitlines()
                if line.startswith("varve_requests_denied_total")}
     assert set(table) == counted
+    # Where tokens are not taken none is refused: test_jwt.py.
+    assert table.pop("token")[:2] == ["401", "UNAUTHENTICATED"]
     asked = {"missing": [None], "malformed": [" "], "unknown": ["vrv_x"], "expired": ["expired"], "scope": ["sender"],
              "signal": ["logs"], "tenant": ["reader", "default"]}
     for reason, (key, *tenant) in asked.items():

@@ -1,4 +1,5 @@
 #pragma once
+#include <gnutls/abstract.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
@@ -107,4 +108,39 @@ static inline ptrdiff_t varve_tls_send(gnutls_session_t session, const void *byt
         sent = gnutls_record_send(session, bytes, count);
     } while (sent == GNUTLS_E_INTERRUPTED);
     return sent;
+}
+
+// A public key from PEM (SubjectPublicKeyInfo); what it is, its bits, and of an elliptic curve which. A code of GnuTLS.
+static inline int varve_key_load(
+    gnutls_pubkey_t *key, const void *pem, size_t count, int *algorithm, unsigned *bits, int *curve) {
+    int code = gnutls_pubkey_init(key);
+    if (code < 0) return code;
+    gnutls_datum_t text = {(unsigned char *)pem, (unsigned)count};
+    if ((code = gnutls_pubkey_import(*key, &text, GNUTLS_X509_FMT_PEM)) < 0) {
+        gnutls_pubkey_deinit(*key);
+        *key = NULL;
+        return code;
+    }
+    *algorithm = gnutls_pubkey_get_pk_algorithm(*key, bits);
+    *curve = GNUTLS_ECC_CURVE_INVALID;
+    if (*algorithm == GNUTLS_PK_ECDSA) {
+        gnutls_ecc_curve_t found;
+        if (gnutls_pubkey_export_ecc_raw2(*key, &found, NULL, NULL, 0) >= 0) *curve = found;
+    }
+    return 0;
+}
+
+// Whether a signature is of these bytes and this key. Of ECDSA it is two numbers of the same length, as in JSON Web Signatures.
+static inline int varve_key_verifies(
+    gnutls_pubkey_t key, gnutls_sign_algorithm_t algorithm, int is_ecdsa, const void *bytes, size_t count,
+    const void *signature, size_t signature_count) {
+    gnutls_datum_t data = {(unsigned char *)bytes, (unsigned)count};
+    gnutls_datum_t sent = {(unsigned char *)signature, (unsigned)signature_count};
+    if (!is_ecdsa) return gnutls_pubkey_verify_data2(key, algorithm, 0, &data, &sent) >= 0;
+    unsigned half = (unsigned)(signature_count / 2);
+    gnutls_datum_t r = {sent.data, half}, s = {sent.data + half, half}, encoded;
+    if (gnutls_encode_rs_value(&encoded, &r, &s) < 0) return 0;
+    int code = gnutls_pubkey_verify_data2(key, algorithm, 0, &data, &encoded);
+    gnutls_free(encoded.data);
+    return code >= 0;
 }

@@ -34,10 +34,13 @@ package final class Authorizer: Sendable {
     }
 
     private let rules: Mutex<Rules>
+    /// Nil: tokens are not taken.
+    private let tokens: TokenVerifier?
     private let now: @Sendable () -> Timestamp
     private let denied = Denial.allCases.map { _ in Counter() }
 
-    package init(_ file: AuthFile, now: @escaping @Sendable () -> Timestamp) {
+    package init(_ file: AuthFile, tokens: TokenVerifier? = nil, now: @escaping @Sendable () -> Timestamp) {
+        self.tokens = tokens
         rules = Mutex(Rules(file))
         self.now = now
     }
@@ -85,14 +88,21 @@ package final class Authorizer: Sendable {
         case .malformed: throw .malformed
         case .secret(let text): secret = text
         }
+        let (grant, key) = try identify(secret)
+        guard grant.scopes.isSuperset(of: access.scope) else { throw .scope }
+        guard !grant.signals.isDisjoint(with: access.signals) else { throw .signal }
+        guard let tenant = tenant ?? grant.tenants.ofUnnamed, grant.tenants.allows(tenant) else { throw .tenant }
+        return Admitted(tenant: tenant, key: key)
+    }
+
+    private func identify(_ secret: String) throws(Denial) -> (Grant, LimitedKey) {
+        if let tokens, WebToken.isPlausible(secret) {
+            let verified = try tokens.verify(secret, at: now())
+            return (verified.grant, LimitedKey(name: verified.issuer, limits: .none))
+        }
         let rules = rules.withLock { $0 }
         guard let key = rules.keys[KeyDigest(salt: rules.salt, secret: secret.utf8)] else { throw .unknown }
         if let expires = key.expires, now() >= expires { throw .expired }
-        guard key.grant.scopes.isSuperset(of: access.scope) else { throw .scope }
-        guard !key.grant.signals.isDisjoint(with: access.signals) else { throw .signal }
-        guard let tenant = tenant ?? key.grant.tenants.ofUnnamed, key.grant.tenants.allows(tenant) else {
-            throw .tenant
-        }
-        return Admitted(tenant: tenant, key: LimitedKey(name: key.name, limits: key.limits))
+        return (key.grant, LimitedKey(name: key.name, limits: key.limits))
     }
 }

@@ -6,6 +6,8 @@ package enum Denial: String, Error, Hashable, CaseIterable, Sendable {
     case malformed
     case unknown
     case expired
+    /// A JSON Web Token of nobody who is known, not for this server, or not signed by whom it says.
+    case token
     /// Its key does not allow this.
     case scope
     case signal
@@ -14,7 +16,7 @@ package enum Denial: String, Error, Hashable, CaseIterable, Sendable {
     /// Whether another key may help: who it is was not the question.
     package var isForbidden: Bool {
         switch self {
-        case .missing, .malformed, .unknown, .expired: false
+        case .missing, .malformed, .unknown, .expired, .token: false
         case .scope, .signal, .tenant: true
         }
     }
@@ -29,6 +31,7 @@ package enum Denial: String, Error, Hashable, CaseIterable, Sendable {
         case .malformed: "Authorization and X-API-Key hold no key that could be read"
         case .unknown: "the key is not known"
         case .expired: "the key has expired"
+        case .token: "the token is of no issuer that is known, not for this server, or not rightly signed"
         case .scope: "the key does not allow this"
         case .signal: "the key is not for this signal"
         case .tenant: "the key is not for this tenant"

@@ -14,6 +14,8 @@ package struct Grant: Hashable, Sendable {
         package static let names: [(name: String, element: Scopes)] = [
             ("ingest", .ingest), ("query", .query), ("admin", .admin),
         ]
+
+        static func named(_ name: String) -> Scopes? { names.first { $0.name == name }?.element }
     }
 
     package struct Signals: OptionSet, Hashable, Sendable {

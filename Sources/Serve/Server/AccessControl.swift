@@ -12,11 +12,16 @@ struct AccessControl: Sendable {
     /// Of limits alone that keys have, or of those of the file, too.
     let limiter: Limiter
     private let keys: WatchedFile<AuthFile>?
+    private let issuers: WatchedFile<TokenFile>?
+    private let tokens: TokenVerifier?
     private let limits: WatchedFile<LimitsFile>?
 
     private static let keysKind = WatchedFile<AuthFile>.Kind(
         setting: "auth-file", byteLimit: AuthFile.byteLimit,
         read: { bytes, path throws(ConfigurationProblem) in try AuthFile.read(bytes, path: path) })
+    private static let issuersKind = WatchedFile<TokenFile>.Kind(
+        setting: "jwt-file", byteLimit: TokenFile.byteLimit,
+        read: { bytes, path throws(ConfigurationProblem) in try TokenFile.read(bytes, path: path) })
     private static let limitsKind = WatchedFile<LimitsFile>.Kind(
         setting: "limits-file", byteLimit: LimitsFile.byteLimit,
         read: { bytes, path throws(ConfigurationProblem) in try LimitsFile.read(bytes, path: path) })
@@ -33,16 +38,22 @@ struct AccessControl: Sendable {
         _ configuration: Configuration, _ files: any ReadableFiles, _ metrics: MetricsRegistry, _ clocks: Clocks,
         log: Log
     ) throws(ConfigurationProblem) {
-        if let path = configuration.authFile {
-            let file = try WatchedFile(Self.keysKind, path, files, metrics, log: log)
-            if file.first.keys.isEmpty {
-                log.warning("the auth-file has no keys: nobody may do anything", ["file": .string(path)])
-            }
-            keys = file
-            authorizer = Authorizer(file.first, now: clocks.now)
-        } else {
-            (keys, authorizer) = (nil, nil)
+        keys = try configuration.authFile.map { (path) throws(ConfigurationProblem) in
+            try WatchedFile(Self.keysKind, path, files, metrics, log: log)
+        }
+        issuers = try configuration.jwtFile.map { (path) throws(ConfigurationProblem) in
+            try WatchedFile(Self.issuersKind, path, files, metrics, log: log)
+        }
+        tokens = issuers.map { TokenVerifier($0.first) }
+        if let keys, keys.first.keys.isEmpty, tokens == nil {
+            log.warning("the auth-file has no keys: nobody may do anything")
+        }
+        if keys == nil, tokens == nil {
+            authorizer = nil
             Self.warn(configuration, log)
+        } else {
+            authorizer = Authorizer(
+                keys?.first ?? AuthFile(salt: KeyDigest.makeSalt()), tokens: tokens, now: clocks.now)
         }
         limits = try configuration.limitsFile.map { (path) throws(ConfigurationProblem) in
             try WatchedFile(Self.limitsKind, path, files, metrics, log: log)
@@ -54,6 +65,7 @@ struct AccessControl: Sendable {
     /// Takes what has changed.
     func refresh() {
         if let authorizer { keys?.refresh { authorizer.use($0) } }
+        if let tokens { issuers?.refresh { tokens.use($0) } }
         limits?.refresh { limiter.use($0) }
     }
 
@@ -63,7 +75,7 @@ struct AccessControl: Sendable {
             + [configuration.listenGRPC, configuration.listenAdmin].compactMap(\.self)
         for address in addresses where !address.isLoopback {
             log.warning(
-                "whoever reaches this address may do everything: there is no auth-file",
+                "whoever reaches this address may do everything: there is neither an auth-file nor a jwt-file",
                 ["address": .string(address.description)])
         }
     }
@@ -77,6 +89,12 @@ struct AccessControl: Sendable {
                     help: "Requests that were refused for want of a key that allows them.",
                     labels: ["reason": denial.rawValue], monotonic: true
                 ) { Double(authorizer.denied(denial)) }
+            }
+        }
+        if let tokens {
+            metrics.computed("varve_jwt_issuers", help: "Issuers of the jwt-file.") { Double(tokens.issuerCount) }
+            metrics.computed("varve_jwt_remembered", help: "Tokens that are remembered to be good.") {
+                Double(tokens.knownCount)
             }
         }
         let limiter = limiter

@@ -20,6 +20,8 @@ package struct Configuration: Sendable {
     package var tlsClientCA: String?
     /// The file of keys; nil: nobody is asked for one.
     package var authFile: String?
+    /// The file of issuers whose tokens are taken; nil: tokens are not.
+    package var jwtFile: String?
     /// The file of limits; nil: only keys have some.
     package var limitsFile: String?
     package var durability = Durability.fsync

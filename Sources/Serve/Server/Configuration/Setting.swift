@@ -87,6 +87,9 @@ struct Setting: Sendable {
             "auth-file", "the keys that senders and clients need, see varve keys; read again when it changes",
             \.authFile),
         file(
+            "jwt-file", "the issuers whose JSON Web Tokens are taken as keys, in YAML; read again when it changes",
+            \.jwtFile),
+        file(
             "limits-file", "what tenants may send and ask for, in YAML; read again when it changes", \.limitsFile),
         Setting(
             key: "durability", value: "MODE", help: "when telemetry is acknowledged: fsync, written or memory",
