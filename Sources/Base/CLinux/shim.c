@@ -13,10 +13,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-const void *varve_find(const void *haystack, size_t haystack_size, const void *needle, size_t needle_size) {
-    return memmem(haystack, haystack_size, needle, needle_size);
-}
-
 int varve_listen(const char *address, uint16_t *port, int backlog) {
     struct sockaddr_storage storage;
     socklen_t length;

@@ -1,4 +1,4 @@
-private import CLinux
+private import CSearch
 private import Glibc
 
 /// Searches in bytes: what C's library does faster than a loop with checked indices.
@@ -50,28 +50,13 @@ extension Span where Element == UInt8 {
         }
     }
 
-    /// Beyond this many bytes the search takes no more time than its text is long, whatever the needle. Of shorter ones their first
-    /// byte is looked for, which is several times faster where that is seldom.
-    private var longestLooped: Int { 32 }
-
-    /// Where `needle` begins first at or behind `start`.
+    /// Where `needle` begins first at or behind `start`; in time that grows with the text alone.
     package func index(of needle: Span<UInt8>, from start: Int = 0) -> Int? {
         guard !needle.isEmpty else { return start <= count ? start : nil }
-        return withUnsafeBytes { text in
-            needle.withUnsafeBytes { needle in
-                guard let base = text.baseAddress, let wanted = needle.baseAddress, start >= 0 else { return nil }
-                var offset = start
-                if needle.count > longestLooped, text.count > start {
-                    return varve_find(base + start, text.count - start, wanted, needle.count).map { $0 - base }
-                }
-                while text.count - offset >= needle.count {
-                    guard
-                        let hit = memchr(base + offset, Int32(needle[0]), text.count - offset - needle.count + 1)
-                    else { return nil }
-                    if memcmp(hit, wanted, needle.count) == 0 { return UnsafeRawPointer(hit) - base }
-                    offset = UnsafeRawPointer(hit) - base + 1
-                }
-                return nil
+        return withUnsafeBufferPointer { text in
+            needle.withUnsafeBufferPointer { needle in
+                guard let base = text.baseAddress, start >= 0, start < text.count else { return nil }
+                return varve_find(base + start, text.count - start, needle.baseAddress, needle.count).map { $0 - base }
             }
         }
     }

@@ -26,9 +26,9 @@ struct ByteSearchTests {
 
     @Test func `needles of all lengths are found where they begin first`() {
         var generator = SystemRandomNumberGenerator()
-        for length in [0, 1, 2, 31, 32, 33, 40] {
+        for length in [0, 1, 2, 3, 15, 16, 17, 31, 32, 33, 40, 63, 64, 65, 100] {
             for _ in 0..<100 {
-                let bytes = Self.random(&generator, 120)
+                let bytes = Self.random(&generator, Int.random(in: length...(length + 150), using: &generator))
                 let from = Int.random(in: 0...(bytes.count - length), using: &generator)
                 var needle = Array(bytes[from..<(from + length)])
                 if Bool.random(using: &generator), !needle.isEmpty { needle[length - 1] ^= 1 }
@@ -41,6 +41,14 @@ struct ByteSearchTests {
                 }
             }
         }
+    }
+
+    @Test func `a text of almost needles is searched in time that grows with the text alone`() {
+        let text = [UInt8](repeating: 0x61, count: 1 << 20)
+        // Every place looks like the needle up to its last byte: compared one by one, that takes 10^11 steps.
+        let needle = [UInt8](repeating: 0x61, count: 1 << 17) + [0x62]
+        #expect(text.span.index(of: needle.span) == nil)
+        #expect((text + needle).span.index(of: needle.span) == text.count)
     }
 
     @Test func `bytes are equal if all of them are`() {

@@ -10,9 +10,6 @@ static inline void varve_keep_memory(size_t trim, size_t map) {
     mallopt(M_MMAP_THRESHOLD, (int)map);
 }
 
-// memmem(3), which glibc declares for GNU programs only: the first occurrence of `needle`, or NULL.
-const void *varve_find(const void *haystack, size_t haystack_size, const void *needle, size_t needle_size);
-
 // Listens on `address` (a textual IPv4 or IPv6 address). -1 on failure, with errno set; otherwise `*port` is the port that was bound,
 // which matters for port 0.
 int varve_listen(const char *address, uint16_t *port, int backlog);

@@ -1,4 +1,3 @@
-private import CLinux
 package import Core
 
 /// A condition on texts: what is looked for in templates first, and in a text itself only where these do not tell.
@@ -89,11 +88,7 @@ package struct TextTest: Sendable {
 extension TextMatcher {
     /// Whether a text contains this one.
     package func isContained(in bytes: UnsafeRawBufferPointer) -> Bool {
-        guard !text.isEmpty else { return true }
-        guard let base = bytes.baseAddress, bytes.count >= text.count else { return false }
-        return text.withUnsafeBytes { text in
-            text.baseAddress.map { varve_find(base, bytes.count, $0, text.count) != nil } ?? true
-        }
+        Span<UInt8>(_unsafeBytes: bytes).index(of: text.span) != nil
     }
 }
 
