@@ -303,7 +303,10 @@ struct ScanScheduler {
             try BoundFilter(filter, part) { try lease.extend(bytes: $0.byteCount) }
         }
         var filters: [(asked: CompiledFilter, bound: BoundFilter)] = []
-        for filter in allFilters { filters.append((filter, try bind(filter))) }
+        // The first filter is the range's, which the part may lie in.
+        let isInside =
+            Self.times(request.range).map { $0.contains(part.leastTime) && $0.contains(part.greatestTime) } ?? false
+        for filter in allFilters.dropFirst(isInside ? 1 : 0) { filters.append((filter, try bind(filter))) }
         guard let blocks = try BlockPruning(part: part, statistics: statistics).blocks(filters) else { return }
         statistics.partsRead.add(1, ordering: .relaxed)
         statistics.rowGroupsRead.add(part.groupCount(of: blocks), ordering: .relaxed)

@@ -52,6 +52,15 @@ package struct LabelMatcher: Sendable, Hashable {
 
     package var matchesEmpty: Bool { matches("") }
 
+    /// Whether it is one of the usual ways to accept every text that is not empty.
+    package var matchesAllNonEmpty: Bool {
+        switch `operator` {
+        case .equal, .notRegex: false
+        case .notEqual: value.isEmpty
+        case .regex: value == ".+" || value == ".*"
+        }
+    }
+
     package static func == (left: LabelMatcher, right: LabelMatcher) -> Bool {
         left.name == right.name && left.operator == right.operator && left.value == right.value
     }

@@ -52,11 +52,21 @@ package struct TemplateIndex: Sendable {
 
     /// The blocks, from 0, of which some text may contain one of `texts`.
     package func blocks(mayContain texts: [TextMatcher]) -> [Int] {
-        let isPossible = (0..<table.count).map { template in
-            texts.contains { if case .none = $0.verdict(table, template) { false } else { true } }
+        // Most texts that are there stand in a slot whole, which takes less time to see than what a template makes of its slots.
+        let isHeld = (0..<table.count).map { template in
+            table.slotRange(template).contains { slot in texts.contains { $0.mayBeHeld(by: table.slots[slot]) } }
+        }
+        var isPossible = [Bool?](repeating: nil, count: table.count)
+        func mayContain(_ template: Int) -> Bool {
+            if let known = isPossible[template] { return known }
+            let answer = texts.contains { if case .none = $0.verdict(table, template) { false } else { true } }
+            isPossible[template] = answer
+            return answer
         }
         return (0..<blockCount).filter { block in
-            !isKnown[block] || templates[firsts[block]..<firsts[block + 1]].contains { isPossible[Int($0)] }
+            let templates = templates[firsts[block]..<firsts[block + 1]]
+            return !isKnown[block] || templates.contains { isHeld[Int($0)] }
+                || templates.contains { mayContain(Int($0)) }
         }
     }
 

@@ -92,6 +92,11 @@ package struct TextMatcher: Sendable {
         }
     }
 
+    /// Whether a value of the slot may have all of the text, or all of it that is looked for.
+    func mayBeHeld(by slot: TemplateSlot) -> Bool {
+        slot.longest >= length && text.prefix(length).allSatisfy { slot.mayHave($0) }
+    }
+
     /// Goes over a slot.
     ///
     /// - Returns: whether one of its values may have all of the text.

@@ -16,10 +16,10 @@ struct LogEntryBuilder {
         self.texts = texts
     }
 
-    init(_ request: LogScanRequest, _ context: QueryContext) {
+    init(_ request: LogScanRequest, _ texts: LogTexts) {
         self.init(
             needsLine: request.needsLine, names: request.needsMetadata ? LogLabelNames(request.metadataNames) : nil,
-            texts: LogTexts(context))
+            texts: texts)
     }
 
     func entry(_ block: LogBlock, _ row: Int) throws(QueryError) -> LogEntry {

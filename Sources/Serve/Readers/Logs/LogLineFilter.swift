@@ -10,9 +10,9 @@ internal import Telemetry
 
 /// The conditions of a query on lines, applied to blocks.
 ///
-/// Bodies lie in a page one after the other. If most of a page's bodies are asked about, a text is searched in the whole page
-/// at once, and a hit counts if it lies inside one body; otherwise, and for regular expressions, body by body. A dictionary's
-/// entries are asked about once each. Of bodies that are stored as templates only those are put together for which their template
+/// Bodies lie in a page, or in memory, one after the other. If many of those from the first row's to the last one's are asked
+/// about, a text is searched in all of these at once, and a hit counts if it lies inside one body; otherwise, and for regular
+/// expressions, body by body. A dictionary's entries are asked about once each. Of bodies that are stored as templates only those are put together for which their template
 /// does not tell. Bodies that are no strings are turned into lines first. Texts are compared as bytes, so
 /// a body that is not UTF-8 is searched as it was sent.
 final class LogLineFilter {
@@ -132,9 +132,10 @@ final class LogLineFilter {
             return
         }
         for test in tests where !rows.isEmpty {
-            if case .texts(let texts) = test.condition, rows.count * 4 >= bodies.dictionary.count {
-                let hits = Self.entries(of: bodies.dictionary, containing: texts)
-                rows.removeAll { hits[Int(bodies.codes[Int($0)])] != test.keepsMatches }
+            let entries = Self.entries(of: bodies, rows)
+            if case .texts(let texts) = test.condition, rows.count * 4 >= entries.count {
+                let hits = Self.hits(bodies.dictionary, entries, containing: texts)
+                rows.removeAll { hits[Int(bodies.codes[Int($0)]) - entries.lowerBound] != test.keepsMatches }
             } else {
                 rows.removeAll { !Self.passes(bodies.dictionary.span(Int(bodies.codes[Int($0)])), test) }
             }
@@ -176,29 +177,43 @@ final class LogLineFilter {
         return holds == test.keepsMatches
     }
 
-    /// By entry: whether it contains one of the texts.
-    private static func entries(of dictionary: StringDictionary, containing texts: [[UInt8]]) -> [Bool] {
-        var hits = [Bool](repeating: false, count: dictionary.count)
-        guard dictionary.count > 0 else { return hits }
+    /// From the least to the greatest that one of the rows has; there is at least one row.
+    private static func entries(of bodies: StringColumn, _ rows: [UInt32]) -> Range<Int> {
+        var (least, greatest) = (Int.max, 0)
+        for row in rows {
+            let code = Int(bodies.codes[Int(row)])
+            least = min(least, code)
+            greatest = max(greatest, code)
+        }
+        return least..<greatest + 1
+    }
+
+    /// By entry, from the first of `entries` on: whether it contains one of the texts.
+    private static func hits(
+        _ dictionary: StringDictionary, _ entries: Range<Int>, containing texts: [[UInt8]]
+    ) -> [Bool] {
+        var hits = [Bool](repeating: false, count: entries.count)
         for text in texts {
-            if text.isEmpty { return [Bool](repeating: true, count: dictionary.count) }
-            mark(&hits, dictionary, text)
+            if text.isEmpty { return [Bool](repeating: true, count: entries.count) }
+            mark(&hits, dictionary, entries, text)
         }
         return hits
     }
 
-    private static func mark(_ hits: inout [Bool], _ dictionary: StringDictionary, _ text: [UInt8]) {
+    private static func mark(
+        _ hits: inout [Bool], _ dictionary: StringDictionary, _ entries: Range<Int>, _ text: [UInt8]
+    ) {
         // Entries follow each other in memory.
         let offsets = dictionary.offsets
         let all = dictionary.contents
-        let contents = all.span.extracting(..<Int(offsets[dictionary.count]))
-        var position = Int(offsets[0])
-        var entry = 0
+        let contents = all.span.extracting(..<Int(offsets[entries.upperBound]))
+        var position = Int(offsets[entries.lowerBound])
+        var entry = entries.lowerBound
         while let hit = contents.index(of: text.span, from: position) {
-            entry = self.entry(offsets, at: hit, from: entry)
+            entry = self.entry(offsets, at: hit, from: entry, through: entries.upperBound - 1)
             let end = Int(offsets[entry + 1])
             if hit + text.count <= end {
-                hits[entry] = true
+                hits[entry - entries.lowerBound] = true
                 position = end
             } else {
                 // The text begins in one body and ends in another.
@@ -208,9 +223,9 @@ final class LogLineFilter {
     }
 
     /// The last entry that begins at or before a place.
-    private static func entry(_ offsets: Buffer<UInt32>, at place: Int, from first: Int) -> Int {
+    private static func entry(_ offsets: Buffer<UInt32>, at place: Int, from first: Int, through last: Int) -> Int {
         var low = first
-        var high = offsets.count - 2
+        var high = last
         while low < high {
             let middle = (low + high + 1) / 2
             if Int(offsets[middle]) <= place { low = middle } else { high = middle - 1 }

@@ -20,7 +20,10 @@ struct LogPredicates {
     func streams(_ selector: [LabelMatcher], labels: [LabelMatcher], resource: ColumnID) -> Predicate {
         var parts: [Predicate] = []
         for matcher in selector {
-            if rules.hasIndexLabel(matcher.name) {
+            if matcher.matchesAllNonEmpty, matcher.matchesEmpty || matcher.name == LogLabelRules.serviceName {
+                // No stream is without a service's name.
+                continue
+            } else if rules.hasIndexLabel(matcher.name) {
                 parts.append(Self.test(stream(matcher.name, resource), matcher))
             } else if !matcher.matchesEmpty {
                 return .noRow

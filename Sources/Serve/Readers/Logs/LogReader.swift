@@ -36,9 +36,9 @@ package struct LogReader: LogSource {
         visit: ([LogEntry]) throws(QueryError) -> Bool
     ) throws(QueryError) {
         guard !request.range.isEmpty else { return }
-        let builder = LogEntryBuilder(request, context)
+        let builder = LogEntryBuilder(request, LogTexts(context))
         var output = LogEntryBatches(countsLines: request.lines.isEmpty && request.needsLine)
-        try rowScan(request, context).forEachRow { (block, row) throws(QueryError) -> Bool in
+        try rowScan(request, context).forEachRow(entries: request) { (block, row) throws(QueryError) -> Bool in
             try output.add(builder.entry(block, row), visit)
         }
         try output.finish(visit)

@@ -114,11 +114,17 @@ struct LogRowScan {
 
     // MARK: Rows in order
 
+    /// A block with no more rows than this has its columns read by the thread that has found them: that many are hardly beyond what
+    /// is wanted, and the query's own thread would read them one block after the other.
+    private static let mostPrepared = 16
+
     /// Hands over blocks, also such as have no rows left, since each tells how far the scan is.
     ///
-    /// - Parameter body: gets the scan's bound; answers whether to go on.
-    func forEachBlock(
-        _ body: (LogBlock, Int64?) throws(QueryError) -> Bool
+    /// - Parameters:
+    ///   - entries: what is asked for, if entries are made of the rows.
+    ///   - body: gets the scan's bound; answers whether to go on.
+    private func forEachBlock(
+        entries: LogScanRequest?, _ body: (LogBlock, Int64?) throws(QueryError) -> Bool
     ) throws(QueryError) {
         var scan = Scan(snapshot, request, context: context)
         let resources = KnownDictionaries<ObjectIdentifier, LogDecodedEntries<LogResource>>(
@@ -127,13 +133,13 @@ struct LogRowScan {
         try SourceErrors.mapping {
             try scan.map(state: { Worker(reader, conditions, context) }) { worker, found in
                 let block = makeBlock(found)
-                guard
-                    try Self.reading(block, { () throws(QueryError) in try Self.keep(block, conditions, worker) })
-                        != nil
-                else {
-                    return nil
+                return try Self.reading(block) { () throws(QueryError) in
+                    try Self.keep(block, conditions, worker)
+                    if let entries, (1...Self.mostPrepared).contains(block.rows.count) {
+                        try LogEntryBuilder(entries, worker.entries.texts).prepare(block)
+                    }
+                    return ReadBlock(block: block, bound: nil)
                 }
-                return ReadBlock(block: block, bound: nil)
             } _: { (read: ReadBlock) throws(QueryError) -> Bool in
                 let block = read.block
                 // What the thread that read the block has decoded stays there.
@@ -147,9 +153,11 @@ struct LogRowScan {
     /// Hands over rows in the order of the request; equal times in the order of their sources and rows, or, for the newest
     /// first, in the opposite order.
     ///
-    /// - Parameter body: answers whether to go on.
+    /// - Parameters:
+    ///   - entries: what is asked for, if entries are made of the rows.
+    ///   - body: answers whether to go on.
     func forEachRow(
-        _ body: (LogBlock, Int) throws(QueryError) -> Bool
+        entries: LogScanRequest? = nil, _ body: (LogBlock, Int) throws(QueryError) -> Bool
     ) throws(QueryError) {
         var merge = LogMerge(isDescending: request.order == .newestFirst)
         var goesOn = true
@@ -166,7 +174,7 @@ struct LogRowScan {
                 }
             }
         }
-        try forEachBlock { (block, bound) throws(QueryError) -> Bool in
+        try forEachBlock(entries: entries) { (block, bound) throws(QueryError) -> Bool in
             if request.order == .any {
                 for row in block.rows where goesOn { goesOn = try body(block, Int(row)) }
             } else {
@@ -230,7 +238,7 @@ struct LogRowScan {
         let countsLines = conditions.lines.isEmpty
         let context = context
         return try aggregate {
-            Rows(builder: LogEntryBuilder(request, context), state: state())
+            Rows(builder: LogEntryBuilder(request, LogTexts(context)), state: state())
         } _: { (total, block, columns) throws(QueryError) in
             let builder = total.builder
             if needs.entries { try builder.prepare(block) }
