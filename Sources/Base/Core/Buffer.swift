@@ -72,6 +72,18 @@ public struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
     public var array: [Element] { Array(unsafeElements) }
 }
 
+extension Buffer where Element == Int64 {
+    /// Each element, which is not negative, divided and rounded down.
+    @inlinable
+    @inline(__always)
+    public func quotients(by divisor: UInt64) -> Buffer {
+        let memory = BufferMemory<Int64>(capacity: count)
+        let (source, target) = (base, memory.base)
+        for i in 0..<count { target[i] = Int64(truncatingIfNeeded: UInt64(bitPattern: source[i]) / divisor) }
+        return Buffer(owner: memory, base: memory.base, count: count)
+    }
+}
+
 extension Buffer: Sequence {
     /// Needs no check of bounds: it stays inside them.
     public struct Iterator: IteratorProtocol {

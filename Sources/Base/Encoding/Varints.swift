@@ -34,9 +34,6 @@ enum Varints {
     }
 
     /// Decodes while eight bytes are left and a value ends in them; returns how many bytes that took.
-    ///
-    /// Neighbours often have the same length. As long as they do, where the next begins does not wait for this
-    /// one's bytes.
     private static func decodeWords<Value: Unpackable>(
         _ bytes: UnsafeRawBufferPointer, count: Int, _ done: inout Int, _ sum: inout Value,
         into target: UnsafeMutablePointer<Value>
@@ -60,17 +57,23 @@ enum Varints {
                 place &+= 8
                 continue
             }
-            let bits = ends.trailingZeroBitCount &+ 1
-            let mask = UInt64.max &>> UInt64(truncatingIfNeeded: 64 &- bits)
-            let length = bits / 8
-            repeat {
-                value &+= Value(truncatingIfNeeded: ZigZag.decode(Varint.gather(word & mask)))
-                target[i] = value
-                i &+= 1
-                place &+= length
-                if i == count || place > last { break }
-                word = UInt64(littleEndian: base.loadUnaligned(fromByteOffset: place, as: UInt64.self))
-            } while ~word & tops & mask == 1 &<< UInt64(truncatingIfNeeded: bits &- 1)
+            let bits = UInt64(truncatingIfNeeded: ends.trailingZeroBitCount &+ 1)
+            let first = word & (UInt64.max &>> (64 &- bits))
+            value &+= Value(truncatingIfNeeded: ZigZag.decode(Varint.gather(first)))
+            target[i] = value
+            i &+= 1
+            let others = ends & (ends &- 1)
+            if others == 0 || i == count {
+                place &+= Int(truncatingIfNeeded: bits &>> 3)
+                continue
+            }
+            // Two end in the word mostly: where the next begins waits for one load, then, instead of two.
+            let both = UInt64(truncatingIfNeeded: others.trailingZeroBitCount &+ 1)
+            word = (word & (UInt64.max &>> (64 &- both))) &>> bits
+            value &+= Value(truncatingIfNeeded: ZigZag.decode(Varint.gather(word)))
+            target[i] = value
+            i &+= 1
+            place &+= Int(truncatingIfNeeded: both &>> 3)
         }
         done = i
         sum = value

@@ -90,11 +90,10 @@ struct LeafDecoder: ~Copyable {
             try decoder.decodeEntries(
                 page: bytes, encoding: encoding, compression: compression, count: page.count,
                 rawLength: page.rawLength, into: numbers.base)
-            for row in 0..<page.count {
-                let number = Int(numbers.base[row])
-                guard number < list.count else { throw .corrupt }
-                memory.base[row] = list.base[number]
-            }
+            guard let greatest = UnsafeBufferPointer(start: numbers.base, count: page.count).max() else { return }
+            guard Int(greatest) < list.count else { throw .corrupt }
+            let (entries, source, target) = (numbers.base, list.base, memory.base)
+            for row in 0..<page.count { target[row] = source[Int(entries[row])] }
         }
         return Buffer(owner: memory, base: memory.base, count: page.count)
     }

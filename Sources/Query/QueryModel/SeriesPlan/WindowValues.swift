@@ -227,25 +227,39 @@ struct WindowScratch {
     private static func addUp(_ values: Span<Double>, _ high: inout [Double], _ low: inout [Double]) -> Double {
         var high = high.mutableSpan
         var low = low.mutableSpan
+        if addUpIntegers(values, &high, &low) { return 0 }
         var (sum, rest) = (0.0, 0.0)
         var greatest = 0.0
-        var areIntegers = true
         for i in 0..<values.count {
-            let value = values[i]
-            let (total, lost) = exactSum(sum, value)
+            let (total, lost) = exactSum(sum, values[i])
             rest += lost
             sum = total
             high[i &+ 1] = sum
             low[i &+ 1] = rest
             greatest = sum.magnitude > greatest ? sum.magnitude : greatest
-            // Adding and subtracting 1.5 * 2^52 rounds numbers below 2^51 to integers.
-            areIntegers = areIntegers && (value + 0x1.8p52) - 0x1.8p52 == value
         }
         // Not a number, infinite, or too large for the bound to say anything.
         guard sum.isFinite, rest.isFinite, greatest < 1e300 else { return .infinity }
-        if areIntegers && greatest < 0x1p53 { return 0 }
         let count = Double(values.count)
         return count * count * greatest * 0x1p-104
+    }
+
+    /// - Returns: false if not all are integers, or a sum is not exact.
+    private static func addUpIntegers(
+        _ values: Span<Double>, _ high: inout MutableSpan<Double>, _ low: inout MutableSpan<Double>
+    ) -> Bool {
+        var sum = 0.0
+        var greatest = 0.0
+        for i in 0..<values.count {
+            let value = values[i]
+            // Adding and subtracting 1.5 * 2^52 rounds numbers below 2^51 to integers.
+            guard (value + 0x1.8p52) - 0x1.8p52 == value else { return false }
+            sum += value
+            greatest = sum.magnitude > greatest ? sum.magnitude : greatest
+            high[i &+ 1] = sum
+            low[i &+ 1] = 0
+        }
+        return greatest < 0x1p53
     }
 
     @inline(__always)

@@ -21,7 +21,7 @@ struct PlanRows: Sendable {
 
     init(_ points: PointColumns) {
         self.points = points
-        timestamps = Buffer(points.times.indices.lazy.map { Self.milliseconds(points.times[$0]) })
+        timestamps = points.times.quotients(by: 1_000_000)
     }
 
     /// Points have no times before the epoch.
