@@ -59,7 +59,7 @@ def ended(server, reason):
 REFUSALS = [
     # what, headers, body, HTTP status, gRPC status, counted as
     ("unknown method", head(path="/a.B/C"), message(BODY), 200, UNIMPLEMENTED, "unknown_method"),
-    ("streaming health", head(path="/grpc.health.v1.Health/Watch"), message(b""), 200, UNIMPLEMENTED, "unknown_method"),
+    ("no method of health", head(path="/grpc.health.v1.Health/List"), message(b""), 200, UNIMPLEMENTED, "unknown_method"),
     ("GET", head(method="GET"), b"", 405, UNIMPLEMENTED, "media_type"),
     ("no content type", head(kind=None), message(BODY), 415, INVALID, "media_type"),
     ("JSON", head(kind="application/json"), b"{}", 415, INVALID, "media_type"),
@@ -154,6 +154,74 @@ def test_health(server):
         answer = client.call(message(b"\x0a\x01x"), head(path="/grpc.health.v1.Health/Check"))
         assert answer.status == NOT_FOUND
         assert client.call(message(b"\x0a\x05x"), head(path="/grpc.health.v1.Health/Check")).status == INVALID
+
+
+WATCH = "/grpc.health.v1.Health/Watch"
+
+
+def test_who_watches_is_told_when_the_server_stops():
+    server = Varve()
+    server.start()
+    try:
+        with RawHTTP2(server.grpc) as client, RawHTTP2(server.grpc) as other:
+            streams = []
+            name = b"opentelemetry.proto.collector.trace.v1.TraceService"
+            for body, status in [(b"", 1), (b"\x0a" + bytes([len(name)]) + name, 1), (b"\x0a\x01x", 3)]:
+                stream = client.open(head(path=WATCH))
+                client.send(frame(DATA, END_STREAM, stream, message(body)))
+                client.until(lambda: stream in client.answers and client.answers[stream].data)
+                assert client.answers[stream].data == message(bytes([8, status])) and not client.answers[stream].ended
+                streams.append(stream)
+            # Calls go on beside them, and on other connections.
+            for one in (client, other):
+                assert one.call(message(BODY)).status == OK
+            assert client.call(message(b"\x0a\x05x"), head(path=WATCH)).status == INVALID
+            server.process.terminate()
+            for stream, status in zip(streams, (2, 2, 3)):
+                answer = client.answer(stream)
+                assert answer.status == OK and answer.data.endswith(message(bytes([8, status])))
+        assert server.process.wait(timeout=8) == 0, "nobody is waited for"
+    finally:
+        server.close()
+
+
+def test_so_many_watch_at_most():
+    server = Varve()
+    server.start()
+    clients = [RawHTTP2(server.grpc) for _ in range(9)]
+    try:
+        taken, refused = 0, 0
+        for client in clients:
+            streams = [client.open(head(path=WATCH)) for _ in range(120)]
+            for stream in streams:
+                client.send(frame(DATA, END_STREAM, stream, message(b"")))
+            client.until(lambda: all(s in client.answers and (client.answers[s].data or client.answers[s].ended) for s in streams))
+            for stream in streams:
+                if client.answers[stream].data:
+                    taken += 1
+                else:
+                    refused += 1
+                    assert client.answers[stream].status == EXHAUSTED and client.answers[stream].retries
+        assert (taken, refused) == (1024, 56)
+        # Who leaves makes room: by the connection, and by the call alone.
+        clients.pop(0).socket.close()
+        client = clients[0]
+        client.send(b"".join(frame(RST_STREAM, 0, stream, struct.pack(">I", 8)) for stream in range(1, 41, 2)))
+
+        def room():
+            stream = clients[-1].open(head(path=WATCH))
+            clients[-1].send(frame(DATA, END_STREAM, stream, message(b"")))
+            clients[-1].until(lambda: stream in clients[-1].answers)
+            return bool(clients[-1].answers[stream].data)
+
+        eventually(lambda: _assert(room()))
+        assert clients[-1].call(message(BODY)).status == OK
+        server.process.terminate()
+        assert server.process.wait(timeout=8) == 0
+    finally:
+        for client in clients:
+            client.socket.close()
+        server.close()
 
 
 def test_rapid_resets(server):

@@ -29,6 +29,8 @@ final class Call {
     private(set) var metadataBytes = 0
     /// What is left to send of the answer's message, with its prefix.
     var output: ArraySlice<UInt8> = []
+    /// The message that ends the call when the server stops; nil once it is to be sent, or if there is none.
+    var farewell: [UInt8]?
 
     init(id: Int32, deadline: ContinuousClock.Instant) {
         self.id = id
@@ -40,6 +42,11 @@ final class Call {
         stage = .answered
         memory = nil
         expiry = nil
+    }
+
+    /// Puts a message, with its prefix, behind what is to be sent.
+    func send(_ message: [UInt8]) {
+        output += [0] + withUnsafeBytes(of: UInt32(message.count).bigEndian) { Array($0) } + message
     }
 
     /// Takes a header; what is beyond the limit is only counted.

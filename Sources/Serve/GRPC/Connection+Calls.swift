@@ -57,7 +57,8 @@ extension Connection {
     }
 
     func streamClosed(_ id: Int32) {
-        guard calls.removeValue(forKey: id) != nil else { return }
+        guard let call = calls.removeValue(forKey: id) else { return }
+        if call.farewell != nil { watching(-1) }
         core.open.subtract(1, ordering: .releasing)
     }
 
@@ -122,6 +123,11 @@ extension Connection {
     func answer(_ call: Call, _ response: GRPCResponse, http: Int = 200) {
         call.end()
         call.deadline = loop.now + core.configuration.transferTimeout
+        var response = response
+        if response.farewell != nil, core.watching.load(ordering: .relaxed) >= core.configuration.watchLimit {
+            response = GRPCResponse(
+                GRPCStatus(.resourceExhausted, "too many calls wait for the server to stop", retryAfter: 60))
+        }
         guard let message = response.message, response.status.code == .ok else {
             let head = [(name: ":status", value: String(http)), StatusFields.type, StatusFields.accepted]
             let fields = Fields(head + StatusFields.trailers(response.status))
@@ -130,11 +136,31 @@ extension Connection {
             }
             return
         }
-        let length = withUnsafeBytes(of: UInt32(message.count).bigEndian) { Array($0) }
-        call.output = ([0] + length + message)[...]
+        call.send(message)
+        if let farewell = response.farewell { keep(call, open: farewell) }
         var provider = nghttp2_data_provider()
         provider.read_callback = readOutput
         nghttp2_submit_response(session, call.id, Self.success.first, Self.success.count, &provider)
+    }
+
+    /// Lets a call stay open until the server stops, if it does not already.
+    private func keep(_ call: Call, open farewell: [UInt8]) {
+        guard !isDraining else { return call.send(farewell) }
+        call.farewell = farewell
+        call.deadline = nil
+        watching(1)
+    }
+
+    /// Ends the calls that have waited for the server to stop.
+    func sayFarewell() {
+        for call in calls.values {
+            guard let farewell = call.farewell else { continue }
+            call.farewell = nil
+            watching(-1)
+            call.send(farewell)
+            call.deadline = loop.now + core.configuration.transferTimeout
+            nghttp2_session_resume_data(session, call.id)
+        }
     }
 
     private static let success = Fields(
@@ -145,10 +171,11 @@ extension Connection {
     func output(of id: Int32, into buffer: UnsafeMutableRawBufferPointer, _ flags: UnsafeMutablePointer<UInt32>) -> Int
     {
         guard let call = calls[id] else { return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
+        if call.output.isEmpty, call.farewell != nil { return Int(NGHTTP2_ERR_DEFERRED.rawValue) }
         let count = min(buffer.count, call.output.count)
         buffer.copyBytes(from: call.output.prefix(count))
         call.output.removeFirst(count)
-        if call.output.isEmpty {
+        if call.output.isEmpty, call.farewell == nil {
             flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue | NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
             nghttp2_submit_trailer(session, id, Self.successTrailers.first, Self.successTrailers.count)
         }

@@ -12,6 +12,7 @@ import Synchronization
 /// | | |
 /// |---|---|
 /// | calls at a time, also such as the client has reset | `callLimit` |
+/// | calls that stay open until the server stops | `watchLimit`, of all connections |
 /// | a call's metadata | `metadataLimit`, and sixteen times that ends the connection |
 /// | messages | the pool of all bodies, by bytes that have arrived |
 /// | resets, and frames that carry nothing | `Strikes` |
@@ -50,7 +51,9 @@ final class Connection: LoopConnection {
     var hasBegun = false
     private var lastRead: ContinuousClock.Instant
     private var pinged: ContinuousClock.Instant?
-    private var isDraining = false
+    private(set) var isDraining = false
+    /// Of the calls, those that stay open until the server stops.
+    private var watching = 0
     private var hasSaidGoodbye = false
     /// Why the server ends it, once it does.
     private var ending: GRPCConnectionEnd?
@@ -232,7 +235,14 @@ final class Connection: LoopConnection {
         core.close(link)
     }
 
+    /// Counts calls that stay open.
+    func watching(_ change: Int) {
+        watching += change
+        core.watching.add(change, ordering: .relaxed)
+    }
+
     private func forgetCalls() {
+        watching(-watching)
         core.open.subtract(calls.count, ordering: .releasing)
         calls = [:]
     }
@@ -271,7 +281,7 @@ final class Connection: LoopConnection {
     }
 
     /// Whether it is to be looked at often.
-    var isBusy: Bool { !calls.isEmpty || lingering != nil || isDraining }
+    var isBusy: Bool { calls.count > watching || lingering != nil || isDraining }
 
     private func look(at call: Call, _ now: ContinuousClock.Instant) {
         if let expiry = call.expiry, now >= expiry {
@@ -300,6 +310,7 @@ final class Connection: LoopConnection {
         guard hasBegun else { return close() }
         if !isDraining {
             isDraining = true
+            sayFarewell()
             nghttp2_submit_shutdown_notice(session)
         } else if !hasSaidGoodbye {
             hasSaidGoodbye = true

@@ -14,6 +14,8 @@ final class GRPCCore: LoopCore {
     let connections = Tally()
     /// Calls that are open on a connection.
     let open = Atomic<Int>(0)
+    /// Of these, such as stay open until the server stops.
+    let watching = Atomic<Int>(0)
     /// Calls that a handler has, whatever became of their connections.
     let running = Atomic<Int>(0)
     private let pools: CallPools
@@ -47,7 +49,7 @@ final class GRPCCore: LoopCore {
     var connectionLimit: Int { configuration.connectionLimit }
     var descriptors: Tally.Limited { configuration.descriptors }
     var tls: TLSPort? { configuration.tls }
-    var isBusy: Bool { open.load(ordering: .relaxed) > 0 }
+    var isBusy: Bool { open.load(ordering: .relaxed) > watching.load(ordering: .relaxed) }
 
     func connected(_ change: Int) { statistics.connections.add(change) }
 

@@ -94,16 +94,19 @@ package struct GRPCResponse: Hashable, Sendable {
     /// Nil unless the status is ok.
     package var message: [UInt8]?
     package var status: GRPCStatus
+    /// A second message, which comes when the server stops, and ends the call; until then it stays open. Nil: it ends at once.
+    package var farewell: [UInt8]?
 
-    package init(_ message: [UInt8]) {
+    package init(_ message: [UInt8], farewell: [UInt8]? = nil) {
         self.message = message
+        self.farewell = farewell
         status = .ok
     }
 
     package init(_ status: GRPCStatus) { self.status = status }
 }
 
-/// Answers unary calls.
+/// Answers calls of one message each.
 package protocol GRPCHandler: Sendable {
     /// Looks at a call before its message is read, on a thread that serves many: it must not wait.
     ///

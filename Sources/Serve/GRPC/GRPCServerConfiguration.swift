@@ -15,6 +15,8 @@ package struct GRPCServerConfiguration: Sendable {
     package var descriptors = Tally.Limited(limit: .max)
     /// Calls of a connection at a time.
     package var callLimit = 128
+    /// Calls of all connections that stay open until the server stops.
+    package var watchLimit = 1024
     /// Bytes of a call's metadata, names and values and 32 for each pair (RFC 9113, 6.5.2).
     package var metadataLimit = 16 << 10
     /// How long a connection may take until its first settings are there.

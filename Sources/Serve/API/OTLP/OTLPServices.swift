@@ -8,7 +8,7 @@ internal import Limits
 internal import OTLP
 internal import Telemetry
 
-/// OTLP over gRPC (rules O-30 to O-33): `Export` of the three services, and gRPC's health check.
+/// OTLP over gRPC (rules O-30 to O-33): `Export` of the three services, and gRPC's health checks.
 package struct OTLPServices: GRPCHandler {
     private static let methods: [String: LoggedRequest.Signal] = [
         "/opentelemetry.proto.collector.trace.v1.TraceService/Export": .traces,
@@ -16,6 +16,7 @@ package struct OTLPServices: GRPCHandler {
         "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": .metrics,
     ]
     private static let health = "/grpc.health.v1.Health/Check"
+    private static let healthWatch = "/grpc.health.v1.Health/Watch"
     /// Of a health check: the name of a service.
     private static let healthLimit = 4 << 10
 
@@ -29,7 +30,7 @@ package struct OTLPServices: GRPCHandler {
     }
 
     package func admit(_ head: GRPCHead) throws(GRPCStatus) -> (messageLimit: Int, caller: (any RequestCaller)?) {
-        if head.path == Self.health { return (Self.healthLimit, nil) }
+        if head.path == Self.health || head.path == Self.healthWatch { return (Self.healthLimit, nil) }
         guard let signal = Self.methods[head.path] else {
             intake.note(.unknownMethod)
             throw GRPCStatus(.unimplemented, "unknown method \(head.path.prefix(200))")
@@ -85,12 +86,17 @@ package struct OTLPServices: GRPCHandler {
         }
     }
 
-    /// `HealthCheckRequest { 1: service }` and `HealthCheckResponse { 1: status }`; a server that can be asked serves (1).
+    /// `HealthCheckRequest { 1: service }` and `HealthCheckResponse { 1: status }`; a server that can be asked serves (1) until it stops:
+    /// who watches is told that it does not (2). Of a service that there is not, it is told so (3).
     private static func checkHealth(_ request: GRPCRequest) -> GRPCResponse {
         guard request.coding == .identity, let service = service(request.message) else {
             return GRPCResponse(GRPCStatus(.invalidArgument, "the message is no HealthCheckRequest"))
         }
         let known = methods.keys.contains { $0.dropFirst().prefix { $0 != "/" } == service }
+        if request.head.path == healthWatch {
+            let isKnown = service.isEmpty || known
+            return GRPCResponse([1 << 3, isKnown ? 1 : 3], farewell: [1 << 3, isKnown ? 2 : 3])
+        }
         guard service.isEmpty || known else {
             return GRPCResponse(GRPCStatus(.notFound, "unknown service \(service.prefix(200))"))
         }
