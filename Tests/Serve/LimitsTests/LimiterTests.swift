@@ -207,6 +207,36 @@ import Testing
         #expect(counts.all.map(\.tenant) == ["<others>", "a", "b"])
     }
 
+    // MARK: Threads
+
+    @Test func `threads together take no more than one could, and wait for each other without end`() throws {
+        let limiter = try limiter(
+            "defaults: {rows-per-second: 1, rows-burst: 1000, active-series: 500}")
+        let limits = try file("defaults: {rows-per-second: 1, rows-burst: 2000, active-series: 400}").defaults
+        let taken = Atomic<Int>(0)
+        let stored = Mutex<Set<UInt64>>([])
+        let threads = (0..<8).map { number in
+            WorkerThread {
+                let key = number % 2 == 0 ? LimitedKey(name: "k", limits: limits) : nil
+                for round in 0..<400 {
+                    guard let limits = limiter.limits(of: .default, key: key) else { return }
+                    if round % 50 == 0 { _ = limiter.usages() }
+                    if refusal({ () throws(LimitRefusal) in try limits.take(rows: 1) }) == nil {
+                        taken.add(1, ordering: .relaxed)
+                    }
+                    let series = (0..<5).map { UInt64(number * 1000 + round * 5 + $0 + 1) }
+                    let verdict = limits.admit(series: series)
+                    let kept = series.indices.filter { verdict.isRefused.isEmpty || !verdict.isRefused[$0] }
+                    stored.withLock { $0.formUnion(kept.map { series[$0] }) }
+                }
+            }
+        }
+        for thread in threads { thread.join() }
+        #expect(taken.load(ordering: .relaxed) == 1000)
+        #expect(stored.withLock { $0.count } == 500 && limiter.usages(of: .default).first?.activeSeries == 500)
+        #expect(limiter.seriesCount == limiter.usages().reduce(0) { $0 + ($1.activeSeries ?? 0) })
+    }
+
     // MARK: Queries
 
     @Test func `of two limits on queries the lesser holds`() throws {

@@ -1,3 +1,4 @@
+internal import HTTP
 internal import Ingest
 internal import Limits
 internal import OTLP
@@ -27,7 +28,10 @@ struct IngestAdmission: Sendable {
         do throws(LimitRefusal) { try limits.take(bytes: bytes) } catch { throw .limited(error) }
     }
 
-    mutating func admit(_ protobuf: [UInt8], of signal: LoggedRequest.Signal) throws(OTLPRefusal) -> Outcome {
+    /// - Parameter memory: what counts the hashes of series, and the request without some points, among all bodies.
+    mutating func admit(
+        _ protobuf: [UInt8], of signal: LoggedRequest.Signal, memory: BodyMemory?
+    ) throws(OTLPRefusal) -> Outcome {
         let census: RequestCensus
         do throws(ProtobufError) {
             census = try Self.census(protobuf, signal, hashesSeries: limits.limitsSeries)
@@ -37,10 +41,12 @@ struct IngestAdmission: Sendable {
         do throws(LimitRefusal) { try limits.take(rows: census.rows) } catch { throw .limited(error) }
         rows = census.rows
         guard !census.series.isEmpty else { return Outcome() }
+        try Self.reserve(census.series.count * MemoryLayout<UInt64>.size, memory)
         let verdict = limits.admit(series: census.series)
         guard let first = verdict.refusals.first else { return Outcome() }
         // Nothing would be left, and nothing is to be told of what is stored: the sender may come again.
         guard verdict.refusedCount < census.rows else { throw .limited(first) }
+        try Self.reserve(protobuf.count, memory)
         do throws(ProtobufError) {
             return Outcome(
                 refused: verdict.refusedCount, reason: first.reason,
@@ -48,6 +54,10 @@ struct IngestAdmission: Sendable {
         } catch {
             throw .malformed(error)
         }
+    }
+
+    private static func reserve(_ bytes: Int, _ memory: BodyMemory?) throws(OTLPRefusal) {
+        guard memory?.reserve(bytes) ?? true else { throw .body(.overloaded) }
     }
 
     /// To be called if nothing of the request is stored.

@@ -187,7 +187,7 @@ package struct OTLPIntake: Sendable {
     ) throws(OTLPRefusal) -> Taking {
         let decoded = try decode(arrival)
         let protobuf = try self.protobuf(arrival, decoded)
-        let limited = try admission?.admit(protobuf, of: arrival.signal)
+        let limited = try admission?.admit(protobuf, of: arrival.signal, memory: arrival.memory)
         // The log knows fewer codings than there are.
         let coding = LoggedRequest.Coding(arrival.coding)
         var request = LoggedRequest(
