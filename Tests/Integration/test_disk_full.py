@@ -181,3 +181,26 @@ def test_a_full_disk_loses_nothing_and_service_returns_by_itself(small_disk, cap
                   f"({taken >> 20} MB by somebody else); service returned after {returned:.2f} s and {again:.2f} s")
     finally:
         server.close()
+
+
+def test_marks_follow_a_small_file_system_that_grows_while_it_is_full(small_disk):
+    subprocess.run(["mount", "-o", f"remount,size={48 << 20}", small_disk], check=True)
+    server = Varve("--flush-age", "1s", "--flush-bytes", "4MiB")
+    server.data = server.folder.__class__(small_disk) / "data"
+    ballast = os.path.join(small_disk, "ballast")
+    try:
+        server.start()
+        load = Load(server)
+        # It is of use: a sixteenth of it is set aside, and another is left free.
+        load.wait_until_served()
+        assert metric(server, "varve_disk_reserve_bytes") == 3 << 20
+        write_file(ballast)
+        load.wait_until_refused(2)
+        assert metric(server, "varve_disk_state") == 2
+        subprocess.run(["mount", "-o", f"remount,size={384 << 20}", small_disk], check=True)
+        load.wait_until_served()
+        load.end()
+        assert not load.problems, load.problems[:3]
+        assert metric(server, "varve_disk_state") == 0
+    finally:
+        server.close()

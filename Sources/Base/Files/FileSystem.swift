@@ -11,6 +11,8 @@ package protocol FileSystem: ObjectStore, AppendableFiles, FileLocks {
     func removeDirectory(_ path: String) throws(FileError)
     /// Bytes that a process without privileges may still write at `path`.
     func freeSpace(at path: String) throws(FileError) -> Int64
+    /// Bytes that the file system at `path` has, free or not.
+    func totalSpace(at path: String) throws(FileError) -> Int64
 }
 
 /// Files that are read, and nothing more: who has only this changes no byte.

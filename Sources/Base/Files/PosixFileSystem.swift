@@ -132,11 +132,19 @@ package struct PosixFileSystem: FileSystem {
     }
 
     package func freeSpace(at path: String) throws(FileError) -> Int64 {
+        try space(at: path) { UInt64($0.f_bavail) }
+    }
+
+    package func totalSpace(at path: String) throws(FileError) -> Int64 {
+        try space(at: path) { UInt64($0.f_blocks) }
+    }
+
+    private func space(at path: String, _ blocks: (statvfs) -> UInt64) throws(FileError) -> Int64 {
         var status = statvfs()
         guard retried({ unsafe Int(statvfs(path, &status)) }) == 0 else {
             throw FileError(.freeSpace, path, code: errno)
         }
-        let (bytes, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+        let (bytes, overflow) = blocks(status).multipliedReportingOverflow(by: UInt64(status.f_frsize))
         return overflow ? .max : Int64(clamping: bytes)
     }
 

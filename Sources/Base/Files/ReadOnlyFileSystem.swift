@@ -12,6 +12,7 @@ package struct ReadOnlyFileSystem: FileSystem {
     package func exists(_ path: String) throws(FileError) -> Bool { try base.exists(path) }
     package func size(of path: String) throws(FileError) -> Int64 { try base.size(of: path) }
     package func freeSpace(at path: String) throws(FileError) -> Int64 { try base.freeSpace(at: path) }
+    package func totalSpace(at path: String) throws(FileError) -> Int64 { try base.totalSpace(at: path) }
     package func lockShared(_ path: String) throws(FileError) -> any FileLock { try base.lockShared(path) }
 
     package func lock(_ path: String) throws(FileError) -> any FileLock { throw .readOnly(path, .lock) }

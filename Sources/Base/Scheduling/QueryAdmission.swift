@@ -149,7 +149,7 @@ package final class QueryAdmission: Sendable {
 
     private func begin(_ accounts: [QueryAccount], _ state: inout State) -> Bool {
         // One may always run, whatever it finds: nobody else would give anything back.
-        guard state.running == 0 || (state.running < limits.running && memory.usedBytes < memory.limit) else {
+        guard state.running == 0 || (state.running < limits.running && memory.hasRoom) else {
             return false
         }
         state.running += 1

@@ -3,14 +3,25 @@ private import Synchronization
 /// The bytes that all queries together may hold.
 package final class QueryMemory: Sendable {
     package let limit: Int
+    private let ledger: MemoryLedger
     private let used = Atomic<Int>(0)
 
-    package init(limit: Int) { self.limit = limit }
+    /// - Parameter ledger: while it is full no query gets more.
+    package init(limit: Int, ledger: MemoryLedger = MemoryLedger()) {
+        self.limit = limit
+        self.ledger = ledger
+    }
 
     package var usedBytes: Int { used.load(ordering: .relaxed) }
 
     /// - Returns: whether all that is held is within the limit. What is taken counts either way, until it is given back.
-    func take(_ bytes: Int) -> Bool { used.add(bytes, ordering: .relaxed).newValue <= limit }
+    func take(_ bytes: Int) -> Bool {
+        let isWithin = used.add(bytes, ordering: .relaxed).newValue <= limit
+        return isWithin && !(bytes > 0 && ledger.isFull)
+    }
+
+    /// Whether another query may begin.
+    var hasRoom: Bool { usedBytes < limit && !ledger.isFull }
 
     func give(_ bytes: Int) { used.subtract(bytes, ordering: .relaxed) }
 }

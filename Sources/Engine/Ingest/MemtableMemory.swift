@@ -11,10 +11,18 @@ package final class MemtableMemory: Sendable {
     private static let overhead = 64 << 10
 
     private let limit: Int
+    private let isTight: @Sendable () -> Bool
     private let state = Monitor(State())
 
-    /// - Parameter limit: beyond it requests wait; from half of it on the larger memtables are flushed early.
-    package init(limit: Int = .max) { self.limit = limit }
+    /// - Parameters:
+    ///   - limit: beyond it requests wait; from half of it on the larger memtables are flushed early …
+    ///   - isTight: … and as long as this says so.
+    package init(limit: Int = .max, isTight: @escaping @Sendable () -> Bool = { false }) {
+        self.limit = limit
+        self.isTight = isTight
+    }
+
+    package var usedBytes: Int { state.withLock { $0.bytes } }
 
     /// Waits until there is room.
     ///
@@ -25,8 +33,9 @@ package final class MemtableMemory: Sendable {
 
     /// The size from which on a memtable is to be flushed, however young it is; nil while memory is plenty.
     var pressingSize: Int? {
-        state.withLock { state in
-            state.bytes >= limit / 2 ? state.bytes / max(state.memtables, 1) / 2 : nil
+        let isTight = isTight()
+        return state.withLock { state in
+            isTight || state.bytes >= limit / 2 ? state.bytes / max(state.memtables, 1) / 2 : nil
         }
     }
 

@@ -38,8 +38,8 @@ package struct MergeExecutor: Sendable {
         package var memory = 72 << 20
         /// The pages of a part: each has an entry in its footer, which stays in memory with the part.
         package var pages = 1 << 20
-        /// Bytes of disk that are left to others.
-        package var reserve: Int64 = 256 << 20
+        /// Bytes of disk that are left to others; nil: as `DiskSpace` has it.
+        package var reserve: Int64? = 256 << 20
         package var output = PartStream.Limits()
 
         package init() {}
@@ -190,9 +190,19 @@ package struct MergeExecutor: Sendable {
     }
 
     func checkSpace(_ records: [PartRecord]) throws(MergeError) {
-        let needed = records.reduce(limits.reserve) { $0 + $1.byteCount }
-        let free: Int64
-        do throws(FileError) { free = try store.fileSystem.freeSpace(at: store.directory) } catch { throw .file(error) }
+        let (free, reserve): (Int64, Int64)
+        do throws(FileError) {
+            let disk = store.fileSystem
+            free = try disk.freeSpace(at: store.directory)
+            if let known = limits.reserve {
+                reserve = known
+            } else {
+                reserve = DiskSpace.Limits.low(of: try disk.totalSpace(at: store.directory))
+            }
+        } catch {
+            throw .file(error)
+        }
+        let needed = records.reduce(reserve) { $0 + $1.byteCount }
         guard free >= needed else { throw .noSpace(needed: needed, free: free) }
     }
 

@@ -124,6 +124,20 @@ package final class PartPool<Value: PooledValue>: Sendable {
         return entry.value
     }
 
+    /// Keeps a quarter of what it may.
+    package func shrink() {
+        let most = shardLimit / 4
+        for shard in shards {
+            // What is removed is let go of behind the lock.
+            let removed = shard.state.withLock { state in
+                var removed: [Value] = []
+                while state.bytes > most { removed.append(Self.removeOne(&state)) }
+                return removed
+            }
+            withExtendedLifetime(removed) {}
+        }
+    }
+
     /// Forgets what is of a part that is closed.
     func forget(part: UInt64) {
         for shard in shards {

@@ -13,19 +13,37 @@ private import Synchronization
 /// parts can be dropped. While it is away its size does not count as free, so that it is not eaten by ingest. A state is left a
 /// little later than it is entered, so that it does not flutter.
 package final class DiskSpace: Sendable {
+    /// Where nothing is said, a mark is the least of a size and of a share of the file system as it is now, which may be small, and may
+    /// grow.
     package struct Limits: Sendable {
         /// Bytes that are set aside.
-        package var reserve: Int64
+        package var reserve: Int64?
         /// With fewer free bytes merges stop, and there is a warning.
-        package var low: Int64
+        package var low: Int64?
         /// With fewer free bytes ingest stops.
-        package var full: Int64
+        package var full: Int64?
 
-        package init(reserve: Int64 = 256 << 20, low: Int64 = 1 << 30, full: Int64 = 256 << 20) {
+        package init(reserve: Int64? = nil, low: Int64? = nil, full: Int64? = nil) {
             self.reserve = reserve
-            self.low = max(low, full)
+            self.low = low
             self.full = full
         }
+
+        fileprivate func marks(of total: Int64) -> Marks {
+            let full = full ?? min(256 << 20, total / 16)
+            return Marks(
+                reserve: reserve ?? min(256 << 20, total / 16), low: max(low ?? Self.low(of: total), full), full: full)
+        }
+
+        /// Free bytes below which parts are not merged.
+        package static func low(of total: Int64) -> Int64 { min(1 << 30, total / 4) }
+    }
+
+    /// Limits, for a file system.
+    fileprivate struct Marks {
+        var reserve: Int64
+        var low: Int64
+        var full: Int64
     }
 
     package enum State: Int, Sendable { case plenty, low, full }
@@ -51,7 +69,10 @@ package final class DiskSpace: Sendable {
     private struct Contents {
         var state = State.plenty
         var free = Int64.max
-        var hasReserve = false
+        /// Bytes that are set aside now.
+        var reserve: Int64 = 0
+        /// As of the last look.
+        var marks = Marks(reserve: 0, low: 0, full: 0)
         var checked: ContinuousClock.Instant?
         /// When the reserve may be tried again.
         var nextReserve: ContinuousClock.Instant?
@@ -76,7 +97,7 @@ package final class DiskSpace: Sendable {
         self.limits = limits
         self.report = report
         let size = (try? fileSystem.size(of: Self.path(directory))) ?? 0
-        contents.withLock { $0.hasReserve = limits.reserve > 0 && size == limits.reserve }
+        contents.withLock { $0.reserve = size }
         check()
     }
 
@@ -89,25 +110,27 @@ package final class DiskSpace: Sendable {
 
     /// - Throws: while nothing may be ingested.
     package func admit() throws(Full) {
-        let (events, state, free) = contents.withLock { contents in
+        let (events, refusal) = contents.withLock { contents in
             let isFresh = contents.checked.map { ContinuousClock.now - $0 < Self.patience } ?? false
-            return (isFresh ? [] : look(&contents), contents.state, contents.free)
+            let events = isFresh ? [] : look(&contents)
+            let refusal = Full(free: contents.free, wanted: Self.leave(contents.marks.full))
+            return (events, contents.state == .full ? refusal : nil)
         }
         for event in events { report(event) }
-        if state == .full { throw Full(free: free, wanted: Self.leave(limits.full)) }
+        if let refusal { throw refusal }
     }
 
     package var state: State { contents.withLock { $0.state } }
     /// Without the reserve, whether it is set aside or in use.
     package var free: Int64 { contents.withLock { $0.free } }
-    package var reserved: Int64 { contents.withLock { $0.hasReserve ? limits.reserve : 0 } }
+    package var reserved: Int64 { contents.withLock { $0.reserve } }
 
     /// To be called when a write found no space.
     package func useReserve() {
         let isUsed = contents.withLock { contents in
-            guard contents.hasReserve else { return false }
+            guard contents.reserve > 0 else { return false }
             do throws(FileError) { try fileSystem.remove(Self.path(directory)) } catch { return false }
-            contents.hasReserve = false
+            contents.reserve = 0
             contents.nextReserve = .now + Self.reservePause
             return true
         }
@@ -120,14 +143,19 @@ package final class DiskSpace: Sendable {
 
     private func look(_ contents: inout Contents) -> [Event] {
         contents.checked = .now
-        guard let raw = try? fileSystem.freeSpace(at: directory) else { return [] }
+        guard let raw = try? fileSystem.freeSpace(at: directory),
+            let total = try? fileSystem.totalSpace(at: directory)
+        else { return [] }
+        let marks = limits.marks(of: total)
+        contents.marks = marks
         var events: [Event] = []
-        contents.free = contents.hasReserve ? raw : max(0, raw - limits.reserve)
-        if !contents.hasReserve, limits.reserve > 0, contents.nextReserve.map({ .now >= $0 }) ?? true {
+        contents.free = contents.reserve > 0 ? raw : max(0, raw - marks.reserve)
+        // One of half the size was set aside while the file system was smaller.
+        if contents.reserve <= marks.reserve / 2, marks.reserve > 0, contents.nextReserve.map({ .now >= $0 }) ?? true {
             events += restoreReserve(&contents, raw)
         }
-        let full = contents.state == .full ? Self.leave(limits.full) : limits.full
-        let low = contents.state == .plenty ? limits.low : Self.leave(limits.low)
+        let full = contents.state == .full ? Self.leave(marks.full) : marks.full
+        let low = contents.state == .plenty ? marks.low : Self.leave(marks.low)
         let state: State = contents.free < full ? .full : contents.free < low ? .low : .plenty
         if state != contents.state {
             contents.state = state
@@ -139,15 +167,17 @@ package final class DiskSpace: Sendable {
     private func restoreReserve(_ contents: inout Contents, _ free: Int64) -> [Event] {
         let isFirst = contents.nextReserve == nil
         contents.nextReserve = .now + Self.reservePause
+        let marks = contents.marks
         // Only where it leaves ingest its room.
-        guard free - limits.reserve >= limits.full else { return isFirst ? [.noReserve(nil)] : [] }
+        guard free + contents.reserve - marks.reserve >= marks.full else { return isFirst ? [.noReserve(nil)] : [] }
         do throws(FileError) {
             let path = Self.path(directory)
             if try fileSystem.exists(path) { try fileSystem.remove(path) }
+            contents.reserve = 0
             let file = try fileSystem.open(path, .create)
             defer { file.close() }
-            try file.allocate(limits.reserve)
-            contents.hasReserve = true
+            try file.allocate(marks.reserve)
+            contents.reserve = marks.reserve
             return isFirst ? [] : [.reserveRestored]
         } catch {
             try? fileSystem.remove(Self.path(directory))

@@ -46,6 +46,13 @@ package final class OpenParts: Sendable {
     package var openParts: Int { state.withLock { $0.slots.count } }
     package var usedBytes: Int { state.withLock { $0.bytes } + dictionaries.usedBytes + pages.usedBytes }
 
+    /// Keeps a quarter of what it may, of that which nobody uses.
+    package func shrink() {
+        dictionaries.shrink()
+        pages.shrink()
+        close(below: limits.bytes / 8) { _ in nil }
+    }
+
     func insert(_ handle: PartHandle, _ part: Part) {
         close { state in
             // What was read meanwhile is counted too.
@@ -71,12 +78,14 @@ package final class OpenParts: Sendable {
 
     /// Closes parts that nobody uses, if a change brought more than there may be.
     ///
-    /// - Parameter change: answers whose part changed, which stays open.
-    private func close(_ change: (inout State) -> PartHandle?) {
+    /// - Parameters:
+    ///   - most: bytes of footers and indexes; nil: as many as there may be.
+    ///   - change: answers whose part changed, which stays open.
+    private func close(below most: Int? = nil, _ change: (inout State) -> PartHandle?) {
         var idle: [(PartHandle?, Part)] = []
         let (changed, asked): (PartHandle?, [PartHandle]) = state.withLock { state in
             let changed = change(&state)
-            return (changed, candidates(&state, besides: changed))
+            return (changed, candidates(&state, most ?? limits.bytes / 2, besides: changed))
         }
         // A handle is asked to close outside of the lock: the last reference to one takes this lock too.
         for candidate in asked {
@@ -88,9 +97,9 @@ package final class OpenParts: Sendable {
     }
 
     /// - Returns: the handles that are to be asked whether they can close.
-    private func candidates(_ state: inout State, besides changed: PartHandle?) -> [PartHandle] {
+    private func candidates(_ state: inout State, _ most: Int, besides changed: PartHandle?) -> [PartHandle] {
         var files = state.slots.count - limits.files
-        var bytes = state.bytes - limits.bytes / 2
+        var bytes = state.bytes - most
         var candidates: [PartHandle] = []
         // Some of them are in use: others are asked then, at most all of them twice.
         var asked = 0

@@ -97,15 +97,19 @@ package final class ResultCache: Sendable {
             if let old = state.entries[key] { state.bytes -= old.bytes }
             state.entries[key] = Entry(result: result, bytes: bytes, lastUse: .now)
             state.bytes += bytes
-            if state.bytes > limits.bytes { makeRoom(&state) }
+            // A quarter at a time, so that this is rare.
+            if state.bytes > limits.bytes { makeRoom(&state, limits.bytes / 4 * 3) }
         }
     }
 
-    /// Drops what was asked for the longest time ago, a quarter of all at a time, so that this is rare.
-    private func makeRoom(_ state: inout State) {
+    /// Keeps a quarter of what it may.
+    package func shrink() { state.withLock { makeRoom(&$0, limits.bytes / 4) } }
+
+    /// Drops what was asked for the longest time ago.
+    private func makeRoom(_ state: inout State, _ most: Int) {
         let oldestFirst = state.entries.sorted { $0.value.lastUse < $1.value.lastUse }
         for (key, entry) in oldestFirst {
-            guard state.bytes > limits.bytes / 4 * 3 else { return }
+            guard state.bytes > most else { return }
             state.bytes -= entry.bytes
             state.entries[key] = nil
         }

@@ -5,11 +5,19 @@ package final class BodyMemory: Sendable {
     /// What all requests of a server, or of several, hold together.
     package final class Pool: Sendable {
         private let limit: Int
+        private let isFull: @Sendable () -> Bool
         private let used = Atomic<Int>(0)
 
-        package init(limit: Int) { self.limit = limit }
+        /// - Parameter isFull: whether nothing more is to be taken, whatever the limit is.
+        package init(limit: Int, isFull: @escaping @Sendable () -> Bool = { false }) {
+            self.limit = limit
+            self.isFull = isFull
+        }
+
+        package var usedBytes: Int { used.load(ordering: .relaxed) }
 
         package func take(_ count: Int) -> Bool {
+            if isFull() { return false }
             if used.add(count, ordering: .relaxed).newValue <= limit { return true }
             used.subtract(count, ordering: .relaxed)
             return false

@@ -1,7 +1,6 @@
 internal import API
 private import Archive
 internal import Authorization
-private import CLinux
 internal import Columns
 internal import Core
 private import Files
@@ -39,41 +38,43 @@ struct Composition {
     /// Nil: nothing is written.
     private let engine: Engine?
     private let viewKeeper: ViewKeeper?
+    let memory: MemoryBudget
+    private let memoryKeeper: MemoryKeeper
     let access: AccessControl
 
     init(_ configuration: Configuration, log: Log) throws(EngineError) {
-        Self.keepMemory()
+        let memory = MemoryBudget(configuration, log)
+        self.memory = memory
         let fileSystem = PosixFileSystem()
         let ui = try Self.ui(configuration, fileSystem)
         if let ui { pages = ui.pages } else { pages = { _ in nil } }
-        admission = QueryAdmission(
-            QueryAdmission.Limits(
-                running: Self.queryConcurrency(configuration), wait: .nanoseconds(configuration.queryQueueWait)),
-            memory: QueryMemory(limit: configuration.queryTotalMemory))
+        admission = Self.admission(configuration, memory)
         access = try Self.access(configuration, fileSystem, metrics, log)
         let sources: QuerySources
         let receiver: any OTLPReceiver
         let flush: @Sendable () throws -> Void
+        let partCache: OpenParts
         if configuration.isReadOnly {
             let reading = try ReadOnlyEngine(
-                dataDirectory: configuration.dataDirectory, parts: Self.parts(configuration), fileSystem: fileSystem,
-                report: log)
+                dataDirectory: configuration.dataDirectory, parts: Self.parts(configuration, memory),
+                fileSystem: fileSystem, report: log)
             engine = nil
             sources = reading.sources
             receiver = RefusingReceiver()
             flush = {}
             Self.register(reading, in: metrics)
-            Self.register(admission, reading.partCache, in: metrics)
+            partCache = reading.partCache
         } else {
-            let writing = try Engine(Self.engine(configuration), fileSystem: fileSystem, report: log)
+            let writing = try Engine(Self.engine(configuration, memory), fileSystem: fileSystem, report: log)
             engine = writing
             Self.warn(configuration, writing, log)
             sources = writing.sources
             receiver = EngineReceiver(writing, metrics)
             flush = { try writing.flush() }
             Self.register(writing, in: metrics)
-            Self.register(admission, writing.partCache, in: metrics)
+            partCache = writing.partCache
         }
+        Self.register(admission, partCache, in: metrics)
         let metrics = metrics
         func status(_ metrics: MetricsRegistry?) -> Routes {
             StatusRoutes.make(metrics: metrics, version: Version.current, notReady: { nil })
@@ -81,25 +82,32 @@ struct Composition {
         let isApart = configuration.listenAdmin != nil
         let publicStatus = status(isApart ? nil : metrics)
         let limiter = access.limiter
-        func intake(_ transport: OTLPIntake.Transport) -> OTLPIntake {
+        func intake(_ by: OTLPIntake.Transport) -> OTLPIntake {
             OTLPIntake(
-                receiver, by: transport, bodyLimit: configuration.maxBodySize, limiter: limiter, metrics: metrics,
-                now: Self.nanoseconds)
+                receiver, by: by, bodyLimit: memory.body, limiter: limiter, metrics: metrics, now: Self.nanoseconds)
         }
         otlpRoutes = [OTLPRoutes(intake(.http)).routes, publicStatus]
         otlpServices = OTLPServices(intake(.grpc), authorizer: access.authorizer)
         connections.register(in: metrics, hasAdmin: isApart)
         let disk: any FileSystem = configuration.isReadOnly ? ReadOnlyFileSystem(fileSystem) : fileSystem
         let archive = try Self.archive(configuration, disk, metrics)
-        var routes: [Routes] = []
-        if let ui { routes.append(ui.routes) }
         let views = try Self.views(sources)
         viewKeeper = engine == nil ? nil : ViewKeeper(views)
-        let results = KeptResults(configuration, engine, metrics)
-        routes += Self.queries(sources, try Self.lines(sources), views, results, archive, configuration, metrics)
+        let results = KeptResults(configuration, memory, engine, metrics)
+        let queries = Self.queries(
+            sources, try Self.lines(sources), views, results, archive, memory.ledger, configuration, metrics)
+        let routes = (ui.map { [$0.routes] } ?? []) + queries
         let administration = AdministrationRoutes.make(flush: flush, limiter: limiter)
         queryRoutes = routes + (isApart ? [publicStatus] : [administration, publicStatus])
+        memoryKeeper = memory.watch(admission, partCache, metrics)
         adminRoutes = isApart ? [administration, status(metrics)] : []
+    }
+
+    private static func admission(_ configuration: Configuration, _ memory: MemoryBudget) -> QueryAdmission {
+        QueryAdmission(
+            QueryAdmission.Limits(
+                running: queryConcurrency(configuration), wait: .nanoseconds(configuration.queryQueueWait)),
+            memory: QueryMemory(limit: memory.queries, ledger: memory.ledger))
     }
 
     private static func access(
@@ -134,11 +142,12 @@ struct Composition {
     /// The routes of every query API, over readers that know no more than where rows come from.
     private static func queries(
         _ sources: QuerySources, _ lines: Readers.LogReader, _ views: SpanViewReader, _ results: KeptResults,
-        _ archive: ArchivedTraces?, _ configuration: Configuration, _ metrics: MetricsRegistry
+        _ archive: ArchivedTraces?, _ ledger: MemoryLedger, _ configuration: Configuration, _ metrics: MetricsRegistry
     ) -> [Routes] {
         let tables = sources.bindings
         let series = MetricReader(table: tables.metrics, metrics: sources.metrics)
         register(series, in: metrics)
+        ledger.add("series", bytes: { series.indexByteCount })
         let statistics = results.statistics(views)
         let search = TraceSearch(source: views.spans, archive: archive)
         return [
@@ -154,23 +163,26 @@ struct Composition {
         ]
     }
 
-    private static func parts(_ configuration: Configuration) -> OpenParts.Limits {
-        OpenParts.Limits(files: configuration.openParts, bytes: configuration.partCache)
+    private static func parts(_ configuration: Configuration, _ memory: MemoryBudget) -> OpenParts.Limits {
+        OpenParts.Limits(files: configuration.openParts, bytes: memory.parts)
     }
 
-    private static func engine(_ configuration: Configuration) -> EngineConfiguration {
+    private static func engine(_ configuration: Configuration, _ memory: MemoryBudget) -> EngineConfiguration {
         var engine = EngineConfiguration(dataDirectory: configuration.dataDirectory)
         engine.durability = configuration.durability
-        engine.flush.bytes = configuration.flushBytes
+        engine.flush.bytes = memory.flush
         engine.flush.age = .nanoseconds(configuration.flushAge)
         engine.maintenance = maintenance(configuration)
+        engine.maintenance?.limits.memory = memory.merge
         if configuration.merges { engine.flush.newParts = configuration.newPartLimit }
         engine.accepted = accepted(configuration)
         engine.clock = now
         engine.space = DiskSpace.Limits(
-            reserve: Int64(configuration.diskReserve), low: Int64(configuration.diskLow),
-            full: Int64(configuration.diskFull))
-        engine.parts = parts(configuration)
+            reserve: configuration.diskReserve.map { Int64($0) }, low: configuration.diskLow.map { Int64($0) },
+            full: configuration.diskFull.map { Int64($0) })
+        engine.parts = parts(configuration, memory)
+        engine.memory = memory.ledger
+        engine.memtableBytes = memory.memtables
         return engine
     }
 
@@ -203,6 +215,7 @@ struct Composition {
     /// Makes durable what is in memory; no request comes any more.
     func close() {
         viewKeeper?.stop()
+        memoryKeeper.stop()
         engine?.close()
     }
 
@@ -230,7 +243,7 @@ struct Composition {
         policy.rollup?.settling = configuration.rollupSettle
         policy.rollup?.quietTime = min(configuration.rollupSettle, 60_000_000_000)
         if !configuration.rollsUp { policy.rollup = nil }
-        policy.limits.reserve = Int64(configuration.diskLow)
+        policy.limits.reserve = configuration.diskLow.map { Int64($0) }
         return policy
     }
 
@@ -248,11 +261,6 @@ struct Composition {
         for tenant in Set(configuration.retentionRules.compactMap(\.tenant)).subtracting(known) {
             log.warning("a rule of retention names a tenant that has no data", ["tenant": .string(tenant.name)])
         }
-    }
-
-    /// Memtables are freed in tens of megabytes, and their successors want as many: the pages stay with the process.
-    private static func keepMemory() {
-        varve_keep_memory(512 << 20, 256 << 20)
     }
 
     private static func nanoseconds() -> Int64 { nanoseconds(CLOCK_REALTIME) }

@@ -5,7 +5,7 @@ package import Ingest
 package import Maintenance
 package import OTLP
 package import Observability
-internal import Scheduling
+package import Scheduling
 package import Storage
 package import TableSchema
 package import Telemetry
@@ -24,6 +24,10 @@ package struct EngineConfiguration: Sendable {
     package var clock: @Sendable () -> Timestamp = { .min }
     /// What is done as the disk fills; nil writes on until it is full.
     package var space: DiskSpace.Limits?
+    /// While it is full, nothing is taken.
+    package var memory = MemoryLedger()
+    /// Bytes of rows that are not in parts on the disk.
+    package var memtableBytes = 768 << 20
 
     package init(dataDirectory: String) { self.dataDirectory = dataDirectory }
 }
@@ -51,6 +55,7 @@ package final class Engine: Sendable {
     private let flushThreads: [WorkerThread]
     /// Nil: not watched.
     package let space: DiskSpace?
+    private let ledger: MemoryLedger
     private let maintenance: (worker: MaintenanceWorker, threads: [WorkerThread])?
     /// No setting lets longer requests in.
     package static let longestBody = 1 << 30
@@ -76,8 +81,10 @@ package final class Engine: Sendable {
                 durability: configuration.durability, flushed: store.flushedPositions.values.max() ?? 0,
                 quarantine: Quarantine(directory: configuration.dataDirectory, fileSystem: fileSystem), times: times)
             let (spanTable, logTable, metricTable) = (bindings.spans, bindings.logs, bindings.metrics)
-            // Three tables of one tenant that are as large as they may be find room.
-            let memory = MemtableMemory(limit: max(32 * configuration.flush.bytes, 512 << 20))
+            let ledger = configuration.memory
+            self.ledger = ledger
+            let memory = MemtableMemory(limit: configuration.memtableBytes, isTight: { ledger.isTight })
+            ledger.add("memtables", bytes: { memory.usedBytes })
             var metricLimits = configuration.flush
             metricLimits.bytes *= Self.metricShare
             spans = BufferedTable(
@@ -277,6 +284,7 @@ package final class Engine: Sendable {
         settled: @escaping @Sendable (Result<DecodeOutcome, IngestError>) -> Void
     ) throws {
         do throws(DiskSpace.Full) { try space?.admit() } catch { throw IngestError.unavailable(error.description) }
+        do throws(MemoryLedger.Full) { try ledger.admit() } catch { throw IngestError.unavailable(error.description) }
         var request = request
         if let table = tables.table(id: key(of: request).table) {
             request.times = accepted.range(received: request.received, tenant: request.tenant, table: table)

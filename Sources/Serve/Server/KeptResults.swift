@@ -10,13 +10,14 @@ struct KeptResults {
     private let spans: RangeCache?
 
     /// - Parameter engine: nil where rows neither come nor go.
-    init(_ configuration: Configuration, _ engine: Engine?, _ registry: MetricsRegistry) {
-        guard configuration.resultCache > 0 else {
+    init(_ configuration: Configuration, _ memory: MemoryBudget, _ engine: Engine?, _ registry: MetricsRegistry) {
+        guard memory.results > 0 else {
             (metrics, logs, spans) = (nil, nil, nil)
             return
         }
         let results = ResultCache(
-            ResultCache.Limits(bytes: configuration.resultCache, age: .nanoseconds(configuration.resultCacheAge)))
+            ResultCache.Limits(bytes: memory.results, age: .nanoseconds(configuration.resultCacheAge)))
+        memory.ledger.add("results", bytes: { results.usedBytes }, shrink: { results.shrink() })
         let removals: @Sendable () -> Int = { engine?.removals ?? 0 }
         metrics = RangeCache(results, .promQL, changes: engine?.metrics.changes ?? RowChanges(), removals: removals)
         logs = RangeCache(results, .logQL, changes: engine?.logs.changes ?? RowChanges(), removals: removals)

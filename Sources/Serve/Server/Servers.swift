@@ -8,9 +8,6 @@ internal import Sockets
 
 /// The servers of all ports.
 struct Servers {
-    /// Bytes of all bodies that are being received and handled at a time: of telemetry, and of queries.
-    private static let bodyMemory = 1 << 30
-
     private enum Server {
         case http(HTTPServer)
         case grpc(GRPCServer)
@@ -63,9 +60,7 @@ struct Servers {
         let ports = Ports(
             configuration: configuration, metrics: composition.metrics, identity: identity,
             descriptors: Tally.Limited(limit: OpenFiles.connections(beside: configuration.openParts)))
-        // Enough for one body of the largest size, as received and decompressed, whatever that is.
-        let bodies = BodyMemory.Pool(limit: max(Self.bodyMemory, 2 * configuration.maxBodySize))
-        let otherBodies = BodyMemory.Pool(limit: Self.bodyMemory)
+        let (bodies, otherBodies) = (composition.memory.bodies, composition.memory.otherBodies)
 
         var otlp = ports.http("otlp", configuration.listenOTLP, bodies)
         otlp.countsSenders = true
@@ -115,7 +110,8 @@ struct Servers {
         Router(
             composition.queryRoutes,
             limits: QueryLimits(
-                timeout: .nanoseconds(configuration.queryTimeout), memory: configuration.queryMemory,
+                timeout: .nanoseconds(configuration.queryTimeout),
+                memory: min(configuration.queryMemory, composition.memory.queries),
                 admission: composition.admission, limiter: composition.access.limiter),
             origins: configuration.corsOrigins, log: log, authorizer: composition.access.authorizer,
             statistics: composition.connections.queries,

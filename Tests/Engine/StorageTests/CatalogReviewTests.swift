@@ -130,6 +130,7 @@ final class FailingFileSystem: FileSystem {
     func exists(_ path: String) throws(FileError) -> Bool { try system.exists(path) }
     func size(of path: String) throws(FileError) -> Int64 { try system.size(of: path) }
     func freeSpace(at path: String) throws(FileError) -> Int64 { try system.freeSpace(at: path) }
+    func totalSpace(at path: String) throws(FileError) -> Int64 { try system.totalSpace(at: path) }
     func lock(_ path: String) throws(FileError) -> any FileLock { try system.lock(path) }
     func lockShared(_ path: String) throws(FileError) -> any FileLock { try system.lockShared(path) }
 }

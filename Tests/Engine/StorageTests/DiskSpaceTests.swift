@@ -73,4 +73,36 @@ struct DiskSpaceTests {
         let space = space()
         #expect(space.reserved == 0 && space.free == 150 && space.state == .full)
     }
+
+    @Test func `marks that nobody set follow the file system, however it grows`() throws {
+        disk.setCapacity(1600)
+        let space = DiskSpace(directory: "/data", fileSystem: disk, limits: DiskSpace.Limits())
+        // A sixteenth is set aside, and as much is left free; a quarter is left by merges.
+        #expect(space.reserved == 100 && space.state == .plenty)
+        try fill("x", 1450)
+        space.check()
+        #expect(space.free == 50 && space.state == .full)
+        #expect(throws: DiskSpace.Full.self) { try space.admit() }
+        disk.setCapacity(3200)
+        space.check()
+        try space.admit()
+        #expect(space.free == 1650 && space.state == .plenty)
+        disk.setCapacity(2500)
+        space.check()
+        #expect(space.state == .plenty)
+        disk.setCapacity(2150)
+        space.check()
+        #expect(space.free == 600 && space.state == .plenty)
+        disk.setCapacity(2050)
+        space.check()
+        #expect(space.free == 500 && space.state == .low)
+    }
+
+    @Test func `a reserve from when the file system was smaller is made anew`() throws {
+        disk.setCapacity(1600)
+        _ = DiskSpace(directory: "/data", fileSystem: disk, limits: DiskSpace.Limits())
+        disk.setCapacity(16_000)
+        let space = DiskSpace(directory: "/data", fileSystem: disk, limits: DiskSpace.Limits())
+        #expect(space.reserved == 1000 && disk.bytes(of: "/data/RESERVE")?.count == 1000)
+    }
 }

@@ -271,6 +271,10 @@ package final class SimulatedFileSystem: FileSystem, Sendable {
 
     package func freeSpace(at path: String) throws(FileError) -> Int64 { state.withLock { Int64($0.room) } }
 
+    package func totalSpace(at path: String) throws(FileError) -> Int64 {
+        state.withLock { Int64($0.capacity ?? 1 << 40) }
+    }
+
     /// As for one who writes: no simulation reads beside another.
     package func lockShared(_ path: String) throws(FileError) -> any FileLock { try lock(path) }
 

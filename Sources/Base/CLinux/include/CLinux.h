@@ -10,6 +10,9 @@ static inline void varve_keep_memory(size_t trim, size_t map) {
     mallopt(M_MMAP_THRESHOLD, (int)map);
 }
 
+// Gives memory that was freed back to the system.
+static inline void varve_release_memory(void) { malloc_trim(0); }
+
 // Listens on `address` (a textual IPv4 or IPv6 address). -1 on failure, with errno set; otherwise `*port` is the port that was bound,
 // which matters for port 0.
 int varve_listen(const char *address, uint16_t *port, int backlog);

@@ -32,9 +32,10 @@ package struct Configuration: Sendable {
     /// Whether parts are merged.
     package var merges = true
     /// Bytes of the disk: that are set aside, and below which merges and ingest stop.
-    package var diskReserve = 256 << 20
-    package var diskLow = 1 << 30
-    package var diskFull = 256 << 20
+    /// Nil, here and below: as the size of the file system has it.
+    package var diskReserve: Int?
+    package var diskLow: Int?
+    package var diskFull: Int?
     /// How many parts of flushes in a partition are merged, at the most.
     package var mergeParts = 16
     /// How often there is a look for something to merge, in nanoseconds.
@@ -69,6 +70,8 @@ package struct Configuration: Sendable {
     package var queryQueueWait: Int64 = 10_000_000_000
     package var openParts = 512
     package var partCache = 384 << 20
+    /// Nil: half of what the machine or the control group has.
+    package var memoryLimit: Int?
     /// Of results of range queries, and how long they are kept unless they are asked for, in nanoseconds.
     package var resultCache = 64 << 20
     package var resultCacheAge: Int64 = 900_000_000_000

@@ -210,21 +210,28 @@ struct Setting: Sendable {
             }),
         Setting(
             key: "disk-reserve", value: "SIZE", help: "how much of the disk is set aside for when it is full",
-            show: { ValueText.size($0.diskReserve) },
+            show: { $0.diskReserve.map { ValueText.size($0) } ?? "auto" },
             apply: { configuration, text throws(ValueError) in
-                configuration.diskReserve = try ValueText.size(text, in: 0...1 << 40)
+                configuration.diskReserve = text == "auto" ? nil : try ValueText.size(text, in: 0...1 << 40)
             }),
         Setting(
             key: "disk-low", value: "SIZE", help: "with less free space on the disk parts are not merged",
-            show: { ValueText.size($0.diskLow) },
+            show: { $0.diskLow.map { ValueText.size($0) } ?? "auto" },
             apply: { configuration, text throws(ValueError) in
-                configuration.diskLow = try ValueText.size(text, in: 0...1 << 50)
+                configuration.diskLow = text == "auto" ? nil : try ValueText.size(text, in: 0...1 << 50)
             }),
         Setting(
             key: "disk-full", value: "SIZE", help: "with less free space on the disk no telemetry is taken",
-            show: { ValueText.size($0.diskFull) },
+            show: { $0.diskFull.map { ValueText.size($0) } ?? "auto" },
             apply: { configuration, text throws(ValueError) in
-                configuration.diskFull = try ValueText.size(text, in: 0...1 << 50)
+                configuration.diskFull = text == "auto" ? nil : try ValueText.size(text, in: 0...1 << 50)
+            }),
+        Setting(
+            key: "memory-limit", value: "SIZE",
+            help: "how much memory the process may take; auto: half of the machine's, or of its control group's",
+            show: { $0.memoryLimit.map { ValueText.size($0) } ?? "auto" },
+            apply: { configuration, text throws(ValueError) in
+                configuration.memoryLimit = text == "auto" ? nil : try ValueText.size(text, in: 128 << 20...1 << 46)
             }),
         Setting(
             key: "query-timeout", value: "DURATION", help: "how long a query may run",
