@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 
+import grpc
 import pytest
 import requests
 
@@ -19,6 +20,7 @@ from otlp_messages import any_value, attributes, REQUESTS
 from test_crash import BASE, STEP, count_logs
 from varve_process import Varve
 
+EXPORT = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 ROWS = 50
 SIZE = 64 << 20
 
@@ -50,9 +52,9 @@ def log_records(first, noise):
 
 
 class Load:
-    """Senders, and what became of their rows."""
+    """Senders, every other one by gRPC, and what became of their rows."""
 
-    def __init__(self, server, senders=3):
+    def __init__(self, server, senders=4):
         self.server = server
         self.numbers = itertools.count(0, ROWS)
         self.acknowledged = []
@@ -68,21 +70,43 @@ class Load:
 
     def run(self, seed):
         noise = random.Random(seed)
-        session = requests.Session()
-        while not self.stop.is_set():
-            first = next(self.numbers)
-            answer = session.post(
-                f"{self.server.otlp}/v1/logs", data=log_records(first, noise), timeout=60,
-                headers={"Content-Type": "application/x-protobuf"})
-            if answer.status_code == 200:
-                self.acknowledged.append(first)
-                self.last_success = time.monotonic()
-                self.first_success = self.first_success or self.last_success
-            elif answer.status_code == 503 and answer.headers.get("Retry-After") and len(answer.content) > 4:
-                self.refused.append(first)
-                time.sleep(0.02)
-            else:
-                self.problems.append(f"HTTP {answer.status_code}: {answer.content[:200]!r}")
+        with requests.Session() as session, grpc.insecure_channel(self.server.grpc) as channel:
+            export = channel.unary_unary(EXPORT)
+            while not self.stop.is_set():
+                first = next(self.numbers)
+                records = log_records(first, noise)
+                problem = self.call(export, records) if seed % 2 else self.post(session, records)
+                if problem is None:
+                    self.acknowledged.append(first)
+                    self.last_success = time.monotonic()
+                    self.first_success = self.first_success or self.last_success
+                elif problem == "":
+                    self.refused.append(first)
+                    time.sleep(0.02)
+                else:
+                    self.problems.append(problem)
+
+    def post(self, session, records):
+        """Answers None if they were taken, nothing if they were refused as they have to be, else what is wrong with that."""
+        answer = session.post(
+            f"{self.server.otlp}/v1/logs", data=records, timeout=60, headers={"Content-Type": "application/x-protobuf"})
+        if answer.status_code == 200:
+            return None
+        if answer.status_code == 503 and answer.headers.get("Retry-After") and len(answer.content) > 4:
+            return ""
+        return f"HTTP {answer.status_code}: {answer.content[:200]!r}"
+
+    @staticmethod
+    def call(export, records):
+        """Likewise."""
+        try:
+            export(records, timeout=60)
+        except grpc.RpcError as error:
+            has_retry_info = "grpc-status-details-bin" in dict(error.trailing_metadata() or ())
+            if error.code() == grpc.StatusCode.UNAVAILABLE and has_retry_info and error.details():
+                return ""
+            return f"gRPC {error.code()}: {error.details()}"
+        return None
 
     def wait_until_refused(self, seconds, timeout=120):
         """Waits until nothing was taken for a while."""
