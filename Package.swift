@@ -82,7 +82,7 @@ let package = Package(
         module("Base", "Compression", .kernel, imports: ["CZstd", "CLZ4", "CDeflate", "CSnappy"]),
         module("Base", "Pattern", .kernel, imports: ["CRE2"]),
         module("Base", "JSON", .kernel),
-        module("Base", "Files"),
+        module("Base", "Files", imports: ["CLinux"]),
         module("Base", "Encoding", .kernel, imports: ["Core", "Compression"]),
         module("Base", "Indexing", .kernel, imports: ["Core", "CRoaring"]),
         module("Base", "TableSchema", imports: ["Core"]),
@@ -118,7 +118,9 @@ let package = Package(
             imports: ["Core", "Scheduling", "Columns", "Plans", "Storage", "TableSchema"]),
         module(
             "Engine", "Ingest",
-            imports: ["Core", "Observability", "Scheduling", "Columns", "Files", "Storage", "TableSchema"]),
+            imports: [
+                "Core", "Observability", "Scheduling", "Compression", "Columns", "Files", "Storage", "TableSchema",
+            ]),
 
         module("Engine", "Rollups", imports: ["Core", "Columns", "TableSchema"]),
         module(
@@ -312,9 +314,9 @@ let package = Package(
         tests(
             "Engine", "Ingest",
             imports: [
-                "Columns", "Core", "Scheduling", "EngineFixtures", "Files", "Ingest", "Parts", "Randomness",
-                "Simulation",
-                "Storage", "TableSchema",
+                "Columns", "Compression", "Core", "Scheduling", "EngineFixtures", "Files", "Ingest", "Parts",
+                "Randomness",
+                "Simulation", "Storage", "TableSchema",
             ]),
         tests(
             "Engine", "Columns",

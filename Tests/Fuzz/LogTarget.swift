@@ -29,10 +29,12 @@ extension FuzzTarget {
 
     private static let sampleRequests: [LoggedRequest] = {
         let bodies = requests(.logs).prefix(3) + [[], FullRequests.traces()]
+        let compressions = LogCompression.allCases
         return bodies.enumerated().map { number, body in
-            LoggedRequest(
+            let request = LoggedRequest(
                 signal: .logs, format: .protobuf, coding: .identity, tenant: .default,
                 received: 1_790_000_000_000_000_000 + Int64(number), body: body)
+            return compressions[number % compressions.count].apply(to: request)
         }
     }()
 
@@ -43,7 +45,8 @@ extension FuzzTarget {
         let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         let fileSystem = PosixFileSystem()
         return bound {
-            let writer = WriteAheadLog(directory: folder, fileSystem: fileSystem, durability: .written, flushed: 0)
+            let writer = WriteAheadLog(
+                directory: folder, fileSystem: fileSystem, durability: .written, compression: .lz4, flushed: 0)
             try writer.start(report: { _, _ in }, replay: { _ in })
             for request in sampleRequests { try writer.wait(for: writer.enqueue(request)) }
             writer.close()

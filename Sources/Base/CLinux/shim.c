@@ -111,3 +111,5 @@ uint32_t varve_wait_for(int descriptor, uint32_t events, int timeout) {
 }
 
 void varve_shut_down(int socket) { shutdown(socket, SHUT_RDWR); }
+
+int varve_sync_file_system(int descriptor) { return syncfs(descriptor); }

@@ -10,6 +10,14 @@ extension LZ4 {
         },
         free: { LZ4F_freeDecompressionContext($0) })
 
+    /// One frame that holds `bytes`; empty if there is no memory for it.
+    package static func frame(of bytes: UnsafeRawBufferPointer) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: LZ4F_compressFrameBound(bytes.count, nil)) { memory, written in
+            let length = LZ4F_compressFrame(memory.baseAddress, memory.count, bytes.baseAddress, bytes.count, nil)
+            written = LZ4F_isError(length) == 0 ? length : 0
+        }
+    }
+
     /// Decompresses one or more frames of unknown size, at most `limit` bytes in all.
     ///
     /// - Throws: `.tooLarge` once more than `limit` bytes come out; memory stays within twice that.

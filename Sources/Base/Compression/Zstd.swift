@@ -26,12 +26,16 @@ package enum Zstd {
     /// Appends one frame that holds `bytes`; returns its length.
     @discardableResult
     package static func compress(_ bytes: UnsafeRawBufferPointer, level: Int32, into output: inout [UInt8]) -> Int {
-        let start = output.count
-        let frame = [UInt8](unsafeUninitializedCapacity: bound(bytes.count)) { memory, written in
+        let frame = frame(of: bytes, level: level)
+        output.append(contentsOf: frame)
+        return frame.count
+    }
+
+    /// One frame that holds `bytes`; empty if there is no memory for it.
+    package static func frame(of bytes: UnsafeRawBufferPointer, level: Int32) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: bound(bytes.count)) { memory, written in
             written = compress(bytes, level: level, into: UnsafeMutableRawBufferPointer(memory)) ?? 0
         }
-        output.append(contentsOf: frame)
-        return output.count - start
     }
 
     /// Writes one frame that holds `bytes` into `output`; nil if it does not fit. It always fits into

@@ -35,8 +35,25 @@ package protocol ObjectStore: ReadableFiles {
         _ path: String, _ body: (any ObjectWriter) throws(Failure) -> Result
     ) throws(PutError<Failure>) -> Result
 
+    /// Creates files with these bytes, and the folders above them. All are durable under their names when the call returns; if it throws,
+    /// nothing is left of them.
+    ///
+    /// - Throws: an error if there is such a file.
+    func put(_ objects: [WholeObject]) throws(FileError)
+
     /// Removes a file's name; those who hold it open go on reading.
     func remove(_ path: String) throws(FileError)
+}
+
+/// A file with all its bytes.
+package struct WholeObject: Sendable {
+    package let path: String
+    package let bytes: [UInt8]
+
+    package init(path: String, bytes: [UInt8]) {
+        self.path = path
+        self.bytes = bytes
+    }
 }
 
 package enum PutError<Failure: Error>: Error {
@@ -110,6 +127,25 @@ extension ReadableFiles {
 }
 
 extension ObjectStore where Self: AppendableFiles {
+    package func put(_ objects: [WholeObject]) throws(FileError) { try putEach(objects) }
+
+    /// One after the other.
+    func putEach(_ objects: [WholeObject]) throws(FileError) {
+        for (index, object) in objects.enumerated() {
+            do throws(PutError<FileError>) {
+                try put(object.path) { (writer) throws(FileError) in
+                    try writer.append(object.bytes)
+                    try writer.sync()
+                }
+            } catch {
+                for earlier in objects[..<index] { try? remove(earlier.path) }
+                switch error {
+                case .file(let error), .body(let error): throw error
+                }
+            }
+        }
+    }
+
     package func put<Result, Failure>(
         _ path: String, _ body: (any ObjectWriter) throws(Failure) -> Result
     ) throws(PutError<Failure>) -> Result {

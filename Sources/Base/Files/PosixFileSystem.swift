@@ -44,7 +44,7 @@ package struct PosixFileSystem: FileSystem {
     private func syncParent(of path: String) throws(FileError) { try syncDirectory(Self.parent(of: path) ?? ".") }
 
     /// The path without its last component; nil if there is only one.
-    private static func parent(of path: String) -> String? {
+    static func parent(of path: String) -> String? {
         var end = path.utf8.endIndex
         let slash = UInt8(ascii: "/")
         func drop(while condition: (UInt8) -> Bool) {

@@ -73,11 +73,12 @@ struct HTTPConnection: ~Copyable {
     }
 
     mutating func post(
-        _ target: String, contentType: String, _ body: borrowing [UInt8]
+        _ target: String, contentType: String, _ body: borrowing [UInt8], tenant: String? = nil
     ) throws(BenchError) -> Response {
         let head = """
             POST \(target) HTTP/1.1\r
             Host: \(address)\r
+            \(tenant.map { "X-Scope-OrgID: \($0)\r\n" } ?? "")\
             Content-Type: \(contentType)\r
             Content-Length: \(body.count)\r
             \r

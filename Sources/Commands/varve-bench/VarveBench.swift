@@ -15,6 +15,7 @@ struct VarveBench {
             case "size": try SizeCommand(Arguments(arguments, known: SizeCommand.options)).run()
             case "query": try query(arguments)
             case "index": try IndexCommand(Arguments(arguments, known: IndexCommand.options)).run()
+            case "tenants": try TenantsCommand(Arguments(arguments, known: TenantsCommand.options)).run()
             case "load": try load(&arguments)
             case "help", "--help", "-h": print(usage)
             default: throw BenchError.usage("unknown subcommand '\(command)'\n\n\(usage)")
@@ -54,6 +55,8 @@ struct VarveBench {
                     size, cost and effect of each kind of skip index on the corpus's columns
           query     --corpus DIR [--data-dir DIR | --url http://HOST:PORT] [--hot full,50000] [--only NAME] ...
                     latencies of typical queries, at rest and while rows arrive; query --help says more
+          tenants   [--count 3000] [--connections 8] [--binary .build/release/varve] [--data-dir DIR] [--history FILE]
+                    a record and a span of each tenant: time, files and memory until the server is at rest, and its next start
           load      traces --dir DIR [--connections 100] [--rate 50000] [--seconds 30] ...
                     searches of many connections while spans arrive; load traces --help says more
         """

@@ -99,6 +99,7 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
     ) throws -> Bool {
         let key = TenantTable(tenant: request.tenant, table: table.id)
         guard !backpressure.isOverLimit(key, in: store) else { throw IngestError.tooManyParts }
+        let request = log.compressed(request)
         var addition: RowChanges.Addition?
         do {
             let (position, isDue) = try append(request, replayedAt: nil) { builder in
@@ -156,9 +157,11 @@ package final class BufferedTable<Builder: BatchBuilder & ~Copyable>: Sendable {
         return snapshot.adding(rows.batches, indexes: rows.indexes, parts: rows.parts(in: range))
     }
 
+    private var all: [Memtable<Builder>] { memtables.withLock { Array($0.values) } }
+
     /// By tenant, so that what happens to a disk is the same in every run.
-    private var all: [Memtable<Builder>] {
-        memtables.withLock { $0.values.sorted { $0.key < $1.key } }
+    private func inOrder(_ isWanted: (Memtable<Builder>) -> Bool) -> [Memtable<Builder>] {
+        all.filter(isWanted).sorted { $0.key < $1.key }
     }
 }
 
@@ -180,41 +183,65 @@ protocol Flushable: Sendable {
 extension BufferedTable: Flushable where Builder: ~Copyable {
     func seal(all sealsAll: Bool) throws(StorageError) {
         let now = ContinuousClock.now
-        try forEach { (memtable) throws(StorageError) in
+        // One that cannot be sealed does not keep the others from it.
+        var failure: StorageError?
+        func seal(_ memtable: Memtable<Builder>) throws(StorageError) {
             try memtable.seal(isWanted: sealsAll, now: now, flushed: { store.flushedPosition(memtable.key) }) {
                 (frozen, previous) throws(StorageError) in
                 let flush = Store.FlushedPositions(previous: previous, first: frozen.first, last: frozen.last)
                 return try store.seal(frozen.batch, of: memtable.key, zstdLevel: 1, flush)
             }
         }
+        for memtable in inOrder({ $0.hasToSeal(isWanted: sealsAll, now: now) }) {
+            do throws(StorageError) { try seal(memtable) } catch { failure = failure ?? error }
+        }
+        if let failure { throw failure }
     }
 
     func flush() throws(StorageError) {
         let now = ContinuousClock.now
-        try forEach { (memtable) throws(StorageError) in
-            if memtable.isIdle(now: now) { retire(memtable) }
-            var isFlushed = false
-            while let sealed = memtable.nextUnflushed {
-                try store.flush(sealed.parts, of: memtable.key, through: sealed.last) { publish in
-                    memtable.finishFlush(publish)
-                }
-                for part in sealed.parts {
-                    flushedBytes.add(Int(part.record.byteCount))
-                    flushedRows.add(part.record.rowCount)
-                }
-                isFlushed = true
-            }
-            if isFlushed { backpressure.look(at: memtable.key, in: store) }
-        }
-    }
-
-    /// One that cannot be sealed or flushed does not keep the others from it.
-    private func forEach(_ body: (Memtable<Builder>) throws(StorageError) -> Void) throws(StorageError) {
+        for memtable in all where memtable.isIdle(now: now) { retire(memtable) }
         var failure: StorageError?
-        for memtable in all {
-            do throws(StorageError) { try body(memtable) } catch { failure = failure ?? error }
+        var waiting = inOrder { $0.nextUnflushed != nil }
+        while !waiting.isEmpty {
+            // One batch of each at a time: of a table, only the last flush may be open (docs/decisions/0029).
+            var failed: Set<TenantTable> = []
+            for start in stride(from: 0, to: waiting.count, by: FlushLimits.roundSize) {
+                let round = Array(waiting[start..<min(start + FlushLimits.roundSize, waiting.count)])
+                do throws(StorageError) {
+                    try flush(round)
+                } catch {
+                    // One that cannot be flushed does not keep the others from it.
+                    for memtable in round {
+                        do throws(StorageError) {
+                            if round.count > 1 { try flush([memtable]) } else { throw error }
+                        } catch {
+                            failure = failure ?? error
+                            failed.insert(memtable.key)
+                        }
+                    }
+                }
+            }
+            waiting = waiting.filter { $0.nextUnflushed != nil && !failed.contains($0.key) }
         }
         if let failure { throw failure }
+    }
+
+    /// Writes the oldest batch of each, with one record of the catalog.
+    private func flush(_ memtables: [Memtable<Builder>]) throws(StorageError) {
+        let sealed = memtables.compactMap { memtable in
+            memtable.nextUnflushed.map {
+                (memtable, Store.SealedParts(key: memtable.key, parts: $0.parts, last: $0.last))
+            }
+        }
+        try store.flush(sealed.map(\.1)) { index, publish in sealed[index].0.finishFlush(publish) }
+        for (memtable, flushed) in sealed {
+            for part in flushed.parts {
+                flushedBytes.add(Int(part.record.byteCount))
+                flushedRows.add(part.record.rowCount)
+            }
+            backpressure.look(at: memtable.key, in: store)
+        }
     }
 
     func forgetUndurable() { for memtable in all { memtable.forgetUndurable() } }

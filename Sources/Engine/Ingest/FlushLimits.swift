@@ -16,6 +16,9 @@ package struct FlushLimits: Sendable {
         self.patience = patience
     }
 
+    /// Tables of tenants that are flushed by one record of the catalog, at most.
+    static let roundSize = 512
+
     /// Bytes of rows of many partitions, which are sealed together so that their parts are no smaller than need be.
     var widest: Int { 4 * bytes }
     /// Bytes of a memtable from which on requests wait: rows, and parts that are sealed and not on the disk.

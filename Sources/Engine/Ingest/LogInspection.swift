@@ -49,7 +49,7 @@ package enum LogInspection {
         segment.byteCount = try file.size()
         let header = try file.readUpTo(LogSegmentHeader.length, at: 0)
         if LogSegmentHeader.durableBefore(header) != nil,
-            LogSegmentHeader.version(of: header) != LogSegmentHeader.version
+            !LogSegmentHeader.readVersions.contains(LogSegmentHeader.version(of: header))
         {
             segment.unknownVersion = LogSegmentHeader.version(of: header)
             return segment

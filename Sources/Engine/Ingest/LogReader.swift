@@ -148,7 +148,8 @@ package enum LogReader {
             guard bytes.count >= LogFormat.recordHeaderLength else { return nil }
             for i in 0...(bytes.count - LogFormat.recordHeaderLength) where i < window {
                 guard LoggedRequest.Signal(rawValue: bytes[i + 4]) != nil, bytes[i + 5] & ~LogFormat.hasTimes <= 1,
-                    bytes[i + 6] <= 3, bytes[i + 7] > 0, bytes[i + 7] <= UInt8(TenantID.longestName)
+                    LoggedRequest.Coding(rawValue: bytes[i + 6]) != nil, bytes[i + 7] > 0,
+                    bytes[i + 7] <= UInt8(TenantID.longestName)
                 else { continue }
                 let at = start + Int64(i)
                 let bodyLength = Int64(LogFormat.word(bytes, i) & 0xFFFF_FFFF)

@@ -44,7 +44,7 @@ package struct LogReplay: Sendable {
             defer { file.close() }
             let header = try file.readUpTo(LogSegmentHeader.length, at: 0)
             guard let durableBefore = LogSegmentHeader.durableBefore(header) else { continue }
-            guard LogSegmentHeader.version(of: header) == LogSegmentHeader.version else {
+            guard LogSegmentHeader.readVersions.contains(LogSegmentHeader.version(of: header)) else {
                 throw .newerFormat(file.path)
             }
             limit = min(limit, durableBefore)

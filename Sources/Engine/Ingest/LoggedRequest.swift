@@ -1,10 +1,10 @@
 package import Core
 
-/// A request body as it was received, with what is needed to decode it again.
+/// A request body as it was received, or compressed since, with what is needed to decode it again.
 package struct LoggedRequest: Sendable {
     package enum Signal: UInt8, Sendable { case traces = 1, logs, metrics }
     package enum Format: UInt8, Sendable { case protobuf = 0, json }
-    package enum Coding: UInt8, Sendable { case identity = 0, gzip, zstd, deflate }
+    package enum Coding: UInt8, Sendable { case identity = 0, gzip, zstd, deflate, lz4 }
 
     package var signal: Signal
     package var format: Format

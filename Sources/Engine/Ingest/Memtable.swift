@@ -241,6 +241,14 @@ final class Memtable<Builder: BatchBuilder & ~Copyable>: @unchecked Sendable {
 
     // MARK: Sealing
 
+    /// Whether `seal` would find anything to do.
+    func hasToSeal(isWanted: Bool, now: ContinuousClock.Instant) -> Bool {
+        state.withLock { state in
+            if state.closing != nil || !state.frozen.isEmpty { return true }
+            return state.open.builder.rowCount > 0 && (isWanted || isSealDue(state, now))
+        }
+    }
+
     /// Runs `body` with each batch that is to be sealed, oldest first; on one thread at a time.
     ///
     /// - Parameters:

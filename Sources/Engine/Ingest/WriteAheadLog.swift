@@ -46,6 +46,8 @@ package final class WriteAheadLog: Sendable {
     package static let segmentLength: Int64 = 64 << 20
     /// A segment that is shorter is not completed early.
     private static let leastRotation: Int64 = 256 << 10
+    /// Bytes of records that are gathered for one write; a longer body is written from where it is.
+    private static let gatherLimit = 256 << 10
     /// How many damaged places of a segment are copied to quarantine at most.
     private static let quarantineLimit = 100
 
@@ -84,6 +86,7 @@ package final class WriteAheadLog: Sendable {
     private let directory: String
     private let fileSystem: any AppendableFiles
     private let durability: Durability
+    private let compression: LogCompression
     private let times: WorkTimes
     private let segmentLength: Int64
     private let quarantine: Quarantine?
@@ -103,15 +106,16 @@ package final class WriteAheadLog: Sendable {
     ///   - flushed: a position that is in parts; new ones are above it.
     ///   - quarantine: where damaged records are copied to.
     package init(
-        directory: String, fileSystem: any AppendableFiles, durability: Durability, flushed: UInt64,
-        segmentLength: Int64 = WriteAheadLog.segmentLength, quarantine: Quarantine? = nil,
-        times: WorkTimes = WorkTimes()
+        directory: String, fileSystem: any AppendableFiles, durability: Durability,
+        compression: LogCompression = .none, flushed: UInt64, segmentLength: Int64 = WriteAheadLog.segmentLength,
+        quarantine: Quarantine? = nil, times: WorkTimes = WorkTimes()
     ) {
         self.times = times
         self.quarantine = quarantine
         self.directory = directory
         self.fileSystem = fileSystem
         self.durability = durability
+        self.compression = compression
         self.segmentLength = segmentLength
         state = Monitor(State(nextPosition: flushed + 1, durable: flushed))
         segment = Mutex(Segment(file: nil, number: 1))
@@ -175,7 +179,8 @@ package final class WriteAheadLog: Sendable {
         let path = directory + "/" + LogReplay.name(number)
         let file = try fileSystem.open(path, .create)
         let salt = UInt32.random(in: 0 ... .max)
-        let header = LogSegmentHeader.bytes(durableBefore: durableBefore, salt: salt)
+        let header = LogSegmentHeader.bytes(
+            durableBefore: durableBefore, salt: salt, version: compression == .lz4 ? 2 : 1)
         do throws(FileError) {
             try file.append(header)
             try file.sync()
@@ -193,6 +198,11 @@ package final class WriteAheadLog: Sendable {
     }
 
     // MARK: Writing
+
+    /// The request as it is to be put in line; costs time, and needs no lock.
+    package func compressed(_ request: LoggedRequest) -> LoggedRequest {
+        times.measure(.log) { compression.apply(to: request) }
+    }
 
     /// Puts a request in line and answers its position. The order of calls is the order of replay.
     package func enqueue(_ request: LoggedRequest) throws(IngestError) -> UInt64 {
@@ -295,11 +305,18 @@ package final class WriteAheadLog: Sendable {
         let (open, salt) = segment.withLock { ($0.file, $0.salt) }
         guard let file = open else { throw FileError(.write, directory, code: EBADF) }
         var written: Int64 = 0
+        var line: [UInt8] = []
         for pending in group {
             let head = LogFormat.head(pending.request, position: pending.position, salt: salt)
-            try file.append(head, pending.request.body)
-            written += Int64(head.count + pending.request.body.count)
+            let body = pending.request.body
+            written += Int64(head.count + body.count)
+            line += head
+            if body.count < Self.gatherLimit { line += body }
+            guard line.count >= Self.gatherLimit || body.count >= Self.gatherLimit else { continue }
+            try file.append(line, body.count < Self.gatherLimit ? [] : body)
+            line.removeAll(keepingCapacity: true)
         }
+        if !line.isEmpty { try file.append(line) }
         if durability == .fsync { try file.sync() }
         let isFull = segment.withLock { segment in
             segment.length += written

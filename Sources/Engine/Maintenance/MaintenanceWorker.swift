@@ -31,6 +31,10 @@ package final class MaintenanceWorker: Sendable {
         /// In nanoseconds: how long nothing is merged in a partition after a failure; doubled with each until the longest.
         package var firstDelay: Int64 = 10_000_000_000
         package var longestDelay: Int64 = 3_600_000_000_000
+        /// In nanoseconds: how long plans that were made together may wait for each other.
+        package var planAge: Int64 = 5_000_000_000
+        /// In nanoseconds: how long there is no other look after one that found nothing to do, while parts are the same.
+        package var restTime: Int64 = 0
 
         package init() {}
     }
@@ -61,6 +65,8 @@ package final class MaintenanceWorker: Sendable {
         var clean: [PartID: Int] = [:]
         /// Parts that are still to be looked at for such rows.
         var suspects: [PartialRetentionPlan] = []
+        var merges = PlanQueue<MergePlan>()
+        var rollups = PlanQueue<(plan: RollupPlan, state: Int)>()
     }
 
     /// One merge, and the rows that it leaves out.
@@ -263,6 +269,9 @@ package final class MaintenanceWorker: Sendable {
     private func nextRollup(
         _ memory: inout Memory, _ now: Timestamp, _ policy: RollupPolicy
     ) -> (plan: RollupPlan, parts: HeldParts)? {
+        if let next = queuedRollup(&memory, now) { return next }
+        let version = store.version
+        guard !memory.rollups.isIdle(version, now: now, within: self.policy.restTime) else { return nil }
         let (all, rolledUp) = store.partsAndViews
         let parts = all.map(\.record)
         noteSettling(parts, &memory, now, policy)
@@ -271,17 +280,45 @@ package final class MaintenanceWorker: Sendable {
         let plans =
             RollupPlanner.plan(
                 parts: usable.filter { [merging = memory.merging] in !merging.contains($0.id) }, rolledUp: rolledUp,
-                tables: store.tables, policy: policy)
+                tables: store.tables, now: now, written: memory.settling, policy: policy)
             + RollupPlanner.joinPlans(
                 parts: usable, rolledUp: rolledUp, tables: store.tables, now: now, written: memory.settling,
                 policy: policy
             ).filter { [merging = memory.merging] in $0.held.allSatisfy { !merging.contains($0.id) } }
         statistics.pendingRollupRows.set(plans.reduce(0) { $1.parts.reduce($0) { $0 + $1.rowCount } })
-        guard let plan = plans.first(where: { memory.rollupFailures[$0.source].map { $0.until <= now } ?? true }) else {
-            return nil
+        let states = Dictionary(
+            grouping: all, by: { $0.record.tenant }
+        ).mapValues { Self.state(of: $0, rolledUp) }
+        memory.rollups.fill(plans.map { ($0, states[$0.source.tenant] ?? 0) }, version, now: now)
+        return queuedRollup(&memory, now)
+    }
+
+    /// The next plan of those that were made before, if nothing of its tenant has changed since.
+    private func queuedRollup(_ memory: inout Memory, _ now: Timestamp) -> (plan: RollupPlan, parts: HeldParts)? {
+        var handles: [PartHandle] = []
+        let (merging, unusable, failures) = (memory.merging, memory.unusable, memory.rollupFailures)
+        let next = memory.rollups.next(now: now, within: policy.planAge) { plan, state in
+            guard failures[plan.source].map({ $0.until <= now }) ?? true,
+                plan.held.allSatisfy({ !merging.contains($0.id) && !unusable.contains($0.id) })
+            else { return false }
+            let (parts, rolledUp) = store.partsAndViews(of: plan.source.tenant)
+            handles = parts
+            return Self.state(of: parts, rolledUp) == state
         }
+        guard let plan = next?.plan else { return nil }
         let read = Set(plan.read.map(\.id))
-        return (plan, HeldParts(all.filter { read.contains($0.record.id) }))
+        return (plan, HeldParts(handles.filter { read.contains($0.record.id) }))
+    }
+
+    /// Differs with the parts of a tenant and with which views have their rows.
+    private static func state(of parts: [PartHandle], _ rolledUp: [PartID: ViewSet]) -> Int {
+        parts.reduce(parts.count) { state, part in
+            var hasher = Hasher()
+            hasher.combine(part.record.id)
+            hasher.combine(rolledUp[part.record.id])
+            hasher.combine(part.isSetAside)
+            return state ^ hasher.finalize()
+        }
     }
 
     /// Notes which partitions were written to, for views with a join.
@@ -298,6 +335,26 @@ package final class MaintenanceWorker: Sendable {
 
     private func nextMerge(_ memory: inout Memory, _ now: Timestamp) -> Job? {
         guard let policy = policy.merge else { return nil }
+        var next = queuedMerge(&memory, now)
+        if next == nil {
+            let version = store.version
+            guard !memory.merges.isIdle(version, now: now, within: self.policy.restTime) else { return nil }
+            memory.merges.fill(mergePlans(&memory, now, policy), version, now: now)
+            next = queuedMerge(&memory, now)
+        }
+        guard let plan = next else { return nil }
+        var job = Job(plan: plan)
+        if let retention = self.policy.retention, let table = store.tables.table(id: plan.partition.table),
+            RetentionPlanner.isBounded(table)
+        {
+            let lives = retention.lives(tenant: plan.partition.tenant, table: table)
+            if lives.differ { job.limits = lives.limits(now: now) }
+        }
+        return job
+    }
+
+    /// All that there is to merge, the most urgent first.
+    private func mergePlans(_ memory: inout Memory, _ now: Timestamp, _ policy: MergePolicy) -> [MergePlan] {
         let parts = records
         note(parts, &memory, now)
         let setAside = Set(store.allParts.values.joined().lazy.filter(\.isSetAside).map(\.record.id))
@@ -311,17 +368,21 @@ package final class MaintenanceWorker: Sendable {
                 parts: usable, table: table, now: now, busy: busy, rolledUp: rolledUp, policy: policy)
         }
         statistics.pendingBytes.set(Int(plans.reduce(0) { $0 + $1.byteCount }))
-        let failures = memory.failures
-        let due = plans.filter { plan in failures[plan.partition].map { $0.until <= now } ?? true }
-        guard let plan = due.min(by: { $0.isMoreUrgent(than: $1) }) else { return nil }
-        var job = Job(plan: plan)
-        if let retention = self.policy.retention, let table = store.tables.table(id: plan.partition.table),
-            RetentionPlanner.isBounded(table)
-        {
-            let lives = retention.lives(tenant: plan.partition.tenant, table: table)
-            if lives.differ { job.limits = lives.limits(now: now) }
+        return plans.sorted { $0.isMoreUrgent(than: $1) }
+    }
+
+    /// The next plan of those that were made before, if its inputs are still there and alike.
+    private func queuedMerge(_ memory: inout Memory, _ now: Timestamp) -> MergePlan? {
+        let (merging, unusable, failures) = (memory.merging, memory.unusable, memory.failures)
+        return memory.merges.next(now: now, within: policy.planAge) { plan in
+            guard failures[plan.partition].map({ $0.until <= now }) ?? true,
+                plan.inputs.allSatisfy({ !merging.contains($0.id) && !unusable.contains($0.id) })
+            else { return false }
+            let (parts, rolledUp) = store.partsAndViews(of: plan.partition.tenant, plan.partition.table)
+            let present = Set(parts.lazy.filter { !$0.isSetAside }.map(\.record.id))
+            let views = Set(plan.inputs.map { rolledUp[$0.id] })
+            return views.count == 1 && plan.inputs.allSatisfy { present.contains($0.id) }
         }
-        return job
     }
 
     /// Notes which partitions were written to.

@@ -47,6 +47,8 @@ package struct MergePolicy: Sendable {
     package var targetRows = 64 << 20
     /// A closed partition is left with this many parts, not counting those that are as large as parts get.
     package var closedParts = 4
+    /// A part that is alone in a closed partition is compressed anew from so many bytes on: of less, there is little to gain.
+    package var leastAlone: Int64 = 0
     /// How long after its end a partition counts as closed, in nanoseconds.
     package var closingDelay: Int64 = 3_600_000_000_000
     /// Of merges whose output will be merged again, and of those in closed partitions.
@@ -118,7 +120,9 @@ package enum MergePlanner {
         for (key, parts) in partitions {
             let end = Timestamp(nanoseconds: table.partitionUnit.end(ofPartitionAt: key.start))
             let isClosed = end.advanced(by: policy.closingDelay) < now && !busy.contains(key)
-            if isClosed, parts.count == 1, !isFull(parts[0], policy), parts[0].level < finalLevel {
+            if isClosed, parts.count == 1, !isFull(parts[0], policy), parts[0].level < finalLevel,
+                parts[0].byteCount >= policy.leastAlone
+            {
                 plans.append(alone(key, parts[0], policy))
             }
             let alike = Dictionary(grouping: parts.filter { !isFull($0, policy) }) { rolledUp[$0.id] }

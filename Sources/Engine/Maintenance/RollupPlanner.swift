@@ -19,6 +19,9 @@ package struct RollupPolicy: Sendable {
     package var memory = 32 << 20
     /// Parts that are aggregated at a time, at most.
     package var parts = 64
+    /// Fewer rows of a tenant wait until their partition has ended and is quiet: whoever reads aggregates them meanwhile, and each time rows are
+    /// aggregated makes a part of every view.
+    package var leastRows = 1
 
     package init() {}
 }
@@ -75,8 +78,11 @@ package struct RollupPlan: Hashable, Sendable {
 /// - An hour's rows are those of the view if all its parts and those of the hour before are marked; otherwise whoever reads must join.
 package enum RollupPlanner {
     /// Views whose rows are added part by part.
+    ///
+    /// - Parameter written: as of `joinPlans`.
     package static func plan(
-        parts: [PartRecord], rolledUp: [PartID: ViewSet], tables: TableCatalog, policy: RollupPolicy
+        parts: [PartRecord], rolledUp: [PartID: ViewSet], tables: TableCatalog, now: Timestamp = .max,
+        written: [PartitionKey: (last: Timestamp, first: Timestamp)] = [:], policy: RollupPolicy
     ) -> [RollupPlan] {
         var plans: [RollupPlan] = []
         for table in tables.tables {
@@ -89,6 +95,8 @@ package enum RollupPlanner {
                 Group(tenant: part.tenant, views: views.filter { !(rolledUp[part.id]?.contains($0) ?? false) })
             }
             for (group, parts) in groups {
+                let parts = due(parts, table, now, written, policy)
+                guard !parts.isEmpty else { continue }
                 plans.append(
                     RollupPlan(
                         source: TenantTable(tenant: group.tenant, table: table.id), work: .add(group.views),
@@ -96,6 +104,18 @@ package enum RollupPlanner {
             }
         }
         return plans.sorted { $0.parts[0].id < $1.parts[0].id }
+    }
+
+    /// Of the parts of one tenant, all if they are worth it, else those of partitions in which nothing is to be expected.
+    private static func due(
+        _ parts: [PartRecord], _ table: TableDefinition, _ now: Timestamp,
+        _ written: [PartitionKey: (last: Timestamp, first: Timestamp)], _ policy: RollupPolicy
+    ) -> [PartRecord] {
+        if parts.count >= policy.parts || parts.reduce(0, { $0 + $1.rowCount }) >= policy.leastRows { return parts }
+        return parts.filter { part in
+            Timestamp(nanoseconds: table.partitionUnit.end(ofPartitionAt: part.partition)) <= now
+                && isQuiet(written[PartitionKey(part)], now, policy)
+        }
     }
 
     private struct Group: Hashable {
@@ -116,6 +136,7 @@ package enum RollupPlanner {
         for view in tables.rollups where view.join != nil && !view.hasCounters {
             guard let table = tables.table(id: view.source) else { continue }
             let partitions = Dictionary(grouping: all.filter { $0.table == table.id }) { PartitionKey($0) }
+            let viewParts = Dictionary(grouping: all.filter { $0.table == view.target.id }, by: \.tenant)
             func parts(_ key: PartitionKey, at start: Int64) -> [PartRecord] {
                 partitions[PartitionKey(tenant: key.tenant, table: key.table, start: start)] ?? []
             }
@@ -136,10 +157,7 @@ package enum RollupPlanner {
                                 view: view.target.id, buckets: buckets,
                                 earlier: parts(key, at: table.partitionUnit.start(of: key.start &- 1)),
                                 next: buckets.count > 1 ? next : [],
-                                replaced: all.filter {
-                                    $0.table == view.target.id && $0.tenant == key.tenant
-                                        && units.contains($0.partition)
-                                })),
+                                replaced: (viewParts[key.tenant] ?? []).filter { units.contains($0.partition) })),
                         parts: marked.sorted { $0.id < $1.id }))
             }
         }

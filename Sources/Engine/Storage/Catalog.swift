@@ -96,13 +96,15 @@ struct Catalog: ~Copyable {
     /// - Throws: if the edit is not part of the state; see `doubtful`.
     mutating func append(_ edit: CatalogEdit) throws(StorageError) {
         guard file != nil else { throw .file(.readOnly(directory)) }
-        var next = state
-        if let contradiction = next.apply(edit) { preconditionFailure(contradiction) }
+        if let contradiction = state.contradiction(edit) { preconditionFailure(contradiction) }
         if isBroken { try startNewLog(copies: 2) }
         // What was flushed before is said again while it is short, so that damage of one record costs none of that.
         var repeated = edit
-        if next.flushed.count <= Self.repeatedPositions { repeated.flushed = next.flushed }
-        let record = CatalogLog.record(repeated, nextPart: next.nextPart)
+        if state.flushed.count + edit.flushed.count <= Self.repeatedPositions {
+            repeated.flushed.merge(state.flushed) { max($0, $1) }
+        }
+        let added = edit.added.reduce(0) { max($0, $1.id.number &+ 1) }
+        let record = CatalogLog.record(repeated, nextPart: max(state.nextPart, added))
         do throws(FileError) {
             try file?.append(record)
             try file?.sync()
@@ -115,7 +117,7 @@ struct Catalog: ~Copyable {
             }
             throw .file(error)
         }
-        state = next
+        if let contradiction = state.apply(edit) { preconditionFailure(contradiction) }
         length += Int64(record.count)
         // The edit is on the disk, so a failure here is not its failure.
         if length >= max(Self.rewriteLength, 2 * stateLength) { try? startNewLog() }

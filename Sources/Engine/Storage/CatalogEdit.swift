@@ -108,7 +108,25 @@ struct CatalogState: Equatable {
     /// Above every part ever added.
     var nextPart: UInt64 = 1
 
-    /// - Returns: why the edit contradicts the state, or nil.
+    /// Why the edit contradicts the state, or nil. Takes as long as the edit has items, however large the state is.
+    func contradiction(_ edit: CatalogEdit) -> String? {
+        var removed: Set<PartID> = []
+        for id in edit.removed where parts[id] == nil || !removed.insert(id).inserted {
+            return "part \(id.number) is removed, but was not there"
+        }
+        var added: Set<PartID> = []
+        for part in edit.added {
+            guard parts[part.id] == nil || removed.contains(part.id), added.insert(part.id).inserted else {
+                return "part \(part.id.number) is added twice"
+            }
+        }
+        for id in edit.rolledUp.keys where !added.contains(id) && (parts[id] == nil || removed.contains(id)) {
+            return "part \(id.number) is rolled up, but is not there"
+        }
+        return nil
+    }
+
+    /// - Returns: why the edit contradicts the state, or nil; if it does, it may be applied in part.
     mutating func apply(_ edit: CatalogEdit) -> String? {
         for id in edit.removed where parts.removeValue(forKey: id) == nil {
             return "part \(id.number) is removed, but was not there"

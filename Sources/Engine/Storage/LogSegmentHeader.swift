@@ -4,14 +4,15 @@ package import Files
 /// The head of a segment of the write-ahead log; docs/FORMAT.md, "Write-ahead log". The store reads it to know what a log still
 /// has, and nothing else of the log.
 package enum LogSegmentHeader {
-    package static let version: UInt32 = 1
+    /// 2 may have bodies in LZ4 frames; else they are the same.
+    package static let readVersions: ClosedRange<UInt32> = 1...2
     /// Magic, version, salt, the last durable position before the segment, checksum of all that.
     package static let length = 32
     private static let magic: [UInt8] = Array("VARVEWAL".utf8)
 
     /// - Parameter salt: goes into every record's checksum, so that a body which holds what looks like a record is not taken for
     ///   one where the log is damaged.
-    package static func bytes(durableBefore: UInt64, salt: UInt32 = 0) -> [UInt8] {
+    package static func bytes(durableBefore: UInt64, salt: UInt32 = 0, version: UInt32 = 1) -> [UInt8] {
         var bytes = magic
         bytes.append(littleEndian: version)
         bytes.append(littleEndian: salt)

@@ -70,39 +70,49 @@ extension Store {
         }
     }
 
+    /// Sealed parts of one tenant's table.
+    package struct SealedParts: Sendable {
+        package var key: TenantTable
+        package var parts: [PartHandle]
+        /// Every row of the table that the log has up to it is in parts when these are.
+        package var last: UInt64
+
+        package init(key: TenantTable, parts: [PartHandle], last: UInt64) {
+            self.key = key
+            self.parts = parts
+            self.last = last
+        }
+    }
+
     /// Writes sealed parts to their files as they are, and adds them to the store by one record of the catalog. What was written stays
     /// so if that fails, and is not written again by the next attempt.
     ///
     /// - Parameters:
-    ///   - position: every row of the table that the log has up to it is in parts then.
-    ///   - publishing: as of `commit`.
+    ///   - all: of different tables of tenants.
+    ///   - publishing: as of `commit`, for each of `all`.
     package func flush(
-        _ handles: [PartHandle], of key: TenantTable, through position: UInt64, publishing: (() -> Void) -> Void
+        _ all: [SealedParts], publishing: (_ index: Int, _ publish: () -> Void) -> Void
     ) throws(StorageError) {
-        do throws(FileError) {
-            for handle in handles { try write(handle) }
-        } catch {
-            throw .file(error)
-        }
-        let edit = CatalogEdit(added: handles.map(\.record), flushed: [key: position])
-        try commit(edit, sealed: handles, publishing: publishing)
+        let handles = all.flatMap(\.parts)
+        do throws(FileError) { try write(handles) } catch { throw .file(error) }
+        let flushed = Dictionary(uniqueKeysWithValues: all.map { ($0.key, $0.last) })
+        let edit = CatalogEdit(added: handles.map(\.record), flushed: flushed)
+        try append(edit, sealed: handles)
+        for (index, sealed) in all.enumerated() { publishing(index) { show(sealed.parts) } }
         for handle in handles { handle.leaveMemory() }
     }
 
-    private func write(_ handle: PartHandle) throws(FileError) {
-        guard let image = handle.image, let bytes = image.unwrittenBytes else { return }
-        // One that an earlier attempt left, and could not remove.
-        if try fileSystem.exists(handle.path) { try fileSystem.remove(handle.path) }
-        do throws(PutError<FileError>) {
-            try fileSystem.put(handle.path) { (writer) throws(FileError) in
-                try writer.append(bytes)
-                try writer.sync()
-            }
-        } catch {
-            switch error {
-            case .file(let error), .body(let error): throw error
-            }
+    private func write(_ handles: [PartHandle]) throws(FileError) {
+        var objects: [WholeObject] = []
+        var images: [SealedFile] = []
+        for handle in handles {
+            guard let image = handle.image, let bytes = image.unwrittenBytes else { continue }
+            // One that an earlier attempt left, and could not remove.
+            if try fileSystem.exists(handle.path) { try fileSystem.remove(handle.path) }
+            objects.append(WholeObject(path: handle.path, bytes: bytes))
+            images.append(image)
         }
-        image.noteWritten(to: try fileSystem.open(handle.path))
+        try fileSystem.put(objects)
+        for (object, image) in zip(objects, images) { image.noteWritten(to: object.path, fileSystem) }
     }
 }

@@ -35,6 +35,7 @@ package final class Store: Sendable {
         var parts: [TenantTable: [PartHandle]] = [:]
         /// Without parts that are in no view.
         var rolledUp: [PartID: ViewSet] = [:]
+        var version: UInt64 = 0
 
         /// What the catalog says, oldest parts first, with a look at whether each has its file.
         init(
@@ -222,6 +223,20 @@ package final class Store: Sendable {
         visible.withLock { (Array($0.parts.values.joined()), $0.rolledUp) }
     }
 
+    /// The same of one tenant's tables, or of one table.
+    package func partsAndViews(
+        of tenant: TenantID, _ table: TableID? = nil
+    ) -> (parts: [PartHandle], rolledUp: [PartID: ViewSet]) {
+        visible.withLock { visible in
+            let ids = table.map { [$0] } ?? tables.tables.map(\.id)
+            let parts = ids.flatMap { visible.parts[TenantTable(tenant: tenant, table: $0)] ?? [] }
+            return (parts, visible.rolledUp)
+        }
+    }
+
+    /// Another number after each change of what there is.
+    package var version: UInt64 { visible.withLock { $0.version } }
+
     /// Which views have the rows of parts, of those that are in any.
     package var rolledUp: [PartID: ViewSet] { visible.withLock { $0.rolledUp } }
 
@@ -325,15 +340,21 @@ package final class Store: Sendable {
     package func commit(
         _ edit: CatalogEdit, publishing: (() -> Void) -> Void = { $0() }
     ) throws(StorageError) {
-        try commit(edit, sealed: [], publishing: publishing)
+        let removed = try append(edit, sealed: [])
+        publishing { self.publish(edit, removed) }
     }
 
+    /// Writes the edit to the catalog.
+    ///
     /// - Parameter sealed: handles of added parts that there are already.
-    func commit(
-        _ edit: CatalogEdit, sealed: [PartHandle], publishing: (() -> Void) -> Void
-    ) throws(StorageError) {
+    /// - Returns: the tables of removed parts.
+    @discardableResult
+    func append(_ edit: CatalogEdit, sealed: [PartHandle]) throws(StorageError) -> Set<TenantTable> {
         var failure: StorageError?
-        contents.withLock { contents in
+        let removed = contents.withLock { contents in
+            let removed = edit.removed.compactMap { id in
+                contents.catalog.state.parts[id].map { TenantTable(tenant: $0.tenant, table: $0.table) }
+            }
             do throws(StorageError) {
                 try contents.catalog.append(edit)
             } catch {
@@ -342,29 +363,39 @@ package final class Store: Sendable {
                 discard(edit.added.filter { !doubtful.contains($0.id) })
                 for handle in sealed where !doubtful.contains(handle.record.id) { handle.image?.forgetFile() }
             }
+            return Set(removed)
         }
         if let failure { throw failure }
-        publishing { self.publish(edit, sealed) }
+        return removed
     }
 
-    private func publish(_ edit: CatalogEdit, _ sealed: [PartHandle]) {
-        let known = Dictionary(sealed.map { ($0.record.id, $0) }, uniquingKeysWith: { first, _ in first })
+    /// Shows parts that were added.
+    func show(_ handles: [PartHandle]) {
+        visible.withLock { visible in
+            visible.version += 1
+            for handle in handles {
+                let key = TenantTable(tenant: handle.record.tenant, table: handle.record.table)
+                visible.parts[key, default: []].append(handle)
+            }
+        }
+    }
+
+    private func publish(_ edit: CatalogEdit, _ removedFrom: Set<TenantTable>) {
         let handles = edit.added.compactMap { record in
-            known[record.id]
-                ?? tables.table(id: record.table).map {
-                    PartHandle(
-                        record, table: $0, path: Self.path(record, $0, directory), fileSystem: fileSystem,
-                        damage: damage,
-                        cache: cache)
-                }
+            tables.table(id: record.table).map {
+                PartHandle(
+                    record, table: $0, path: Self.path(record, $0, directory), fileSystem: fileSystem, damage: damage,
+                    cache: cache)
+            }
         }
         let removed = Set(edit.removed)
         // Let go of behind the lock: the last reference removes the file, and readers do not wait for that.
         var released: [PartHandle] = []
         visible.withLock { visible in
+            visible.version += 1
             for id in removed { visible.rolledUp[id] = nil }
             for (id, views) in edit.rolledUp { visible.rolledUp[id, default: ViewSet()].formUnion(views) }
-            for key in visible.parts.keys where !removed.isEmpty {
+            for key in removedFrom {
                 visible.parts[key]?.removeAll { handle in
                     guard removed.contains(handle.record.id) else { return false }
                     handle.removeFileAtEnd()

@@ -170,6 +170,7 @@ struct Composition {
     private static func engine(_ configuration: Configuration, _ memory: MemoryBudget) -> EngineConfiguration {
         var engine = EngineConfiguration(dataDirectory: configuration.dataDirectory)
         engine.durability = configuration.durability
+        engine.logCompression = configuration.logCompression
         engine.flush.bytes = memory.flush
         engine.flush.age = .nanoseconds(configuration.flushAge)
         engine.maintenance = maintenance(configuration)
@@ -231,15 +232,18 @@ struct Composition {
         policy.merge?.newParts = max(2, configuration.mergeParts)
         policy.merge?.newBlocks = 2 * configuration.mergeParts
         policy.merge?.mostNewParts = 6 * configuration.mergeParts
+        policy.merge?.leastAlone = 128 << 10
         policy.merge?.closingDelay = configuration.mergeFinalAfter
         policy.busyTime = min(policy.busyTime, configuration.mergeFinalAfter)
         policy.pause = .nanoseconds(configuration.mergePause)
+        policy.restTime = 10_000_000_000
         policy.threads = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)) / 2)
         policy.retention?.rules = configuration.retentionRules
         policy.retention?.byteLimit = configuration.retentionBytes.map { Int64($0) }
         if !configuration.merges { policy.merge = nil }
         if !configuration.drops { policy.retention = nil }
         policy.rollup?.pause = .nanoseconds(configuration.rollupPause)
+        policy.rollup?.leastRows = 4096
         policy.rollup?.settling = configuration.rollupSettle
         policy.rollup?.quietTime = min(configuration.rollupSettle, 60_000_000_000)
         if !configuration.rollsUp { policy.rollup = nil }

@@ -14,6 +14,7 @@ package import Telemetry
 package struct EngineConfiguration: Sendable {
     package var dataDirectory: String
     package var durability = Durability.fsync
+    package var logCompression = LogCompression.none
     package var flush = FlushLimits()
     /// What merges parts and drops old ones; nil leaves them as they are.
     package var maintenance: MaintenanceWorker.Policy?
@@ -78,7 +79,8 @@ package final class Engine: Sendable {
             self.space = space
             log = WriteAheadLog(
                 directory: configuration.dataDirectory + "/wal", fileSystem: fileSystem,
-                durability: configuration.durability, flushed: store.flushedPositions.values.max() ?? 0,
+                durability: configuration.durability, compression: configuration.logCompression,
+                flushed: store.flushedPositions.values.max() ?? 0,
                 quarantine: Quarantine(directory: configuration.dataDirectory, fileSystem: fileSystem), times: times)
             let (spanTable, logTable, metricTable) = (bindings.spans, bindings.logs, bindings.metrics)
             let ledger = configuration.memory

@@ -21,6 +21,7 @@ extension LoggedRequest {
         case .gzip: .gzip
         case .zstd: .zstd
         case .deflate: .deflate
+        case .lz4: .lz4
         }
     }
 }

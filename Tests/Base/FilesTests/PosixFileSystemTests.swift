@@ -66,6 +66,20 @@ struct PosixFileSystemTests {
         #expect(throws: FileError.self) { try file.size() }
     }
 
+    @Test(arguments: [3, 40, 300]) func `files that are put together are all there, or none`(count: Int) throws {
+        let objects = (0..<count).map {
+            WholeObject(path: "\(root)/t\($0 % 7)/u/\($0)", bytes: Array(repeating: UInt8($0 % 251), count: $0))
+        }
+        try files.put(objects)
+        for object in objects { #expect(try files.contents(of: object.path, limit: 1000) == object.bytes) }
+        let others = (0..<count).map { WholeObject(path: "\(root)/v\($0 % 5)/\($0)", bytes: [1]) }
+        // The last of them is there already.
+        #expect(throws: FileError.self) { try files.put(others + [objects[count - 1]]) }
+        for other in others { #expect(try !files.exists(other.path)) }
+        #expect(try files.contents(of: objects[count - 1].path, limit: 1000) == objects[count - 1].bytes)
+        try files.put([])
+    }
+
     @Test func `what is put is there whole, or not at all`() throws {
         struct Refusal: Error {}
         let path = "\(root)/p/q/r"

@@ -96,7 +96,7 @@ struct LogReviewTests {
     @Test func `a segment of another version is refused, not skipped`() throws {
         try write([[7]])
         try change("0000000001.wal") { bytes in
-            bytes[8] = 2
+            bytes[8] = 3
             let hash = XXH3.hash(Array(bytes[..<24]))
             for i in 0..<8 { bytes[24 + i] = UInt8(truncatingIfNeeded: hash >> (8 * UInt64(i))) }
         }

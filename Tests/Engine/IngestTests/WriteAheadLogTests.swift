@@ -178,7 +178,7 @@ struct WriteAheadLogTests {
     @Test func `a segment of a newer format is refused by name`() throws {
         let (disk, _) = try filled(2)
         disk.edit(Self.first) { bytes in
-            bytes[8] = 2
+            bytes[8] = 3
             bytes.replaceSubrange(24..<32, with: XXH3.hash(Array(bytes[..<24])).littleEndianBytes)
         }
         #expect(throws: FileError.newerFormat(Self.first)) { try open(disk) }

@@ -176,6 +176,7 @@ enum Body {
             var output: [UInt8] = []
             bytes.withUnsafeBytes { _ = Zstd.compress($0, level: 3, into: &output) }
             return output
+        case .lz4: return bytes.withUnsafeBytes { LZ4.frame(of: $0) }
         case .deflate:
             // One stored block (RFC 1951 §3.2.4).
             let count = UInt16(bytes.count)

@@ -2,6 +2,7 @@ import Core
 import Foundation
 import Ingest
 import OTLP
+import Observability
 import QueryModel
 import Scheduling
 import Server
@@ -71,6 +72,22 @@ struct EngineTests {
                 #expect(crashed.logged.isEmpty)
             }
         }
+    }
+
+    @Test(arguments: LogCompression.allCases)
+    func `bodies that the log compressed are there after a crash`(compression: LogCompression) throws {
+        let directory = EngineDirectory()
+        let ids = (1...300).map { UInt64($0) }
+        let engine = try directory.open { $0.logCompression = compression }
+        let body = Body.traces(ids)
+        try engine.send(.traces, body)
+        let written = engine.written[0].logged.value
+        #expect(compression == .none ? written > body.count : written < body.count / 2)
+        let crashed = try directory.crashed()
+        engine.close()
+        // The setting may be another by then.
+        let found = try crashed.withEngine { try $0.spanIDs() }
+        #expect(found == ids)
     }
 
     @Test func `in memory mode a crash shows nothing twice, and opening goes on`() throws {

@@ -227,6 +227,24 @@ package final class SimulatedFileSystem: FileSystem, Sendable {
         }
     }
 
+    /// As the operating system does it: nothing of them is durable before all are written.
+    package func put(_ objects: [WholeObject]) throws(FileError) {
+        var written: [(file: any File, path: String)] = []
+        do throws(FileError) {
+            for object in objects {
+                try createDirectory(Self.parent(object.path))
+                let file = try open(object.path, .create)
+                written.append((file, object.path))
+                try file.append(object.bytes)
+            }
+            for (file, _) in written { try file.sync() }
+            for folder in Set(objects.map { Self.parent($0.path) }).sorted() { try syncDirectory(folder) }
+        } catch {
+            for (_, path) in written { try? remove(path) }
+            throw error
+        }
+    }
+
     package func rename(_ path: String, to destination: String) throws(FileError) {
         try operate(.rename, path) { state -> Result<Void, FileError> in
             guard state.names[path] != nil else { return .failure(FileError(.rename, path, code: ENOENT)) }

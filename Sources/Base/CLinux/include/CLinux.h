@@ -50,3 +50,6 @@ void varve_wakeup_clear(int descriptor);
 uint32_t varve_wait_for(int descriptor, uint32_t events, int timeout);
 // Ends both directions; the descriptor stays open.
 void varve_shut_down(int socket);
+
+// Makes durable what was written to the file system that holds the open file. -1 on failure, with errno set.
+int varve_sync_file_system(int descriptor);

@@ -25,6 +25,7 @@ package struct Configuration: Sendable {
     /// The file of limits; nil: only keys have some.
     package var limitsFile: String?
     package var durability = Durability.fsync
+    package var logCompression = LogCompression.none
     /// A table's rows in memory are written as parts once they take this many bytes …
     package var flushBytes = 24 << 20
     /// … or the first of them is this old, in nanoseconds.

@@ -98,6 +98,13 @@ struct Setting: Sendable {
                 configuration.durability = try ValueText.oneOf(Durability.allCases, text, name: \.rawValue)
             }),
         Setting(
+            key: "wal-compression", value: "METHOD",
+            help: "how bodies that come uncompressed are written to the log: none, lz4 or zstd",
+            show: { $0.logCompression.rawValue },
+            apply: { configuration, text throws(ValueError) in
+                configuration.logCompression = try ValueText.oneOf(LogCompression.allCases, text, name: \.rawValue)
+            }),
+        Setting(
             key: "flush-bytes", value: "SIZE",
             help: "how many bytes of rows a table gathers in memory for a part; twice as many of metrics",
             show: { ValueText.size($0.flushBytes) },
