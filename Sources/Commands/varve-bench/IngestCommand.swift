@@ -118,6 +118,11 @@ struct IngestCommand {
         }
         var bytesPerRow: Double { Double(disk.parts) / Double(rows) }
 
+        /// Bytes that were written to the disk for a row, in the log, by flushes or by merges; NaN if the server does not count them.
+        func written(by work: String) -> Double {
+            (metrics.total("varve_\(work)_written_bytes_total") ?? .nan) / Double(rows)
+        }
+
         func report() {
             Console.table(
                 ["ingest", "value"],
@@ -133,6 +138,9 @@ struct IngestCommand {
                     ["rows per CPU-s", Console.grouped(Int(rowsPerCPUSecond))],
                     ["rows per CPU-s, until flushed", Console.grouped(Int(rowsPerFlushedCPUSecond))],
                     ["bytes written per byte flushed", Console.decimal(writeAmplification, 2)],
+                    ["bytes written per row: log", Console.decimal(written(by: "wal"), 2)],
+                    ["bytes written per row: flushes", Console.decimal(written(by: "flush"), 2)],
+                    ["bytes written per row: merges", Console.decimal(written(by: "merge"), 2)],
                     ["peak RSS MB", Console.decimal(Double(peakBytes) / 1e6, 1)],
                     ["parts MB", Console.decimal(Double(disk.parts) / 1e6, 2)],
                     ["log MB", Console.decimal(Double(disk.log) / 1e6, 2)],
@@ -164,7 +172,7 @@ struct IngestCommand {
                 "rows_per_cpu_s",
                 "cpu_s", "load_s", "load_and_flush_s", "peak_rss_mb", "part_bytes", "log_bytes", "bytes_per_row",
                 "p50_ms", "p99_ms", "retries", "xxh3_gb_per_s", "rows_per_cpu_s_flushed", "write_amplification",
-                "transport",
+                "transport", "log_written_per_row", "flush_written_per_row", "merge_written_per_row",
             ])
         try history.append([
             "date": Clock.stamp(), "commit": History.commit(), "corpus": corpus.path,
@@ -181,6 +189,9 @@ struct IngestCommand {
             "retries": String(result.totals.retries), "xxh3_gb_per_s": Console.decimal(result.calibration, 2),
             "rows_per_cpu_s_flushed": String(Int(result.rowsPerFlushedCPUSecond)),
             "write_amplification": Console.decimal(result.writeAmplification, 2), "transport": transport.rawValue,
+            "log_written_per_row": Console.decimal(result.written(by: "wal"), 2),
+            "flush_written_per_row": Console.decimal(result.written(by: "flush"), 2),
+            "merge_written_per_row": Console.decimal(result.written(by: "merge"), 2),
         ])
     }
 }
