@@ -36,7 +36,7 @@ struct MemoryBudget {
             }
         }
         self.ledger = ledger
-        memtables = min(max(32 * configuration.flushBytes, 512 << 20), ledger.share(250))
+        memtables = min(max(32 * configuration.flushBytes, 512 << 20, ledger.share(150)), ledger.share(250))
         flush = min(configuration.flushBytes, ledger.share(30))
         merge = min(72 << 20, ledger.share(100))
         body = min(configuration.maxBodySize, ledger.share(100))
