@@ -3,9 +3,9 @@ private import Synchronization
 /// The memory that a process may take: who holds how much of it, and how near all of them are to the limit.
 ///
 /// ```
-/// bytes   0 ──────────── tight ──────────── full ──────── limit
-///         everything     caches shrink,     no telemetry and no
-///                        rows are flushed   query is taken
+/// bytes   0 ──────────── tight ──────────── full ──────────── exhausted ──── limit
+///         everything     caches shrink,     no telemetry      no query is
+///                        rows are flushed   is taken          taken either
 ///                        early
 /// ```
 ///
@@ -13,7 +13,7 @@ private import Synchronization
 /// with the process is not free for others either. It is given back when memory is tight. A state is left a little below where it
 /// is entered, so that it does not flutter.
 package final class MemoryLedger: Sendable {
-    package enum State: Int, Sendable { case plenty, tight, full }
+    package enum State: Int, Sendable { case plenty, tight, full, exhausted }
 
     /// Why nothing is taken.
     package struct Full: Error, Hashable, Sendable, CustomStringConvertible {
@@ -82,19 +82,24 @@ package final class MemoryLedger: Sendable {
     /// The most that one kind of holders is to take: a share of the limit, in thousandths.
     package func share(_ thousandths: Int) -> Int { limit / 1000 * thousandths }
 
-    /// Whether nothing more is to be taken.
-    package var isFull: Bool {
+    /// Whether no more telemetry is to be taken.
+    package var isFull: Bool { isAtLeast(.full) }
+
+    /// Whether nothing more is to be taken: queries go on for longer, since who sends can come again.
+    package var isExhausted: Bool { isAtLeast(.exhausted) }
+
+    private func isAtLeast(_ wanted: State) -> Bool {
         guard limit < .max else { return false }
         let isFresh = contents.withLock { contents in
             contents.looked.map { ContinuousClock.now - $0 < Self.patience } ?? false
         }
-        return (isFresh ? state : update()) == .full
+        return (isFresh ? state : update()).rawValue >= wanted.rawValue
     }
 
     /// Whether holders are to take less than they may.
     package var isTight: Bool { limit < .max && state != .plenty }
 
-    /// - Throws: while nothing may be taken.
+    /// - Throws: while no telemetry may be taken.
     package func admit() throws(Full) {
         if isFull { throw Full(used: used, limit: limit) }
     }
@@ -106,7 +111,7 @@ package final class MemoryLedger: Sendable {
         let isDue = contents.withLock { contents in
             guard contents.state != .plenty else { return false }
             let now = ContinuousClock.now
-            let pause = contents.state == .full ? Self.shrinkPause.full : Self.shrinkPause.tight
+            let pause = contents.state == .tight ? Self.shrinkPause.tight : Self.shrinkPause.full
             if let last = contents.shrunk, now - last < pause { return false }
             contents.shrunk = now
             return true
@@ -134,8 +139,9 @@ package final class MemoryLedger: Sendable {
     }
 
     private func next(_ state: State, _ used: Int) -> State {
-        let full = state == .full ? share(700) : share(750)
-        let tight = state == .plenty ? share(600) : share(550)
-        return used >= full ? .full : used >= tight ? .tight : .plenty
+        // Where each state but the first is entered, and left, in thousandths of the limit.
+        let marks = [(enter: 500, leave: 450), (enter: 600, leave: 550), (enter: 750, leave: 700)]
+        let reached = marks.indices.count { used >= share($0 < state.rawValue ? marks[$0].leave : marks[$0].enter) }
+        return State(rawValue: reached) ?? .exhausted
     }
 }

@@ -6,7 +6,7 @@ package final class QueryMemory: Sendable {
     private let ledger: MemoryLedger
     private let used = Atomic<Int>(0)
 
-    /// - Parameter ledger: while it is full no query gets more.
+    /// - Parameter ledger: while it is exhausted no query gets more.
     package init(limit: Int, ledger: MemoryLedger = MemoryLedger()) {
         self.limit = limit
         self.ledger = ledger
@@ -17,11 +17,11 @@ package final class QueryMemory: Sendable {
     /// - Returns: whether all that is held is within the limit. What is taken counts either way, until it is given back.
     func take(_ bytes: Int) -> Bool {
         let isWithin = used.add(bytes, ordering: .relaxed).newValue <= limit
-        return isWithin && !(bytes > 0 && ledger.isFull)
+        return isWithin && !(bytes > 0 && ledger.isExhausted)
     }
 
     /// Whether another query may begin.
-    var hasRoom: Bool { usedBytes < limit && !ledger.isFull }
+    var hasRoom: Bool { usedBytes < limit && !ledger.isExhausted }
 
     func give(_ bytes: Int) { used.subtract(bytes, ordering: .relaxed) }
 }

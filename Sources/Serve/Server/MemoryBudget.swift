@@ -32,16 +32,17 @@ struct MemoryBudget {
             switch state {
             case .plenty: log.info("there is memory again", fields)
             case .tight: log.info("memory is tight: rows are flushed early, and caches shrink", fields)
-            case .full: log.warning("the memory is full: no telemetry and no query is taken", fields)
+            case .full: log.warning("the memory is full: no telemetry is taken", fields)
+            case .exhausted: log.warning("the memory is exhausted: no query is taken either", fields)
             }
         }
         self.ledger = ledger
-        memtables = min(max(32 * configuration.flushBytes, 512 << 20, ledger.share(150)), ledger.share(250))
+        memtables = min(max(32 * configuration.flushBytes, 512 << 20, ledger.share(150)), ledger.share(200))
         flush = min(configuration.flushBytes, ledger.share(30))
-        merge = min(72 << 20, ledger.share(100))
-        body = min(configuration.maxBodySize, ledger.share(100))
+        merge = min(72 << 20, ledger.share(60))
+        body = min(configuration.maxBodySize, ledger.share(80))
         func pool(_ bytes: Int) -> BodyMemory.Pool { BodyMemory.Pool(limit: bytes, isFull: { ledger.isFull }) }
-        let bodies = pool(min(max(1 << 30, 2 * body), ledger.share(150)))
+        let bodies = pool(min(max(1 << 30, 2 * body), ledger.share(100)))
         let otherBodies = pool(min(1 << 30, ledger.share(50)))
         ledger.add("bodies", bytes: { bodies.usedBytes + otherBodies.usedBytes })
         (self.bodies, self.otherBodies) = (bodies, otherBodies)
@@ -68,7 +69,10 @@ struct MemoryBudget {
             "varve_memory_used_bytes",
             help: "Memory that the process takes: what is resident, or what is counted if that is more."
         ) { Double(ledger.used) }
-        metrics.computed("varve_memory_state", help: "0 plenty of memory, 1 caches shrink, 2 nothing is taken.") {
+        metrics.computed(
+            "varve_memory_state",
+            help: "0 plenty of memory, 1 caches shrink, 2 no telemetry is taken, 3 no query is taken either."
+        ) {
             Double(ledger.state.rawValue)
         }
         for holder in ledger.holders {

@@ -34,27 +34,31 @@ struct MemoryLedgerTests {
         let machine = Machine()
         let ledger = machine.ledger()
         let steps: [(bytes: Int, state: MemoryLedger.State)] = [
-            (599, .plenty), (600, .tight), (550, .tight), (749, .tight), (750, .full), (700, .full), (699, .tight),
-            (549, .plenty), (900, .full), (100, .plenty),
+            (499, .plenty), (500, .tight), (450, .tight), (599, .tight), (600, .full), (550, .full), (549, .tight),
+            (449, .plenty), (740, .full), (750, .exhausted), (700, .exhausted), (699, .full), (800, .exhausted),
+            (100, .plenty),
         ]
         for (bytes, state) in steps { #expect(machine.use(bytes, ledger) == state, "\(bytes) bytes") }
-        #expect(machine.states.withLock { $0 } == [.tight, .full, .tight, .plenty, .full, .plenty])
+        #expect(
+            machine.states.withLock { $0 } == [
+                .tight, .full, .tight, .plenty, .full, .exhausted, .full, .exhausted, .plenty,
+            ])
     }
 
     @Test func `what holders count is used, resident or not`() {
         let machine = Machine()
         let ledger = machine.ledger()
         machine.counted.store(860, ordering: .relaxed)
-        #expect(machine.use(10, ledger) == .full && ledger.used == 860)
+        #expect(machine.use(10, ledger) == .exhausted && ledger.used == 860)
         #expect(ledger.holders.map(\.name) == ["cache"] && ledger.holders[0].bytes() == 860)
     }
 
     @Test func `tight memory is given back, but not all the time`() {
         let machine = Machine()
         let ledger = machine.ledger()
-        _ = machine.use(500, ledger)
+        _ = machine.use(400, ledger)
         #expect(machine.shrunk.load(ordering: .relaxed) == 0)
-        for _ in 0..<5 { _ = machine.use(700, ledger) }
+        for _ in 0..<5 { _ = machine.use(550, ledger) }
         #expect(machine.shrunk.load(ordering: .relaxed) == 1 && machine.released.load(ordering: .relaxed) == 1)
     }
 
@@ -62,10 +66,10 @@ struct MemoryLedgerTests {
         let machine = Machine()
         let ledger = machine.ledger()
         try ledger.admit()
-        _ = machine.use(870, ledger)
-        #expect(ledger.isFull)
+        _ = machine.use(640, ledger)
+        #expect(ledger.isFull && !ledger.isExhausted)
         let refusal = #expect(throws: MemoryLedger.Full.self) { try ledger.admit() }
-        #expect("\(refusal.map { "\($0)" } ?? "")".contains("870 of 1000 bytes"))
+        #expect("\(refusal.map { "\($0)" } ?? "")".contains("640 of 1000 bytes"))
         _ = machine.use(100, ledger)
         try ledger.admit()
     }
