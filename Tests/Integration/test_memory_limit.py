@@ -1,4 +1,4 @@
-"""Ten times the bodies that `memory-limit` has room for come at once: the process stays below it, what was acknowledged is found, and
+"""Many times the bodies that `memory-limit` has room for come at once: the process stays below it, what was acknowledged is found, and
 service goes on by itself."""
 import collections
 import pathlib

@@ -57,7 +57,7 @@ struct TenantsCommand {
             ("rest_cpu_s", Console.decimal(rest.cpuSeconds - sent.cpuSeconds, 2)),
             ("cpu_s", Console.decimal(rest.cpuSeconds - idle.cpuSeconds, 2)),
             ("files", String(files)), ("part_bytes", String(disk.parts)), ("log_bytes", String(disk.log)),
-            ("catalog_bytes", String(disk.other)),
+            ("other_bytes", String(disk.other)),
             ("peak_rss_mb", Console.decimal(Double(rest.peakResidentBytes) / 1e6, 1)),
             ("restart_s", Console.decimal(restart, 2)), ("restart_cpu_s", Console.decimal(restartCPU, 2)),
         ]

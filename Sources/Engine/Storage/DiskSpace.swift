@@ -97,7 +97,7 @@ package final class DiskSpace: Sendable {
         self.limits = limits
         self.report = report
         let size = (try? fileSystem.size(of: Self.path(directory))) ?? 0
-        contents.withLock { $0.reserve = size }
+        contents.withLock { $0.reserve = limits.reserve == 0 ? 0 : size }
         check()
     }
 
@@ -150,8 +150,9 @@ package final class DiskSpace: Sendable {
         contents.marks = marks
         var events: [Event] = []
         contents.free = contents.reserve > 0 ? raw : max(0, raw - marks.reserve)
-        // One of half the size was set aside while the file system was smaller.
-        if contents.reserve <= marks.reserve / 2, marks.reserve > 0, contents.nextReserve.map({ .now >= $0 }) ?? true {
+        // One of another size is from another setting; where there is none, one of half the size from when the file system was smaller.
+        let isWanted = limits.reserve.map { contents.reserve != $0 } ?? (contents.reserve <= marks.reserve / 2)
+        if isWanted, marks.reserve > 0, contents.nextReserve.map({ .now >= $0 }) ?? true {
             events += restoreReserve(&contents, raw)
         }
         let full = contents.state == .full ? Self.leave(marks.full) : marks.full

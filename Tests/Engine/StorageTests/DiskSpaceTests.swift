@@ -98,6 +98,17 @@ struct DiskSpaceTests {
         #expect(space.free == 500 && space.state == .low)
     }
 
+    @Test func `a reserve of another size than the one that is set is made anew`() throws {
+        _ = space()
+        for reserve: Int64 in [150, 80, 100] {
+            let other = DiskSpace(
+                directory: "/data", fileSystem: disk, limits: .init(reserve: reserve, low: 400, full: 200))
+            #expect(other.reserved == reserve && disk.bytes(of: "/data/RESERVE")?.count == Int(reserve))
+        }
+        let none = DiskSpace(directory: "/data", fileSystem: disk, limits: .init(reserve: 0, low: 400, full: 200))
+        #expect(none.reserved == 0)
+    }
+
     @Test func `a reserve from when the file system was smaller is made anew`() throws {
         disk.setCapacity(1600)
         _ = DiskSpace(directory: "/data", fileSystem: disk, limits: DiskSpace.Limits())
